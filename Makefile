@@ -1,0 +1,33 @@
+# Everything works in a fresh clone with Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check soak bench clean
+
+demo: $(INSTALLED)  ## train on the Python standard library and watch it write
+	$(BIN)/unspool demo
+
+test: $(INSTALLED)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -n auto -m "not soak"
+
+soak: $(INSTALLED)  ## the slow ones: random kills, long texts
+	$(BIN)/python -m pytest -m soak -s
+
+check: $(INSTALLED)  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## time to a loss, start-up, memory; see benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unspool needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
