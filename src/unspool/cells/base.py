@@ -1,0 +1,75 @@
+"""The contract of a recurrent cell: f_W, one step at a time."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..errors import ConfigError
+
+State = Any  # an array or a NamedTuple of arrays, batch first
+
+
+class Cell(eqx.Module):
+    """h_t = f_W(h_{t-1}, x_t), split where the state comes in.
+
+    `project` is the input half: it needs no state, so `unroll` computes it for every time
+    step at once. `step` is the recurrent half and holds the rest of the equations. A cell of
+    your own is `hidden_size` and these three methods; it then works in every model, with
+    gradients by automatic differentiation:
+
+        class LeakyCell(unspool.Cell):
+            w_in: Array
+            w_hid: Array
+            leak: float = eqx.field(static=True)
+            hidden_size: int = eqx.field(static=True)
+
+            def initial_state(self, batch):
+                return jnp.zeros((batch, self.hidden_size))
+
+            def project(self, x):
+                return x @ self.w_in
+
+            def step(self, h, projected):
+                return (1 - self.leak) * h + self.leak * jnp.tanh(projected + h @ self.w_hid)
+    """
+
+    hidden_size: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> State:
+        """The state before the first step: leaves of shape (B, ...)."""
+
+    @abstractmethod
+    def project(self, x: Array) -> Array:
+        """The input half for any leading axes: (..., D) to (..., P); for token ids (...)."""
+
+    @abstractmethod
+    def step(self, state: State, projected: Float[Array, "B P"]) -> State:
+        """The recurrent half: the state after one step."""
+
+    def output(self, state: State) -> Float[Array, "B H"]:
+        """What the next layer sees of a state: the state itself, or its field `h`."""
+        return state.h if hasattr(state, "h") else state
+
+
+def project_inputs(
+    x: Float[Array, "*N D"] | Int[Array, "*N"], w_ih: Float[Array, "P D"]
+) -> Float[Array, "*N P"]:
+    """`x @ w_ih.T`; for token ids the matching columns of `w_ih`, gathered.
+
+    A token id stands for its one-hot vector, and the product of a matrix with a one-hot
+    vector is one of its columns: no one-hot vector is formed and nothing is multiplied.
+    """
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        return w_ih.T[x]
+    return x @ w_ih.T
+
+
+def check_sizes(**sizes: int) -> None:
+    """Every size must be a whole number of at least 1."""
+    for name, value in sizes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
