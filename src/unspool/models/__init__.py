@@ -1,0 +1,1 @@
+"""Models return logits and the new state: no loss, no sampling."""

@@ -1,0 +1,190 @@
+"""Language models: the next token from all tokens before it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..cells import CELLS, Cell
+from ..cells.base import check_sizes
+from ..cells.init import uniform
+from ..errors import ConfigError
+from ..unroll import Stack, check_batch, check_rates
+
+CreateCell = Callable[..., Cell]  # (input_size, hidden_size, *, layer_norm, key) -> Cell
+
+
+class LanguageModel(eqx.Module):
+    """p(x_{t+1} | x_1..x_t) = softmax(W_out h_t + b_out), h_t from a stack of cells.
+
+    Without an `embedding`, token ids index the columns of the first cell's input weights,
+    which is what a one-hot input amounts to. With one, they index its rows. `w_out` is None
+    where input and output weights are tied (Press and Wolf 2017): the embedding then stands
+    in its place.
+
+    `dropout_embedding` drops whole tokens of the vocabulary for a call (Gal and Ghahramani
+    2016). Dropout acts only where `key` is given.
+    """
+
+    embedding: Float[Array, "V E"] | None
+    stack: Stack
+    w_out: Float[Array, "V H"] | None
+    b_out: Float[Array, "V"]
+    dropout_embedding: float = eqx.field(static=True, default=0.0)
+
+    def __check_init__(self) -> None:
+        check_rates(dropout_embedding=self.dropout_embedding)
+
+    @classmethod
+    def create(
+        cls,
+        vocab: Any,
+        *,
+        cell: str | CreateCell = "lstm",
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        embedding_size: int | None = None,
+        tied: bool = False,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        dropout_embedding: float = 0.0,
+        weight_drop: float = 0.0,
+        seed: int = 0,
+    ) -> "LanguageModel":
+        """Draw a model for a vocabulary (or a vocabulary size).
+
+        `cell` is "rnn", "lstm", "gru", or a function `(input_size, hidden_size, *, layer_norm,
+        key) -> Cell` for a cell of your own; such a cell sees embeddings, so give
+        `embedding_size`, unless its `project` takes token ids. Raises ConfigError where an
+        argument breaks its rule.
+        """
+        vocab_size = vocab if isinstance(vocab, int) else len(vocab)
+        check_sizes(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
+        _check_embedding(embedding_size, hidden_size, tied)
+        create_cell = _cell_factory(cell)
+        k_embedding, k_out, *k_cells = jax.random.split(jax.random.key(seed), 2 + num_layers)
+        sizes = [embedding_size or vocab_size] + [hidden_size] * (num_layers - 1)
+        cells = tuple(
+            create_cell(size, hidden_size, layer_norm=layer_norm, key=key)
+            for size, key in zip(sizes, k_cells, strict=True)
+        )
+        if embedding_size is None:
+            cells = (_indexed(cells[0], k_embedding), *cells[1:])
+        return cls(
+            embedding=_draw_embedding(k_embedding, vocab_size, embedding_size),
+            stack=Stack(cells, dropout=dropout, weight_drop=weight_drop),
+            w_out=None if tied else uniform(k_out, (vocab_size, hidden_size), hidden_size),
+            b_out=jnp.zeros(vocab_size),
+            dropout_embedding=dropout_embedding,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        return self.b_out.shape[0]
+
+    @property
+    def output_weights(self) -> Float[Array, "V H"]:
+        weights = self.embedding if self.w_out is None else self.w_out
+        assert weights is not None  # `create` ties weights only to an embedding
+        return weights
+
+    def initial_state(self, batch: int) -> Any:
+        """A state that has seen nothing: one state a layer, leaves of shape (B, ...)."""
+        check_sizes(batch=batch)
+        return self.stack.initial_state(batch)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        state: Any,
+        lengths: Int[Array, "B"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "B T V"], Any]:
+        """Logits of the next token at every step, and the state after the last one."""
+        hidden, state = self.hidden(tokens, state, lengths, key)
+        return self.logits(hidden), state
+
+    def hidden(
+        self,
+        tokens: Int[Array, "B T"],
+        state: Any,
+        lengths: Int[Array, "B"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "B T H"], Any]:
+        """The last layer's outputs at every step, and the state after the last one."""
+        check_batch(tokens.shape[0], state, lengths)
+        k_embedding, k_stack = (None, None) if key is None else jax.random.split(key)
+        projected = self._project(tokens.T, k_embedding)
+        outputs, state = self.stack(projected, state, lengths, k_stack)
+        return jnp.swapaxes(outputs, 0, 1), state
+
+    def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
+        """One time step, for generation: logits of the next token and the next state."""
+        x = tokens if self.embedding is None else self.embedding[tokens]
+        states = []
+        for cell, layer_state in zip(self.stack.cells, state, strict=True):
+            states.append(cell.step(layer_state, cell.project(x)))
+            x = cell.output(states[-1])
+        return self.logits(x), tuple(states)
+
+    def logits(self, hidden: Float[Array, "*N H"]) -> Float[Array, "*N V"]:
+        """W_out h + b_out."""
+        return hidden @ self.output_weights.T + self.b_out
+
+    def _project(self, tokens: Int[Array, "T B"], key: PRNGKeyArray | None) -> Array:
+        """The first cell's input half, by indexing a table wherever that is less work."""
+        cell = self.stack.cells[0]
+        keep = self._kept_tokens(key)
+        if self.embedding is None:
+            return cell.project(tokens) if keep is None else _drop_columns(cell, keep, tokens)
+        embedding = self.embedding if keep is None else self.embedding * keep[:, None]
+        if self.vocab_size < tokens.size:
+            return cell.project(embedding)[tokens]
+        return cell.project(embedding[tokens])
+
+    def _kept_tokens(self, key: PRNGKeyArray | None) -> Float[Array, "V"] | None:
+        if key is None or self.dropout_embedding == 0:
+            return None
+        keep = 1 - self.dropout_embedding
+        return jax.random.bernoulli(key, keep, (self.vocab_size,)) / keep
+
+
+def _drop_columns(cell: Cell, keep: Float[Array, "V"], tokens: Int[Array, "T B"]) -> Array:
+    if not hasattr(cell, "w_ih"):
+        raise ConfigError(
+            "dropout_embedding needs an embedding_size or a cell with a w_ih, "
+            f"got {type(cell).__name__} without an embedding"
+        )
+    return eqx.tree_at(lambda c: c.w_ih, cell, replace_fn=lambda w: w * keep).project(tokens)
+
+
+def _indexed(cell: Cell, key: PRNGKeyArray) -> Cell:
+    """The cell with input weights in +-1: an id picks one column, so nothing is summed up."""
+    if not hasattr(cell, "w_ih"):
+        return cell
+    return eqx.tree_at(lambda c: c.w_ih, cell, replace_fn=lambda w: uniform(key, w.shape, fan=1))
+
+
+def _cell_factory(cell: str | CreateCell) -> CreateCell:
+    if not isinstance(cell, str):
+        return cell
+    if cell not in CELLS:
+        raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+    return CELLS[cell].create  # type: ignore[attr-defined]
+
+
+def _draw_embedding(key: PRNGKeyArray, vocab_size: int, size: int | None) -> Array | None:
+    return None if size is None else uniform(key, (vocab_size, size), fan=100)  # +-0.1
+
+
+def _check_embedding(embedding_size: int | None, hidden_size: int, tied: bool) -> None:
+    if embedding_size is not None:
+        check_sizes(embedding_size=embedding_size)
+    if tied and embedding_size != hidden_size:
+        raise ConfigError(
+            f"tied weights need embedding_size equal to hidden_size ({hidden_size}), "
+            f"got {embedding_size}"
+        )

@@ -1,0 +1,70 @@
+"""Negative log-likelihoods of next tokens: full and sampled softmax."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .language import LanguageModel
+
+MAX_LOGITS = 2**25  # at most 128 MiB of logits at once
+
+
+def token_nats(
+    model: LanguageModel, hidden: Float[Array, "B T H"], targets: Int[Array, "B T"]
+) -> Float[Array, "B T"]:
+    """-ln p(target) under the softmax over the whole vocabulary.
+
+    Where the logits of all steps would not fit in 128 MiB they are formed one time step
+    at a time, and again in the backward pass.
+    """
+    if targets.size * model.vocab_size <= MAX_LOGITS:
+        return cross_entropy(model.logits(hidden), targets)
+
+    @jax.checkpoint
+    def one_step(x: tuple[Array, Array]) -> Array:
+        return cross_entropy(model.logits(x[0]), x[1])
+
+    return jax.lax.map(one_step, (jnp.swapaxes(hidden, 0, 1), targets.T)).T
+
+
+def cross_entropy(logits: Float[Array, "*N V"], targets: Int[Array, "*N"]) -> Float[Array, "*N"]:
+    """ln sum exp(logits) - logits[target]."""
+    # A comparison fuses with the sum; gathering would cost a scatter in the backward pass.
+    is_target = jnp.arange(logits.shape[-1]) == targets[..., None]
+    picked = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
+    return jax.nn.logsumexp(logits, axis=-1) - picked
+
+
+def sampled_nats(
+    model: LanguageModel,
+    hidden: Float[Array, "B T H"],
+    targets: Int[Array, "B T"],
+    samples: int,
+    key: PRNGKeyArray,
+) -> Float[Array, "B T"]:
+    """-ln p(target) under a softmax over the target and `samples` other tokens.
+
+    The others are drawn once for the whole call from the log-uniform distribution
+    q(k) = ln((k+2)/(k+1)) / ln(V+1), which fits ids in order of falling frequency; every
+    logit is corrected by the log of its expected count, and draws that hit a row's target
+    are masked (Jean et al. 2015, arXiv 1412.2007). For training only: the full softmax is
+    the limit for many samples.
+    """
+    w, b, size = model.output_weights, model.b_out, model.vocab_size
+    drawn = log_uniform(key, samples, size)
+    others = hidden @ w[drawn].T + b[drawn] - log_expected_count(drawn, samples, size)
+    others = jnp.where(drawn == targets[..., None], -jnp.inf, others)
+    true = jnp.sum(hidden * w[targets], axis=-1) + b[targets]
+    true = true - log_expected_count(targets, samples, size)
+    return jax.nn.logsumexp(jnp.append(others, true[..., None], axis=-1), axis=-1) - true
+
+
+def log_uniform(key: PRNGKeyArray, count: int, size: int) -> Int[Array, "count"]:
+    """`count` draws from q(k) = ln((k+2)/(k+1)) / ln(size+1), k = 0..size-1, by inversion."""
+    u = jax.random.uniform(key, (count,))
+    return jnp.minimum(jnp.exp(u * jnp.log(size + 1.0)).astype(jnp.int32) - 1, size - 1)
+
+
+def log_expected_count(ids: Int[Array, "*N"], samples: int, size: int) -> Float[Array, "*N"]:
+    """ln(samples * q(id))."""
+    return jnp.log(samples * jnp.log1p(1 / (ids + 1.0)) / jnp.log(size + 1.0))
