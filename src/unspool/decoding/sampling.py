@@ -1,0 +1,111 @@
+"""Sampling: a compiled loop that feeds every token it draws back to the model."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from ..cells.base import check_sizes
+from ..errors import ConfigError
+from .stepper import Stepper
+from .transforms import Transform, make_transforms
+
+BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
+
+
+class _Carry(NamedTuple):
+    state: Any
+    tokens: Int[Array, "B"]  # the last tokens, which the model has not seen yet
+    drawn: Int[Array, ""]  # number of tokens drawn so far
+
+
+def stream(
+    stepper: Stepper,
+    prompt: Any,
+    *,
+    count: int = 1,
+    max_new_tokens: int = 256,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    do_sample: bool = True,
+    seed: int = 0,
+) -> Iterator[np.ndarray]:
+    """Yield new tokens of `count` texts that begin with `prompt`, in blocks (count, n), n <= 32.
+
+    x_{t+1} ~ softmax(transforms(logits_t)); argmax where `temperature` is 0 or `do_sample`
+    is False. The prompt (ids, at least one) runs through the same compiled loop as the
+    sampled tokens. Row r depends on `seed` and r alone: not on `count`, and not on how much
+    was drawn before it in other calls. Raises ConfigError where an argument breaks its rule.
+    """
+    check_sizes(count=count, max_new_tokens=max_new_tokens)
+    if len(prompt) == 0:
+        raise ConfigError("prompt must have at least one token, got none")
+    transforms = make_transforms(temperature, top_k, top_p)
+    greedy = temperature == 0 or not do_sample
+    keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(jnp.arange(count))
+    return _blocks(stepper, np.asarray(prompt), max_new_tokens, transforms, greedy, keys)
+
+
+def sample(stepper: Stepper, prompt: Any, **options: Any) -> np.ndarray:
+    """All tokens that `stream` yields, as one array (count, max_new_tokens)."""
+    return np.concatenate(list(stream(stepper, prompt, **options)), axis=1)
+
+
+def _blocks(
+    stepper: Stepper,
+    prompt: np.ndarray,
+    max_new_tokens: int,
+    transforms: tuple[Transform, ...],
+    greedy: bool,
+    keys: Array,
+) -> Iterator[np.ndarray]:
+    count, rest = len(keys), prompt[1:]
+    first = jnp.full((count,), int(prompt[0]), jnp.int32)
+    carry = _Carry(stepper.start(count), first, jnp.int32(0))
+    for begin in range(0, len(rest) + max_new_tokens, BLOCK):
+        given = np.full(BLOCK, -1, np.int32)
+        part = rest[begin : begin + BLOCK]
+        given[: len(part)] = part
+        carry, tokens = _block(stepper, carry, given, transforms, greedy, keys)
+        end = len(rest) + max_new_tokens - begin
+        new = np.asarray(tokens)[:, len(part) : end]
+        if new.shape[1]:
+            yield new
+
+
+@eqx.filter_jit
+def _block(
+    stepper: Stepper,
+    carry: _Carry,
+    given: Any,
+    transforms: tuple[Transform, ...],
+    greedy: bool,
+    keys: Array,
+) -> tuple[_Carry, Int[Array, "B T"]]:
+    """T steps; a given token (not -1) takes the place of a drawn one."""
+
+    def step(carry: _Carry, given: Int[Array, ""]) -> tuple[_Carry, Int[Array, "B"]]:
+        logits, state = stepper.step(carry.tokens, carry.state)
+        for transform in transforms:
+            logits = transform(logits)
+        tokens = _choose(logits, greedy, keys, carry.drawn)
+        tokens = jnp.where(given >= 0, given, tokens)
+        return _Carry(state, tokens, carry.drawn + (given < 0)), tokens
+
+    carry, tokens = jax.lax.scan(step, carry, given)
+    return carry, tokens.T
+
+
+def _choose(logits: Array, greedy: bool, keys: Array, drawn: Int[Array, ""]) -> Int[Array, "B"]:
+    if greedy:
+        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+
+    def draw(key: Array, row: Array) -> Array:
+        return jax.random.categorical(jax.random.fold_in(key, drawn), row)
+
+    return jax.vmap(draw)(keys, logits).astype(jnp.int32)

@@ -1,0 +1,82 @@
+"""Text out of a language model: prompt, stream, stop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Vocabulary
+from ..errors import ConfigError
+from ..models.language import LanguageModel
+from .sampling import stream
+from .stepper import LanguageStepper
+
+
+@dataclass
+class _Row:
+    """One text in the making: what has been decoded and how much of it was handed out."""
+
+    decoder: Any
+    text: str = ""
+    given: int = 0
+    ended: bool = False
+
+    def push(self, tokens: np.ndarray, stop: str | None, last: bool) -> str:
+        if self.ended:
+            return ""
+        self.text += self.decoder.push(tokens) + (self.decoder.finish() if last else "")
+        end = len(self.text)
+        if stop:
+            at = self.text.find(stop, max(0, self.given - len(stop)))
+            self.ended = at >= 0
+            # Without a hit, the tail may still be the beginning of the stop string.
+            end = at if self.ended else end if last else max(self.given, end - len(stop) + 1)
+        new, self.given = self.text[self.given : end], end
+        return new
+
+
+def stream_text(
+    model: LanguageModel,
+    vocab: Vocabulary,
+    prompt: str = "",
+    *,
+    count: int = 1,
+    max_new_tokens: int = 256,
+    stop: str | None = None,
+    **options: Any,
+) -> Iterator[list[str]]:
+    """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
+
+    A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
+    pieces are empty from then on. `options` are those of `decoding.stream`. An empty prompt
+    continues a line break. Raises UnknownTokenError for characters that the model never
+    saw, ConfigError where an argument breaks its rule.
+    """
+    if stop == "":
+        raise ConfigError("stop must have at least one character, got an empty string")
+    tokens = encode_prompt(vocab, prompt)
+    blocks = stream(
+        LanguageStepper(model), tokens, count=count, max_new_tokens=max_new_tokens, **options
+    )
+    return _pieces(blocks, [_Row(vocab.decoder()) for _ in range(count)], max_new_tokens, stop)
+
+
+def encode_prompt(vocab: Vocabulary, prompt: str) -> np.ndarray:
+    """Ids of the prompt; of a line break (or the first token, where there is none) if empty."""
+    if prompt:
+        return vocab.encode(prompt)
+    newline = [i for i, token in enumerate(vocab.token_bytes) if token == b"\n"]
+    return np.array(newline[:1] or [0], np.int32)
+
+
+def _pieces(
+    blocks: Iterator[np.ndarray], rows: list[_Row], max_new_tokens: int, stop: str | None
+) -> Iterator[list[str]]:
+    seen = 0
+    for block in blocks:
+        seen += block.shape[1]
+        last = seen == max_new_tokens
+        yield [row.push(tokens, stop, last) for row, tokens in zip(rows, block, strict=True)]
+        if all(row.ended for row in rows):
+            return

@@ -1,0 +1,78 @@
+"""Functions from logits to logits; they compose by being applied in order.
+
+Their values are arrays, so that changing one compiles nothing anew.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..errors import ConfigError
+
+Transform = Callable[[Float[Array, "B V"]], Float[Array, "B V"]]
+
+
+class Temperature(eqx.Module):
+    """logits / temperature: below 1 sharpens the distribution, above 1 flattens it."""
+
+    temperature: Float[Array, ""]
+
+    def __call__(self, logits: Float[Array, "B V"]) -> Float[Array, "B V"]:
+        return logits / self.temperature
+
+
+class TopK(eqx.Module):
+    """Keeps the k largest logits of a row; of equal ones the smaller ids (Fan et al. 2018)."""
+
+    k: Int[Array, ""]
+
+    def __call__(self, logits: Float[Array, "B V"]) -> Float[Array, "B V"]:
+        return jnp.where(_ranks(logits) < self.k, logits, -jnp.inf)
+
+
+class TopP(eqx.Module):
+    """Keeps the smallest set of likeliest tokens whose probabilities sum to at least p
+    (nucleus sampling: Holtzman et al. 2020, arXiv 1904.09751).
+    """
+
+    p: Float[Array, ""]
+
+    def __call__(self, logits: Float[Array, "B V"]) -> Float[Array, "B V"]:
+        order = jnp.argsort(logits, axis=-1, descending=True, stable=True)
+        sorted_p = jnp.take_along_axis(jax.nn.softmax(logits), order, axis=-1)
+        before = jnp.cumsum(sorted_p, axis=-1) - sorted_p
+        kept = jnp.sum(before < self.p, axis=-1, keepdims=True)
+        return jnp.where(_ranks(logits) < kept, logits, -jnp.inf)
+
+
+def make_transforms(
+    temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> tuple[Transform, ...]:
+    """Temperature, then top-k, then top-p, as far as they change anything.
+
+    Raises ConfigError unless temperature >= 0, top_k >= 1 and 0 < top_p <= 1. A
+    temperature of 0 means argmax, which is the sampler's part, not a transform's.
+    """
+    if not 0 <= temperature < float("inf"):
+        raise ConfigError(f"temperature must be at least 0 and finite, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"top_k must be at least 1, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ConfigError(f"top_p must be above 0 and at most 1, got {top_p}")
+    transforms: list[Transform] = []
+    if temperature not in (0, 1):
+        transforms.append(Temperature(jnp.float32(temperature)))
+    if top_k is not None:
+        transforms.append(TopK(jnp.int32(top_k)))
+    if top_p is not None and top_p < 1:
+        transforms.append(TopP(jnp.float32(top_p)))
+    return tuple(transforms)
+
+
+def _ranks(logits: Float[Array, "B V"]) -> Int[Array, "B V"]:
+    """0 for the largest of a row, 1 for the next, and so on."""
+    order = jnp.argsort(logits, axis=-1, descending=True, stable=True)
+    return jnp.argsort(order, axis=-1)
