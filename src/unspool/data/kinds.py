@@ -1,0 +1,74 @@
+"""The four kinds of vocabulary by name: building one from a text, reading one back."""
+
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import ConfigError, DataError, RunError
+from .subword import BpeVocabulary, WordVocabulary
+from .vocab import VOCABULARY_FILES, ByteVocabulary, CharVocabulary, Pieces, Vocabulary
+
+KINDS: dict[str, type[Vocabulary]] = {
+    kind.kind: kind for kind in (CharVocabulary, ByteVocabulary, WordVocabulary, BpeVocabulary)
+}
+
+# vocab_size and min_count where none is given. Words seen once teach nothing but <unk>.
+_DEFAULTS = {"word": (50_000, 2), "bpe": (4_096, 2)}
+_SMALLEST = {"word": 2, "bpe": 256}
+
+
+def build_vocabulary(
+    kind: str, pieces: Pieces, *, vocab_size: int | None = None, min_count: int | None = None
+) -> Vocabulary:
+    """Build a vocabulary of `kind` ("char", "byte", "word", "bpe") in one pass over `pieces`.
+
+    `vocab_size` caps the tokens of "word" (50,000) and "bpe" (4,096); `min_count` is how often
+    a word or pair has to occur (2). Raises `ConfigError` for values that break a rule.
+    """
+    check_options(kind, vocab_size, min_count)
+    match kind:
+        case "char":
+            return CharVocabulary.build(pieces)
+        case "byte":
+            return ByteVocabulary()
+    default_size, default_count = _DEFAULTS[kind]
+    size = default_size if vocab_size is None else vocab_size
+    count = default_count if min_count is None else min_count
+    build = WordVocabulary.build if kind == "word" else BpeVocabulary.build
+    return build(pieces, size, count)
+
+
+def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> None:
+    """Raise `ConfigError` where `build_vocabulary` could not use these options."""
+    if kind not in KINDS:
+        raise ConfigError(f"tokens must be one of {', '.join(KINDS)}, got {kind!r}")
+    for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
+        if value is not None and kind not in _DEFAULTS:
+            raise ConfigError(f"{name} applies to tokens 'word' and 'bpe', not {kind!r}: drop it")
+    if vocab_size is not None and vocab_size < _SMALLEST[kind]:
+        raise ConfigError(
+            f"vocab_size must be at least {_SMALLEST[kind]} for {kind} tokens, got {vocab_size}"
+        )
+    if min_count is not None and min_count < 1:
+        raise ConfigError(f"min_count must be at least 1, got {min_count}")
+
+
+def vocabulary_from_json(value: Any) -> Vocabulary:
+    """Undo `Vocabulary.to_json` of any kind; `DataError` if `value` is no vocabulary."""
+    if not isinstance(value, dict):
+        raise DataError("a vocabulary must be a JSON object")
+    kind = "bpe" if "model" in value else value.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise DataError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    return KINDS[kind].from_json(value)
+
+
+def load_vocabulary(directory: Path) -> Vocabulary:
+    """Read what `Vocabulary.save` wrote; `RunError` naming the file if it cannot be used."""
+    found = [path for name in VOCABULARY_FILES if (path := Path(directory) / name).exists()]
+    if not found:
+        raise RunError(f"{directory} has no vocabulary: neither {' nor '.join(VOCABULARY_FILES)}")
+    try:
+        return vocabulary_from_json(files.read_json(found[0], RunError))
+    except DataError as error:
+        raise RunError(f"{found[0]} is damaged: {error}") from error

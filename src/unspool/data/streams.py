@@ -1,0 +1,166 @@
+"""Token ids in memory-mapped files, and the batches that are read from them.
+
+Truncated backpropagation through time reads a text in B lanes side by side, a chunk of T
+steps at a time; a caller carries its state from chunk to chunk.
+"""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ConfigError, DataError, RunError
+from ..files import atomic_writer
+from .vocab import Ids, Pieces, Tokens, Vocabulary
+
+Weights: TypeAlias = npt.NDArray[np.float32]
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The smallest little-endian unsigned type that holds the ids 0 to `vocab_size - 1`."""
+    bits = 8 if vocab_size <= 1 << 8 else 16 if vocab_size <= 1 << 16 else 32
+    return np.dtype(f"<u{bits // 8}")
+
+
+def write_tokens(pieces: Pieces, vocab: Vocabulary, path: Path) -> int:
+    """Encode a text that comes in pieces into a flat file of ids; returns how many.
+
+    One pass with constant memory; the file appears whole or not at all.
+    """
+    dtype, count = token_dtype(len(vocab)), 0
+    with atomic_writer(path) as file:
+        for ids in vocab.encode_pieces(pieces):
+            file.write(ids.astype(dtype).tobytes())
+            count += len(ids)
+    return count
+
+
+def open_tokens(path: Path, vocab_size: int) -> Tokens:
+    """Memory-map what `write_tokens` wrote, read-only, shape (N,).
+
+    Raises `RunError` for a missing or empty file and one that does not hold whole ids. An
+    id is not checked here against `vocab_size`: `Text.open` checks the file's SHA-256.
+    """
+    dtype = token_dtype(vocab_size)
+    try:
+        size = Path(path).stat().st_size
+        if size == 0 or size % dtype.itemsize:
+            raise RunError(
+                f"{path} is damaged: it must hold ids of {dtype.itemsize} bytes, has {size} bytes"
+            )
+        return np.memmap(path, dtype, mode="r")
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+class Chunk(NamedTuple):
+    """T steps of B lanes; `targets` are `inputs` one token later, both int32 (B, T).
+
+    `is_epoch_start` (a boolean array of shape ()) says that the lanes begin anew, so that
+    a carried state has to be reset.
+    """
+
+    inputs: Ids
+    targets: Ids
+    is_epoch_start: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Training chunks: a text of N tokens as `batch` contiguous lanes, `steps` at a time.
+
+    An epoch has `chunks_per_epoch = (N - 1) // (batch * steps)` chunks. The `slack` tokens
+    that do not fill a chunk are left out at the front and the back in shares drawn anew for
+    each epoch, so none is always left out. Everything follows from (seed, position): a run
+    resumes from an integer. Raises `DataError` for a text too short for one chunk.
+    """
+
+    tokens: Tokens
+    batch: int
+    steps: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_at_least(1, batch=self.batch, steps=self.steps)
+        _check_at_least(0, seed=self.seed)
+        if self.chunks_per_epoch == 0:
+            raise DataError(
+                f"the text must have more than batch * steps = {self.batch} * {self.steps} "
+                f"tokens, got {len(self.tokens)}: lower batch or steps, or give a longer text"
+            )
+
+    @property
+    def chunks_per_epoch(self) -> int:
+        """How many chunks one pass over the text has."""
+        return (len(self.tokens) - 1) // (self.batch * self.steps)
+
+    @property
+    def slack(self) -> int:
+        """How many tokens of the text are left out of an epoch."""
+        return len(self.tokens) - 1 - self.batch * self.steps * self.chunks_per_epoch
+
+    def epoch_start(self, epoch: int) -> int:
+        """The first token of an epoch, from 0 to `slack`."""
+        # NumPy promises the raw stream for all time, but not that of its distributions.
+        generator = np.random.Philox(np.random.SeedSequence([self.seed, epoch]))
+        return int(generator.random_raw()) % (self.slack + 1)
+
+    def chunk(self, position: int) -> Chunk:
+        """Chunk number `position`, counted from 0 over all epochs."""
+        _check_at_least(0, position=position)
+        epoch, index = divmod(position, self.chunks_per_epoch)
+        lane_length = self.chunks_per_epoch * self.steps
+        starts = self.epoch_start(epoch) + lane_length * np.arange(self.batch) + index * self.steps
+        windows = _copy(self.tokens, starts[:, None] + np.arange(self.steps + 1))
+        return Chunk(windows[:, :-1], windows[:, 1:], np.asarray(index == 0))
+
+
+def evaluation_chunks(
+    tokens: Tokens, batch: int, steps: int, context: int
+) -> Iterator[tuple[Ids, Ids, Weights]]:
+    """Yield (inputs, targets, weights), each (B, T), that score every token but the first once.
+
+    The state is carried from chunk to chunk, from a new one at the first. Weights are 1 where
+    a target counts, and 0 for padding and for the `context` tokens that each lane but the
+    first reads before its own, so as not to start cold. All chunks have the same shape; B is
+    `batch`, or less for a text of fewer tokens. Raises `DataError` for fewer than 2 tokens.
+    """
+    _check_at_least(1, batch=batch, steps=steps)
+    _check_at_least(0, context=context)
+    total = len(tokens) - 1  # pairs of an input and the target after it
+    if total < 1:
+        raise DataError(f"a text to evaluate must have at least 2 tokens, got {len(tokens)}")
+    lanes, context = min(batch, total), min(context, total - 1)
+    # Lane b reads the pairs from b * stride on and scores all but the first `context`, which
+    # lane b - 1 scores; lane 0 scores these too. Hence length + (lanes - 1) * stride >= total.
+    shortest = -(-(total + (lanes - 1) * context) // lanes)
+    length = -(-shortest // steps) * steps
+    starts = (length - context) * np.arange(lanes)
+    for first in range(0, length, steps):
+        offsets = np.arange(first, first + steps)
+        pairs = starts[:, None] + offsets
+        scored = (offsets >= context) | (starts[:, None] == 0)
+        weights = (scored & (pairs < total)).astype(np.float32)
+        pairs = np.minimum(pairs, total - 1)
+        yield _copy(tokens, pairs), _copy(tokens, pairs + 1), weights
+
+
+def _copy(tokens: Tokens, where: npt.NDArray[np.intp]) -> Ids:
+    """The tokens at `where` as int32, without keeping the pages of the file that held them."""
+    copied = np.asarray(tokens[where], np.int32)
+    # Mapped pages count as memory of the process until they are given back: over an epoch
+    # that would be the whole text. The operating system still has them in its cache.
+    mapping = getattr(tokens, "_mmap", None)
+    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+    return copied
+
+
+def _check_at_least(least: int, **arguments: int) -> None:
+    for name, value in arguments.items():
+        if value < least:
+            raise ConfigError(f"{name} must be at least {least}, got {value}")

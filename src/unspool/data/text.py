@@ -1,0 +1,283 @@
+"""A text as training and evaluation read it: memory-mapped ids and their vocabulary."""
+
+import hashlib
+import shutil
+import tempfile
+import weakref
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .. import files
+from ..errors import ConfigError, DataError, RunError
+from .kinds import build_vocabulary, check_options, load_vocabulary
+from .sources import Sources, open_sources
+from .streams import open_tokens, token_dtype, write_tokens
+from .vocab import Pieces, Tokens, Vocabulary
+
+FORMAT_VERSION = 1
+DESCRIPTION = "text.json"
+_PARTS = ("train", "val")
+
+
+class Size(NamedTuple):
+    """How long a part of a text is, before it became tokens."""
+
+    chars: int
+    bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A text as token ids, in a training part and a validation part.
+
+    `train` and `val` are memory-mapped, read-only arrays of shape (N,). `sha256` is that of
+    the sources' bytes in order (without byte order marks), then of the validation source.
+    `notes` say what was skipped. The sizes count the text itself, which differs from its
+    tokens where words are unknown.
+
+        text = Text.read("shakespeare.txt", tokens="char")
+    """
+
+    vocab: Vocabulary
+    train: Tokens
+    val: Tokens
+    sources: tuple[str, ...]
+    sha256: str
+    notes: tuple[str, ...]
+    train_size: Size
+    val_size: Size
+
+    @classmethod
+    def read(
+        cls,
+        *sources: str | Path,
+        tokens: str = "char",
+        vocab: Vocabulary | None = None,
+        vocab_size: int | None = None,
+        min_count: int | None = None,
+        val: str | Path | None = None,
+        val_fraction: float = 0.1,
+        directory: Path | None = None,
+    ) -> Self:
+        """Read files, folders, corpora or "-" (see `open_sources`) into token ids.
+
+        The first `int((1 - val_fraction) * N)` of N characters (bytes with tokens="byte") are
+        for training and the rest for validation; with 0, all are for training. `val` names a
+        validation text of its own instead. The vocabulary is `vocab`, or is built from
+        `sources` (see `build_vocabulary`). All is written to `directory`, or to a temporary
+        one that goes with the object. Raises `DataError` for unusable texts, `ConfigError`.
+        """
+        _check_arguments(tokens, vocab, vocab_size, min_count, val_fraction)
+        kind = tokens if vocab is None else vocab.kind
+        with _open_texts(sources, val, kind) as (main, held_out):
+            whole = _Tally()
+            pieces = whole.watch(main.pieces())
+            if vocab is None:
+                vocab = build_vocabulary(kind, pieces, vocab_size=vocab_size, min_count=min_count)
+            deque(pieces, maxlen=0)  # to the end, where no vocabulary was built
+            _check_content(main, whole, vocab)
+            if held_out is None:
+                cut = int((1 - val_fraction) * whole.units)
+                parts = (main.pieces(0, cut), main.pieces(cut))
+            else:
+                parts = (main.pieces(), held_out.pieces())
+            with _target(directory) as target:
+                needs_val = held_out is not None or val_fraction > 0
+                _write(target, vocab, parts, (main, held_out), needs_val)
+                text = cls.open(target)
+        if directory is None:
+            weakref.finalize(text, shutil.rmtree, target, ignore_errors=True)
+        return text
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open what `read` wrote; `RunError` naming the file that is missing or damaged."""
+        directory = Path(directory)
+        path = directory / DESCRIPTION
+        description = files.read_json(path, RunError)
+        vocab = load_vocabulary(directory)
+        try:
+            if description["format_version"] != FORMAT_VERSION:
+                raise RunError(
+                    f"{path} must have format_version {FORMAT_VERSION}, got "
+                    f"{description['format_version']}: use the Unspool that wrote it"
+                )
+            if description["vocabulary"] != vocab.fingerprint():
+                raise RunError(f"{directory / vocab.file_name} is damaged: its content has changed")
+            train, val = (description["parts"][part] for part in _PARTS)
+            return cls(
+                vocab=vocab,
+                train=_open_part(directory / "train.bin", train, vocab),
+                val=_open_part(directory / "val.bin", val, vocab),
+                sources=tuple(description["sources"]),
+                sha256=description["sha256"],
+                notes=tuple(description["notes"]),
+                train_size=Size(train["chars"], train["bytes"]),
+                val_size=Size(val["chars"], val["bytes"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
+
+
+def fingerprint_sources(
+    *sources: str | Path, tokens: str = "char", val: str | Path | None = None
+) -> str:
+    """The `sha256` that `Text.read` would find, to tell whether a text has changed."""
+    digest = hashlib.sha256()
+    with _open_texts(sources, val, tokens) as texts:
+        for text in texts:
+            if text is not None:
+                deque(_Tally(digest).watch(text.pieces()), maxlen=0)
+    return digest.hexdigest()
+
+
+class _Tally:
+    """Counts and hashes the pieces that pass through `watch`."""
+
+    def __init__(self, digest: Any = None) -> None:
+        self._digest = hashlib.sha256() if digest is None else digest
+        self.units = self.chars = self.bytes = 0
+
+    def watch(self, pieces: Pieces) -> Iterator[Any]:
+        """Yield `pieces` as they are."""
+        for piece in pieces:
+            data = piece if isinstance(piece, bytes) else piece.encode()
+            self._digest.update(data)
+            self.units += len(piece)
+            self.bytes += len(data)
+            self.chars += _count_chars(data) if isinstance(piece, bytes) else len(piece)
+            yield piece
+
+
+def _count_chars(data: bytes) -> int:
+    # As `Vocabulary.n_chars` does: bytes other than UTF-8's continuation bytes 10xxxxxx.
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) & 0xC0 != 0x80))
+
+
+def _check_arguments(
+    tokens: str,
+    vocab: Vocabulary | None,
+    vocab_size: int | None,
+    min_count: int | None,
+    val_fraction: float,
+) -> None:
+    if vocab is None:
+        check_options(tokens, vocab_size, min_count)
+    elif vocab_size is not None or min_count is not None:
+        raise ConfigError("vocab_size and min_count cannot be given together with vocab: drop them")
+    if not 0 <= val_fraction < 1:
+        raise ConfigError(f"val_fraction must be from 0 to below 1, got {val_fraction}")
+
+
+def _check_content(main: Sources, whole: _Tally, vocab: Vocabulary) -> None:
+    names = ", ".join(main.names)
+    if whole.units == 0:
+        raise DataError(f"the text is empty ({names}): give one with some content")
+    if len(vocab) < 2:
+        remedy = "lower min_count or " if vocab.kind == "word" else ""
+        raise DataError(
+            f"the text must have at least 2 different tokens, got {len(vocab)} ({names}): "
+            f"{remedy}give a longer text"
+        )
+
+
+@contextmanager
+def _open_texts(
+    sources: Sequence[str | Path], val: str | Path | None, kind: str
+) -> Iterator[tuple[Sources, Sources | None]]:
+    """The text and, where it has one, the validation text of its own."""
+    raw = kind == "byte"
+    if val is None:
+        with open_sources(sources, raw) as main:
+            yield main, None
+        return
+    if val == "-" and "-" in sources:
+        raise ConfigError("'-' (standard input) can be the text or val, not both")
+    with open_sources(sources, raw) as main, open_sources((val,), raw) as held_out:
+        yield main, held_out
+
+
+@contextmanager
+def _target(directory: Path | None) -> Iterator[Path]:
+    """The directory to write to; a temporary one does not survive an error."""
+    if directory is None:
+        target = Path(tempfile.mkdtemp(prefix="unspool-text-"))
+        try:
+            yield target
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        return
+    target = Path(directory)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.write_error(target, error) from error
+    yield target
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What text.json says about a file of ids."""
+
+    tokens: int
+    chars: int
+    bytes: int
+    sha256: str
+
+
+def _write(
+    target: Path,
+    vocab: Vocabulary,
+    parts: tuple[Pieces, Pieces],
+    texts: tuple[Sources, Sources | None],
+    needs_val: bool,
+) -> None:
+    """Write all files of a text; text.json comes last and vouches for the others."""
+    (target / DESCRIPTION).unlink(missing_ok=True)
+    vocab.save(target)
+    digest = hashlib.sha256()
+    train, val = (
+        _write_part(target / f"{name}.bin", pieces, vocab, digest)
+        for name, pieces in zip(_PARTS, parts, strict=True)
+    )
+    _check_tokens("training", train.tokens, "give a longer text or lower val_fraction")
+    if needs_val:
+        _check_tokens("validation", val.tokens, "give a longer text or raise val_fraction")
+    used = [text for text in texts if text is not None]
+    description = {
+        "format_version": FORMAT_VERSION,
+        "sources": list(texts[0].names),
+        "sha256": digest.hexdigest(),
+        "vocabulary": vocab.fingerprint(),
+        "notes": [note for text in used for note in text.notes],
+        "parts": {"train": asdict(train), "val": asdict(val)},
+    }
+    files.write_json(target / DESCRIPTION, description)
+
+
+def _write_part(path: Path, pieces: Pieces, vocab: Vocabulary, digest: Any) -> _Part:
+    tally = _Tally(digest)
+    tokens = write_tokens(tally.watch(pieces), vocab, path)
+    return _Part(tokens, tally.chars, tally.bytes, files.sha256_of(path))
+
+
+def _check_tokens(part: str, tokens: int, remedy: str) -> None:
+    if tokens < 2:
+        raise DataError(f"the {part} part must have at least 2 tokens, got {tokens}: {remedy}")
+
+
+def _open_part(path: Path, part: dict[str, Any], vocab: Vocabulary) -> Tokens:
+    if not path.is_file():
+        raise RunError(f"{path} is missing: read the text again")
+    if files.sha256_of(path) != part["sha256"]:
+        raise RunError(f"{path} is damaged: its content has changed; read the text again")
+    if path.stat().st_size == 0:  # a text without a validation part
+        return np.empty(0, token_dtype(len(vocab)))
+    return open_tokens(path, len(vocab))
