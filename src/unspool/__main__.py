@@ -1,0 +1,5 @@
+"""`python -m unspool`."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,27 @@
+"""Flat TOML files of options."""
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, UnspoolError
+from ..files import write_bytes
+
+
+def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict[str, Any]:
+    """The keys and values of a TOML file; anything wrong becomes `error(message)`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as cause:
+        raise error(f"{path} does not exist") from cause
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
+        raise error(f"{path} is not a readable TOML file: {cause}") from cause
+
+
+def write(path: Path, values: Mapping[str, Any]) -> None:
+    """Write flat options atomically; None, which TOML lacks, is left out."""
+    # JSON's strings, numbers and booleans are TOML's.
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None]
+    write_bytes(path, "".join(lines).encode())

@@ -1,0 +1,1 @@
+"""One file a job: batches, loss and metric."""

@@ -1,0 +1,139 @@
+"""Language modelling: truncated backpropagation through a text in lanes."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..bptt import carry
+from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
+from ..decoding import LanguageStepper, sample
+from ..errors import ConfigError
+from ..models.language import LanguageModel
+from ..models.softmax import sampled_nats, token_nats
+from .task import Evaluation
+
+FULL_SOFTMAX_UP_TO = 10_000  # tokens in the vocabulary, for softmax="auto"
+EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT = 32, 128, 256
+
+
+class LanguageTask:
+    """Predict every next token of a text.
+
+    The training part becomes `batch` contiguous lanes, read in chunks of `steps_per_chunk`
+    tokens; the state is carried from chunk to chunk, detached at the boundary, and reset
+    where the lanes wrap. `softmax` is "full", "sampled" (the target against
+    `softmax_samples` drawn tokens; evaluation is always full) or "auto": sampled above
+    10,000 tokens. Raises DataError where the text is too short for one chunk.
+    """
+
+    def __init__(
+        self,
+        text: Text,
+        *,
+        batch: int = 64,
+        steps_per_chunk: int = 64,
+        softmax: str = "auto",
+        softmax_samples: int = 1024,
+        sample_tokens: int = 300,
+        seed: int = 0,
+    ) -> None:
+        if softmax not in ("auto", "full", "sampled"):
+            raise ConfigError(f"softmax must be auto, full or sampled, got {softmax!r}")
+        self.text = text
+        self.lanes = Lanes(text.train, batch, steps_per_chunk, seed)
+        self.tokens_per_batch = batch * steps_per_chunk
+        self.sample_tokens = sample_tokens
+        if softmax == "auto":
+            softmax = "full" if len(text.vocab) <= FULL_SOFTMAX_UP_TO else "sampled"
+        self.softmax = softmax
+        self.softmax_samples = min(softmax_samples, len(text.vocab))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        train, val = len(self.text.train), len(self.text.val)
+        sizes = f"{train:,} tokens to train on, {val:,} held out, {len(self.text.vocab):,} distinct"
+        return (*self.text.notes, sizes)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": "language",
+            "sources": list(self.text.sources),
+            "text_sha256": self.text.sha256,
+            "vocabulary": self.text.vocab.fingerprint(),
+            "train_tokens": len(self.text.train),
+            "val_tokens": len(self.text.val),
+            "batch": self.lanes.batch,
+            "steps_per_chunk": self.lanes.steps,
+            "softmax": self.softmax,
+            "softmax_samples": self.softmax_samples,
+        }
+
+    def save(self, directory: Path) -> None:
+        self.text.vocab.save(directory)
+
+    def initial_state(self, model: LanguageModel) -> Any:
+        return model.initial_state(self.lanes.batch)
+
+    def batch(self, position: int) -> Chunk:
+        return self.lanes.chunk(position)
+
+    def loss(
+        self, model: LanguageModel, batch: Any, state: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Any]:
+        inputs, targets, wraps = batch
+        k_dropout, k_softmax = jax.random.split(key)
+        state = carry(state, model.initial_state(len(inputs)), wraps)
+        hidden, state = model.hidden(inputs, state, key=k_dropout)
+        if self.softmax == "sampled":
+            nats = sampled_nats(model, hidden, targets, self.softmax_samples, k_softmax)
+        else:
+            nats = token_nats(model, hidden, targets)
+        return jnp.mean(nats), state
+
+    def evaluate(self, model: LanguageModel) -> Evaluation:
+        return evaluate(model, self.text.val, self.text.vocab, self.text.val_size)
+
+    def sample(self, model: LanguageModel, seed: int) -> str | None:
+        if self.sample_tokens == 0:
+            return None
+        first = self.text.val[:1]
+        (tokens,) = sample(
+            LanguageStepper(model), first, max_new_tokens=self.sample_tokens,
+            temperature=0.8, seed=seed,
+        )  # fmt: skip
+        return self.text.vocab.decode(np.concatenate([first, tokens]))
+
+
+def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: Size) -> Evaluation:
+    """The loss of every token but the first, under the full softmax; `size` is the text's.
+
+    The tokens are read in lanes; a lane starts with unscored tokens from before it, so
+    that no prediction is made without context but the first ones. Raises DataError for
+    fewer than 2 tokens.
+    """
+    total, state = 0.0, None
+    for inputs, targets, weights in evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT):
+        state = model.initial_state(len(inputs)) if state is None else state
+        nats, state = _chunk_nats(model, inputs, targets, weights, state)
+        total += float(nats)
+    bits = total / math.log(2)
+    return Evaluation(
+        loss_nats=total / (len(tokens) - 1),
+        bits_per_char=bits / max(1, size.chars - vocab.n_chars(tokens[:1])),
+        bits_per_byte=bits / max(1, size.bytes - vocab.n_bytes(tokens[:1])),
+        tokens=len(tokens) - 1,
+    )
+
+
+@eqx.filter_jit
+def _chunk_nats(
+    model: LanguageModel, inputs: Any, targets: Any, weights: Any, state: Any
+) -> tuple[Float[Array, ""], Any]:
+    hidden, state = model.hidden(inputs, state)
+    return jnp.sum(weights * token_nats(model, hidden, targets)), state

@@ -1,0 +1,23 @@
+"""The training loop, its options, its files."""
+
+from .config import TrainingConfig
+from .loop import train
+from .reports import (
+    CheckpointReport,
+    EvalReport,
+    Report,
+    StartReport,
+    StepReport,
+    StopReport,
+)
+
+__all__ = [
+    "CheckpointReport",
+    "EvalReport",
+    "Report",
+    "StartReport",
+    "StepReport",
+    "StopReport",
+    "TrainingConfig",
+    "train",
+]

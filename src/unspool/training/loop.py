@@ -1,0 +1,269 @@
+"""The training loop: a generator of reports that never asks which task it holds."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._version import __version__
+from ..errors import DivergedError
+from ..models.registry import backends, describe_model
+from ..tasks.task import Evaluation, Task
+from . import directory
+from .checkpoint import load_arrays, save_arrays
+from .config import TrainingConfig
+from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer
+from .reports import (
+    CheckpointReport,
+    EvalReport,
+    Report,
+    StartReport,
+    StepReport,
+    StopReport,
+)
+from .resume import check_resumable
+from .signals import StopRequest, stop_on_signals
+
+MAX_SKIPPED = 10  # non-finite losses in a row before training gives up
+
+Step = Callable[[Learner, Any, Any, float], tuple[Learner, Outcome]]
+
+
+@dataclass
+class Progress:
+    """Where a run stands: with the arrays of `Learner`, all that resuming needs."""
+
+    step: int = 0  # batches used so far, which is also the data position
+    elapsed_s: float = 0.0
+    rate_scale: float = 1.0  # halved at every non-finite loss
+    skipped_in_row: int = 0
+    best_val_loss_nats: float | None = None
+    evaluations_since_best: int = 0
+    last_evaluation: int = 0
+
+
+def train(
+    model: Any, task: Task, *, run: str | Path, resume: bool = False, **options: Any
+) -> Iterator[Report]:
+    """Train `model` on `task`, writing the run directory `run`; yields a report of everything.
+
+    `options` are the fields of `TrainingConfig`. With `resume` the run goes on from its
+    last save with the losses and weights it would have had without the stop, bit for bit
+    (a schedule in minutes follows the clock, and so cannot repeat exactly); `model` then
+    only tells the structure.
+
+    SIGINT, SIGTERM and leaving the loop save first. Raises ConfigError for a bad option,
+    RunError where `run` cannot be used, DivergedError after 10 non-finite losses in a row.
+
+        for report in unspool.train(model, task, run="runs/shakespeare", max_minutes=5):
+            print(report)
+    """
+    config = TrainingConfig(**options)
+    if not resume:
+        directory.check_free(Path(run))
+    return _Training(model, task, Path(run), config).reports(resume)
+
+
+class _Training:
+    """One call of `train`: its model's structure, its step program and its files."""
+
+    def __init__(self, model: Any, task: Task, path: Path, config: TrainingConfig) -> None:
+        params, self.static = eqx.partition(model, eqx.is_inexact_array)
+        self.model, self.task, self.path, self.config = model, task, path, config
+        self.description = {
+            "unspool": __version__,
+            "model": describe_model(model),
+            "task": task.describe(),
+            "training": config.as_dict(),
+        }
+        self.learner = Learner(
+            params=params,
+            optimizer=optimizer(config).init(params),
+            average=params if config.average else None,
+            carried=task.initial_state(model),
+        )
+        self.progress = Progress()
+        self.step = _compile_step(self.static, task, config)
+
+    def reports(self, resume: bool) -> Iterator[Report]:
+        with directory.locked(self.path), stop_on_signals() as stop:
+            self._open(resume)
+            self.started = time.monotonic() - self.progress.elapsed_s
+            self.saved_at = time.monotonic()
+            try:
+                yield self._start()
+                yield from self._run(stop)
+            except GeneratorExit:  # the caller left the loop, between two steps
+                self._save()
+                raise
+
+    def _open(self, resume: bool) -> None:
+        if not resume:
+            directory.write_config(self.path, self.description)
+            self.task.save(self.path)
+            self.journal = directory.Journal(self.path)
+            return
+        check_resumable(directory.read_config(self.path), self.description, self.path)
+        state = self.path / directory.STATE
+        self.learner, facts = load_arrays(state, self.learner)
+        self.progress = Progress(**facts["progress"])
+        self.journal = directory.Journal(self.path, facts["journal"])
+
+    def _start(self) -> StartReport:
+        report = StartReport(
+            step=self.progress.step,
+            parameters=sum(leaf.size for leaf in jax.tree.leaves(self.learner.params)),
+            backends=backends(self.model),
+            notes=self.task.notes,
+        )
+        self.journal.record(event="start", **dataclasses.asdict(report))
+        return report
+
+    def _run(self, stop: StopRequest) -> Iterator[Report]:
+        while (reason := self._stop_reason(stop)) is None:
+            yield self._train_step()
+            if self.progress.skipped_in_row >= MAX_SKIPPED:
+                self._give_up()
+            if self.progress.step % self.config.eval_every == 0:
+                yield self._evaluate()
+                yield self._save()
+            elif time.monotonic() - self.saved_at >= 60 * self.config.save_minutes:
+                yield self._save()
+        if stop.name is None and self.progress.last_evaluation < self.progress.step:
+            yield self._evaluate()
+        yield self._save()
+        yield StopReport(
+            self.progress.step, reason, self.progress.best_val_loss_nats, self.progress.elapsed_s
+        )
+
+    def _stop_reason(self, stop: StopRequest) -> str | None:
+        progress, patience = self.progress, self.config.patience
+        if stop.name is not None:
+            return f"stopped by {stop.name}"
+        if patience is not None and progress.evaluations_since_best >= patience:
+            return f"no better held-out loss in {patience} evaluations"
+        if self.config.is_over(progress.step, progress.elapsed_s):
+            return "finished"
+        return None
+
+    def _train_step(self) -> StepReport:
+        progress, config = self.progress, self.config
+        began = time.monotonic()
+        rate = config.rate(progress.step, progress.elapsed_s) * progress.rate_scale
+        batch = self.task.batch(progress.step)
+        self.learner, outcome = self.step(self.learner, batch, progress.step, rate)
+        outcome = jax.device_get(outcome)  # waits for the step
+        skipped = not outcome.is_finite
+        progress.step += 1
+        progress.skipped_in_row = progress.skipped_in_row + 1 if skipped else 0
+        progress.rate_scale *= 0.5 if skipped else 1.0
+        now = time.monotonic()
+        progress.elapsed_s = now - self.started
+        share = config.progress(progress.step, progress.elapsed_s)
+        report = StepReport(
+            step=progress.step,
+            loss_nats=float(outcome.loss_nats),
+            gradient_norm=float(outcome.gradient_norm),
+            learning_rate=rate,
+            tokens_per_s=self.task.tokens_per_batch / (now - began),
+            elapsed_s=progress.elapsed_s,
+            eta_s=progress.elapsed_s * max(0.0, 1 / share - 1),
+            skipped=skipped,
+        )
+        self._record_step(report)
+        return report
+
+    def _record_step(self, report: StepReport) -> None:
+        if report.skipped:
+            self.journal.record(
+                event="non_finite", step=report.step, rate_scale=self.progress.rate_scale
+            )
+        elif report.step % self.config.log_every == 0:
+            record = dataclasses.asdict(report)
+            self.journal.record(**{k: v for k, v in record.items() if k not in _NOT_RECORDED})
+
+    def _evaluate(self) -> EvalReport:
+        progress = self.progress
+        weights = self.learner.params if self.learner.average is None else self.learner.average
+        model = eqx.combine(weights, self.static)
+        evaluation = self.task.evaluate(model)
+        is_best = _is_better(evaluation.loss_nats, progress.best_val_loss_nats)
+        if is_best:
+            progress.best_val_loss_nats = evaluation.loss_nats
+            self._write_model(weights)
+        progress.evaluations_since_best = 0 if is_best else progress.evaluations_since_best + 1
+        progress.last_evaluation = progress.step
+        progress.elapsed_s = time.monotonic() - self.started
+        return self._record_evaluation(evaluation, is_best, self.task.sample(model, progress.step))
+
+    def _record_evaluation(
+        self, evaluation: Evaluation, is_best: bool, sample: str | None
+    ) -> EvalReport:
+        report = EvalReport(
+            step=self.progress.step,
+            val_loss_nats=evaluation.loss_nats,
+            val_bits_per_char=evaluation.bits_per_char,
+            is_best=is_best,
+            elapsed_s=self.progress.elapsed_s,
+            sample=sample,
+        )
+        record = dataclasses.asdict(report)
+        self.journal.record(**{k: v for k, v in record.items() if k != "sample"})
+        if sample is not None:
+            self.journal.sample(report.step, report.val_loss_nats, sample)
+        return report
+
+    def _write_model(self, weights: Any) -> None:
+        facts = {"step": self.progress.step, "val_loss_nats": self.progress.best_val_loss_nats}
+        save_arrays(self.path / directory.MODEL, weights, facts)
+
+    def _save(self) -> CheckpointReport:
+        """Write all that resuming needs; weights too, where no evaluation wrote any yet."""
+        if self.progress.best_val_loss_nats is None:
+            self._write_model(self.learner.params)
+        path = self.path / directory.STATE
+        facts = {"progress": dataclasses.asdict(self.progress), "journal": self.journal.sync()}
+        save_arrays(path, self.learner, facts)
+        self.saved_at = time.monotonic()
+        return CheckpointReport(self.progress.step, path)
+
+    def _give_up(self) -> None:
+        self._save()
+        raise DivergedError(
+            f"the loss was not finite in {MAX_SKIPPED} steps in a row (step {self.progress.step}, "
+            f"learning rate scaled by {self.progress.rate_scale:g}): the last good weights are in "
+            f"{self.path}; try a lower learning_rate or clip_norm"
+        )
+
+
+_NOT_RECORDED = ("eta_s", "skipped")
+
+
+def _is_better(loss: float, best: float | None) -> bool:
+    return loss == loss and (best is None or loss < best)
+
+
+def _compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
+    key = jax.random.key(config.seed)
+
+    def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:
+        return task.loss(eqx.combine(params, static), batch, carried, key)
+
+    @jax.jit
+    def step(learner: Learner, batch: Any, number: Any, rate: Any) -> tuple[Learner, Outcome]:
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        step_key = jax.random.fold_in(key, number)
+        (nats, carried), gradients = gradient(learner.params, learner.carried, batch, step_key)
+        norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradients)))
+        is_finite = jnp.isfinite(nats) & jnp.isfinite(norm)
+        new = apply_gradients(learner, gradients, rate, number, config)
+        new = keep_finite(is_finite, new._replace(carried=carried), learner)
+        return new, Outcome(nats, norm, is_finite)
+
+    return step

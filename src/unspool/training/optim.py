@@ -1,0 +1,65 @@
+"""The optimiser step: clipped AdamW that leaves everything alone where a value is not finite."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float
+
+from .config import TrainingConfig
+
+
+class Learner(NamedTuple):
+    """All arrays that a step changes: what a checkpoint holds."""
+
+    params: Any
+    optimizer: Any
+    average: Any  # None where no average is kept
+    carried: Any  # the hidden state at the chunk's end
+
+
+class Outcome(NamedTuple):
+    """What a step reports."""
+
+    loss_nats: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    is_finite: Bool[Array, ""]
+
+
+def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
+    """Clipping by global norm, Adam, decoupled decay of matrices; the rate comes later.
+
+    Loshchilov and Hutter 2019, arXiv 1711.05101; Pascanu et al. 2013 for the clipping.
+    """
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.scale_by_adam(b1=0.9, b2=config.beta2),
+        optax.add_decayed_weights(config.weight_decay, mask=_matrices),
+    )
+
+
+def apply_gradients(
+    learner: Learner,
+    gradients: Any,
+    rate: Float[Array, ""],
+    step: Float[Array, ""],
+    config: TrainingConfig,
+) -> Learner:
+    """One AdamW step with learning rate `rate`, and the running average of the weights."""
+    updates, state = optimizer(config).update(gradients, learner.optimizer, learner.params)
+    params = jax.tree.map(lambda p, u: p - rate * u, learner.params, updates)
+    average = learner.average
+    if average is not None:
+        decay = jnp.minimum(config.average, (1 + step) / (10 + step))
+        average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, params)
+    return Learner(params, state, average, learner.carried)
+
+
+def keep_finite(is_finite: Bool[Array, ""], new: Learner, old: Learner) -> Learner:
+    """The new arrays if the step was finite, else the old ones."""
+    return jax.tree.map(lambda a, b: jnp.where(is_finite, a, b), new, old)
+
+
+def _matrices(params: Any) -> Any:
+    return jax.tree.map(lambda p: p.ndim > 1, params)
