@@ -1,0 +1,5 @@
+"""`python -m unspool.cli`."""
+
+from .main import main
+
+main()

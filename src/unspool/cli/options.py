@@ -1,0 +1,65 @@
+"""Command-line options made from option dataclasses: one declaration for flags and TOML keys."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Optional
+
+import typer
+
+from ..training.config import Options, TrainingConfig
+
+
+def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one flag for each field of `options`; it receives those given on the
+    command line as its keyword argument `given`, a dict.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
+        names = [field.name for field in dataclasses.fields(options)]
+
+        def wrapper(**values: Any) -> None:
+            given = {name: values.pop(name) for name in names}
+            command(**values, given={k: v for k, v in given.items() if v is not None})
+
+        flags = [_flag(field) for field in sorted(dataclasses.fields(options), key=_panel)]
+        wrapper.__signature__ = inspect.Signature(own + flags)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in own + flags}
+        wrapper.__doc__ = command.__doc__
+        return wrapper
+
+    return decorate
+
+
+def _flag(field: dataclasses.Field[Any]) -> inspect.Parameter:
+    flag = "--" + field.name.replace("_", "-")
+    kind = _type(field)
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
+        help=_help(field),
+        rich_help_panel=_panel(field),
+        show_default=False,
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[Optional[kind], option],  # noqa: UP045 (a run-time type)
+    )
+
+
+def _type(field: dataclasses.Field[Any]) -> Any:
+    members = getattr(field.type, "__args__", (field.type,))
+    return next(member for member in members if member is not type(None))
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    choices = field.metadata["choices"]
+    text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+    return text if field.default in (None, False) else f"{text} [{field.default}]"
+
+
+def _panel(field: dataclasses.Field[Any]) -> str:
+    training = {f.name for f in dataclasses.fields(TrainingConfig)}
+    return "Training" if field.name in training else "Model and data"

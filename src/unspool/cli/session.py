@@ -1,0 +1,16 @@
+"""Settings that a command makes before it computes anything."""
+
+import jax
+import platformdirs
+
+
+def prepare() -> None:
+    """Keep compiled programs between commands: the second start of a command is faster."""
+    cache = platformdirs.user_cache_path("unspool") / "xla"
+    settings = {
+        "jax_compilation_cache_dir": str(cache),
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]
