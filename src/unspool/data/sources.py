@@ -15,7 +15,7 @@ from .. import files
 from ..errors import DataError
 from .corpora import CORPORA, corpus_files
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20  # at least the 3 bytes of a BOM
 STANDARD_INPUT = "-"
 
 
@@ -40,7 +40,7 @@ class Sources:
         position = 0
         for path in self.files:
             for piece in read_pieces(path, raw=self.raw):
-                end = None if stop is None else max(stop - position, 0)
+                end = None if stop is None else stop - position
                 part = piece[max(start - position, 0) : end]
                 position += len(piece)
                 if part:
@@ -71,14 +71,14 @@ def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sou
         yield Sources(tuple(map(str, names)), tuple(paths), tuple(notes), raw)
 
 
-def read_pieces(path: Path, *, raw: bool = False, block_bytes: int = _BLOCK_BYTES) -> Iterator[Any]:
-    """Yield a file in pieces: str decoded from UTF-8 (a BOM is dropped), or bytes if `raw`.
+def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
+    """Yield a file in pieces of a megabyte: str, decoded from UTF-8, or bytes if `raw`.
 
-    Newlines are kept as they are. Raises `DataError` for bad UTF-8 (with its offset), NUL
-    characters and files that cannot be read.
+    A byte order mark is dropped from text; newlines are kept as they are. Raises `DataError`
+    for bad UTF-8 (with its offset), NUL characters and files that cannot be read.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    for offset, block in _blocks(path, block_bytes):
+    for offset, block in _blocks(path):
         if raw:
             yield block
             continue
@@ -100,12 +100,12 @@ def read_pieces(path: Path, *, raw: bool = False, block_bytes: int = _BLOCK_BYTE
         yield text
 
 
-def _blocks(path: Path, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (offset, block) up to and including the empty block at the end of the file."""
     offset = 0
     try:
         with open(path, "rb") as file:
-            while block := file.read(block_bytes):
+            while block := file.read(_BLOCK_BYTES):
                 yield offset, block
                 offset += len(block)
         yield offset, b""

@@ -19,6 +19,8 @@ from .vocab import Ids, Pieces, Tokens, Vocabulary
 
 Weights: TypeAlias = npt.NDArray[np.float32]
 
+_CHUNKS_BETWEEN_RELEASES = 64  # a release costs half a millisecond, so not at every chunk
+
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
     """The smallest little-endian unsigned type that holds the ids 0 to `vocab_size - 1`."""
@@ -116,6 +118,8 @@ class Lanes:
         lane_length = self.chunks_per_epoch * self.steps
         starts = self.epoch_start(epoch) + lane_length * np.arange(self.batch) + index * self.steps
         windows = _copy(self.tokens, starts[:, None] + np.arange(self.steps + 1))
+        if index % _CHUNKS_BETWEEN_RELEASES == 0:
+            _release_pages(self.tokens)
         return Chunk(windows[:, :-1], windows[:, 1:], np.asarray(index == 0))
 
 
@@ -147,17 +151,23 @@ def evaluation_chunks(
         weights = (scored & (pairs < total)).astype(np.float32)
         pairs = np.minimum(pairs, total - 1)
         yield _copy(tokens, pairs), _copy(tokens, pairs + 1), weights
+        if first // steps % _CHUNKS_BETWEEN_RELEASES == 0:
+            _release_pages(tokens)
 
 
 def _copy(tokens: Tokens, where: npt.NDArray[np.intp]) -> Ids:
-    """The tokens at `where` as int32, without keeping the pages of the file that held them."""
-    copied = np.asarray(tokens[where], np.int32)
-    # Mapped pages count as memory of the process until they are given back: over an epoch
-    # that would be the whole text. The operating system still has them in its cache.
+    return np.asarray(tokens[where], np.int32)
+
+
+def _release_pages(tokens: Tokens) -> None:
+    """Give back the pages of the file that were read.
+
+    They count as memory of the process, and over an epoch they would be the whole text. The
+    operating system still has them in its cache.
+    """
     mapping = getattr(tokens, "_mmap", None)
     if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapping.madvise(mmap.MADV_DONTNEED)
-    return copied
 
 
 def _check_at_least(least: int, **arguments: int) -> None:

@@ -109,7 +109,10 @@ class Text:
                     f"{description['format_version']}: use the Unspool that wrote it"
                 )
             if description["vocabulary"] != vocab.fingerprint():
-                raise RunError(f"{directory / vocab.file_name} is damaged: its content has changed")
+                raise RunError(
+                    f"{directory / vocab.file_name} does not belong to {DESCRIPTION} (one of the "
+                    "two has changed): read the text again"
+                )
             train, val = (description["parts"][part] for part in _PARTS)
             return cls(
                 vocab=vocab,
