@@ -45,7 +45,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON to `path` atomically."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # A file name that is not UTF-8 has lone surrogates; \udcNN is their form in JSON.
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def read_json(path: Path, error: Callable[[str], UnspoolError] = DataError) -> Any:

@@ -17,7 +17,7 @@ PROMPT = "def "
 def demo(
     run: Annotated[
         Path | None,
-        typer.Option(help="The run directory [a new one under runs/].", show_default=False),
+        typer.Option(help="The run directory (a new one under runs/).", show_default=False),
     ] = None,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
 ) -> None:

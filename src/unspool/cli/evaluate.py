@@ -15,7 +15,7 @@ def evaluate(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TEXT]...",
+            metavar="[TEXT]",
             help="A text; without it, the run's held-out part.",
             show_default=False,
         ),

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
+import jax
 import typer
 
 from .._version import __version__
@@ -48,9 +49,16 @@ def main() -> NoReturn:
         code = _fail(_usage(error)) if error.format_message() else 2
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("interrupted", 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `unspool sample | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the reader of our output has gone, as in `| head`
+        # Typer turns the error into an exit with code 1, ours is for the last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
+    except OSError as error:
+        code = _fail(f"{error.filename or 'system'}: {error.strerror or error}")
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        code = _fail("not enough memory: lower hidden, layers, batch, steps_per_chunk or count")
     sys.exit(code)
 
 

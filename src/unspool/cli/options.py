@@ -57,7 +57,7 @@ def _type(field: dataclasses.Field[Any]) -> Any:
 def _help(field: dataclasses.Field[Any]) -> str:
     choices = field.metadata["choices"]
     text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
-    return text if field.default in (None, False) else f"{text} [{field.default}]"
+    return text if field.default in (None, False) else f"{text} ({field.default})"
 
 
 def _panel(field: dataclasses.Field[Any]) -> str:

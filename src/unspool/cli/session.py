@@ -1,5 +1,7 @@
 """Settings that a command makes before it computes anything."""
 
+import warnings
+
 import jax
 import platformdirs
 
@@ -14,3 +16,5 @@ def prepare() -> None:
     }
     for name, value in settings.items():
         jax.config.update(name, value)  # type: ignore[no-untyped-call]
+    # A cache that cannot be read or written, or an entry cut short by a kill, only costs time.
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache entry")

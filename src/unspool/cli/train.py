@@ -18,7 +18,7 @@ app = typer.Typer(help="Train a model into a run directory.", no_args_is_help=Tr
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TEXT]...",
+        metavar="[TEXT]",
         help="Files, folders, - for standard input, or a corpus: stdlib, tiny-shakespeare.",
         show_default=False,
     ),
@@ -53,9 +53,8 @@ def text(
     of a --config file; what a run used is in its options.toml.
     """
     from_file = toml.read(config) if config else {}
-    run = run or (Path(from_file["run"]) if "run" in from_file else None)
-    sources = tuple(paths or from_file.get("paths", ()))
-    from_file = {key: value for key, value in from_file.items() if key not in ("run", "paths")}
+    run = run or _run_of(from_file.pop("run", None), config)
+    sources = tuple(paths or _paths_of(from_file.pop("paths", []), config))
     TextOptions.check_keys(from_file, where=f"{config}: ")
     if run is None:
         raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
@@ -67,6 +66,20 @@ def text(
     else:
         reports = train_text(sources, run, merge_options(from_file, given))
     report_end(console.show(reports), run)
+
+
+def _run_of(value: Any, config: Path | None) -> Path | None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{config}: run must be a string, got {value!r}")
+    return None if value is None else Path(value)
+
+
+def _paths_of(value: Any, config: Path | None) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(
+            f'{config}: paths must be a list of strings, as in ["a.txt"], got {value!r}'
+        )
+    return value
 
 
 def report_end(last: StopReport | None, run: Path) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 from ..cells.base import check_sizes
 from ..errors import ConfigError
 from .stepper import Stepper
-from .transforms import Transform, make_transforms
+from .transforms import COLDEST, Transform, make_transforms
 
 BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
 
@@ -45,8 +45,10 @@ def stream(
     check_sizes(count=count, max_new_tokens=max_new_tokens)
     if len(prompt) == 0:
         raise ConfigError("prompt must have at least one token, got none")
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"seed must be at least 0 and below 2**32, got {seed}")
     transforms = make_transforms(temperature, top_k, top_p)
-    greedy = temperature == 0 or not do_sample
+    greedy = temperature < COLDEST or not do_sample
     keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(jnp.arange(count))
     return _blocks(stepper, np.asarray(prompt), max_new_tokens, transforms, greedy, keys)
 

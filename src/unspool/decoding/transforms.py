@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int
 
 from ..errors import ConfigError
 
+COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in all but name
+
 Transform = Callable[[Float[Array, "B V"]], Float[Array, "B V"]]
 
 
@@ -44,7 +46,7 @@ class TopP(eqx.Module):
         order = jnp.argsort(logits, axis=-1, descending=True, stable=True)
         sorted_p = jnp.take_along_axis(jax.nn.softmax(logits), order, axis=-1)
         before = jnp.cumsum(sorted_p, axis=-1) - sorted_p
-        kept = jnp.sum(before < self.p, axis=-1, keepdims=True)
+        kept = jnp.maximum(1, jnp.sum(before < self.p, axis=-1, keepdims=True))  # p may underflow
         return jnp.where(_ranks(logits) < kept, logits, -jnp.inf)
 
 
@@ -63,10 +65,10 @@ def make_transforms(
     if top_p is not None and not 0 < top_p <= 1:
         raise ConfigError(f"top_p must be above 0 and at most 1, got {top_p}")
     transforms: list[Transform] = []
-    if temperature not in (0, 1):
+    if temperature >= COLDEST and temperature != 1:
         transforms.append(Temperature(jnp.float32(temperature)))
     if top_k is not None:
-        transforms.append(TopK(jnp.int32(top_k)))
+        transforms.append(TopK(jnp.int32(min(top_k, 2**31 - 1))))
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)

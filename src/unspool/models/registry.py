@@ -43,7 +43,7 @@ def build_model(description: dict[str, Any]) -> LanguageModel:
     Raises RunError where the description is not one of ours.
     """
     arguments = dict(description)
-    if arguments.pop("kind", None) != "language" or arguments.get("cell") not in CELLS:
+    if arguments.pop("kind", None) != "language" or arguments.get("cell") not in list(CELLS):
         raise RunError(
             f"cannot rebuild a model of cell {description.get('cell')!r} from config.json: "
             "give load(run, model=...) a model of the same structure"

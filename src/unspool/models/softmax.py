@@ -45,17 +45,17 @@ def sampled_nats(
     """-ln p(target) under a softmax over the target and `samples` other tokens.
 
     The others are drawn once for the whole call from the log-uniform distribution
-    q(k) = ln((k+2)/(k+1)) / ln(V+1), which fits ids in order of falling frequency; every
-    logit is corrected by the log of its expected count, and draws that hit a row's target
-    are masked (Jean et al. 2015, arXiv 1412.2007). For training only: the full softmax is
-    the limit for many samples.
+    q(k) = ln((k+2)/(k+1)) / ln(V+1), which fits ids in order of falling frequency. Their
+    logits are corrected by the log of their expected count, and draws that hit a row's
+    target are masked, so that the sum of exponentials estimates the softmax's denominator
+    without bias (Blanc and Rendle 2018, arXiv 1712.00527). For training only: the full
+    softmax is the limit for many samples.
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
     drawn = log_uniform(key, samples, size)
     others = hidden @ w[drawn].T + b[drawn] - log_expected_count(drawn, samples, size)
     others = jnp.where(drawn == targets[..., None], -jnp.inf, others)
     true = jnp.sum(hidden * w[targets], axis=-1) + b[targets]
-    true = true - log_expected_count(targets, samples, size)
     return jax.nn.logsumexp(jnp.append(others, true[..., None], axis=-1), axis=-1) - true
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import Text, fingerprint_sources
+from ..data import Text, fingerprint_sources, load_vocabulary
 from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig, train
 from ..training.config import option
-from ..training.directory import check_free
+from ..training.directory import check_free, locked, read_config
 from ..training.reports import Report
+from ..training.resume import MAY_CHANGE
 from . import toml
 
 DATA, OPTIONS = "data", "options.toml"
@@ -27,7 +28,7 @@ class TextOptions(TrainingConfig):
         "small", "defaults for readable text in seconds, good text in minutes, the best in half "
         "an hour", choices=("small", "medium", "large"),
     )  # fmt: skip
-    cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     layers: int = option(1, "number of recurrent layers", at_least=1)
     hidden: int = option(256, "units a layer", at_least=1)
     embedding: int | None = option(
@@ -42,10 +43,16 @@ class TextOptions(TrainingConfig):
     weight_drop: float = option(0.0, "dropout on recurrent weights", at_least=0, below=1)
     tokens: str = option("char", "what a token is", choices=("char", "byte", "word", "bpe"))
     vocab_size: int | None = option(
-        None, "most tokens in a word or BPE vocabulary (word 50000, bpe 4096)", at_least=2
+        None,
+        "most tokens in a word or BPE vocabulary (word 50000, bpe 4096)",
+        at_least=2,
+        below=2**31,  # the tokenizer counts in 32 bits
     )
     min_count: int | None = option(
-        None, "rarer words become <unk> (2; bpe: merges must occur so often)", at_least=1
+        None,
+        "rarer words become <unk> (2; bpe: merges must occur so often)",
+        at_least=1,
+        below=2**31,
     )
     val: str | None = option(None, "a held-out text; without it, the end of the text")
     val_fraction: float = option(0.1, "held-out share at the end of the text", above=0, below=1)
@@ -59,11 +66,23 @@ class TextOptions(TrainingConfig):
     sample_tokens: int = option(300, "length of the sample at each evaluation", at_least=0)
 
 
+# Found on tiny Shakespeare; docs/lab-log.md has the figures.
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {},
-    "medium": {},
-    "large": {},
-}
+    "small": {
+        "cell": "gru", "hidden": 256, "batch": 64, "steps_per_chunk": 32,
+        "learning_rate": 8e-3, "dropout": 0.1, "max_steps": 2500, "eval_every": 250,
+    },
+    "medium": {
+        "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
+        "learning_rate": 6e-3, "dropout": 0.4, "average": 0.999, "max_steps": 1500,
+        "eval_every": 250,
+    },
+    "large": {
+        "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
+        "learning_rate": 6e-3, "dropout": 0.5, "dropout_embedding": 0.02, "average": 0.999,
+        "max_steps": 5000, "eval_every": 500,
+    },
+}  # fmt: skip
 
 
 def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
@@ -82,17 +101,18 @@ def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
 
 def train_text(sources: tuple[str, ...], run: Path, options: TextOptions) -> Iterator[Report]:
     """Read the sources, draw a model and train it; yields reports."""
-    check_free(run)
-    text = Text.read(
-        *sources,
-        tokens=options.tokens,
-        vocab_size=options.vocab_size,
-        min_count=options.min_count,
-        val=options.val,
-        val_fraction=options.val_fraction,
-        directory=run / DATA,
-    )
-    toml.write(run / OPTIONS, options.as_dict())
+    check_free(run, (DATA, OPTIONS))
+    with locked(run):
+        text = Text.read(
+            *sources,
+            tokens=options.tokens,
+            vocab_size=options.vocab_size,
+            min_count=options.min_count,
+            val=options.val,
+            val_fraction=options.val_fraction,
+            directory=run / DATA,
+        )
+        toml.write(run / OPTIONS, options.as_dict())
     return _train(text, run, options, resume=False)
 
 
@@ -100,14 +120,27 @@ def resume_text(
     sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
 ) -> tuple[TextOptions, Iterator[Report]]:
     """Go on with a run; sources, where given, must be the text that it began with."""
-    saved = toml.read(run / OPTIONS, RunError)
-    options = merge_options(saved, given)
+    read_config(run)
+    saved = TextOptions.merge(toml.read(run / OPTIONS, RunError))
+    options = dataclasses.replace(saved, **given)
+    for key in sorted(given.keys() - MAY_CHANGE):
+        if getattr(options, key) != getattr(saved, key):
+            was, now = getattr(saved, key), getattr(options, key)
+            raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
     text = Text.open(run / DATA)
+    if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
+        raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
     if sources:
         found = fingerprint_sources(*sources, tokens=options.tokens, val=options.val)
         if found != text.sha256:
             raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
-    return options, _train(text, run, options, resume=True)
+    return options, _resumed(_train(text, run, options, resume=True), run, options)
+
+
+def _resumed(reports: Iterator[Report], run: Path, options: TextOptions) -> Iterator[Report]:
+    yield next(reports)  # the first report says that the run is ours and fits
+    toml.write(run / OPTIONS, options.as_dict())
+    yield from reports
 
 
 def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:

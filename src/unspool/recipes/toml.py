@@ -22,6 +22,10 @@ def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
     """Write flat options atomically; None, which TOML lacks, is left out."""
-    # JSON's strings, numbers and booleans are TOML's.
-    lines = [f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None]
-    write_bytes(path, "".join(lines).encode())
+    lines = [f"{key} = {_literal(value)}\n" for key, value in values.items() if value is not None]
+    write_bytes(path, "".join(lines).encode(errors="replace"))
+
+
+def _literal(value: Any) -> str:
+    # JSON's strings, numbers and booleans are TOML's, but for surrogate pairs and DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..bptt import carry
+from ..cells.base import check_sizes
 from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
 from ..decoding import LanguageStepper, sample
 from ..errors import ConfigError
@@ -45,6 +46,7 @@ class LanguageTask:
     ) -> None:
         if softmax not in ("auto", "full", "sampled"):
             raise ConfigError(f"softmax must be auto, full or sampled, got {softmax!r}")
+        check_sizes(softmax_samples=softmax_samples, sample_tokens=sample_tokens + 1)
         self.text = text
         self.lanes = Lanes(text.train, batch, steps_per_chunk, seed)
         self.tokens_per_batch = batch * steps_per_chunk
@@ -72,6 +74,7 @@ class LanguageTask:
             "steps_per_chunk": self.lanes.steps,
             "softmax": self.softmax,
             "softmax_samples": self.softmax_samples,
+            "seed": self.lanes.seed,
         }
 
     def save(self, directory: Path) -> None:

@@ -42,7 +42,7 @@ def load_arrays(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
                 f"{path} does not fit this run's config.json: {name} must be "
                 f"{leaf.dtype}{leaf.shape}, got {arrays[name].dtype}{arrays[name].shape}"
             )
-    leaves = [jax.numpy.asarray(arrays[name]) for name, _ in named]
+    leaves = [jax.numpy.array(arrays[name]) for name, _ in named]
     return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["facts"])
 
 

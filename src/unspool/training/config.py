@@ -88,7 +88,7 @@ class TrainingConfig(Options):
     save_minutes: float = option(
         1.0, "minutes between saves besides those at evaluations", at_least=0
     )
-    seed: int = option(0, "seed of weights, dropout and data offsets", at_least=0)
+    seed: int = option(0, "seed of weights, dropout and data offsets", at_least=0, below=2**32)
 
     def progress(self, step: int, elapsed_s: float) -> float:
         """Share of the run that is done, by steps where they are limited, else by time."""
@@ -139,8 +139,12 @@ def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} must be finite, got {value}")
     if low is not None and value < low:
-        raise ConfigError(f"{name} must be at least {low:g}, got {value:g}")
+        raise ConfigError(f"{name} must be at least {low}, got {_plain(value)}")
     if floor is not None and value <= floor:
-        raise ConfigError(f"{name} must be above {floor:g}, got {value:g}")
+        raise ConfigError(f"{name} must be above {floor}, got {_plain(value)}")
     if ceiling is not None and value >= ceiling:
-        raise ConfigError(f"{name} must be below {ceiling:g}, got {value:g}")
+        raise ConfigError(f"{name} must be below {ceiling}, got {_plain(value)}")
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,9 @@ data/                      the text as token ids (command line only)
 """
 
 import json
+import math
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from ..files import read_json, write_error, write_json
 FORMAT_VERSION = 1
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
+_OWN = (MODEL, STATE, METRICS, SAMPLES, "vocab.json", "tokenizer.json")
 
 
 @contextmanager
@@ -32,10 +35,13 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises RunError where another process is training there.
     """
+    is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)
         lock.acquire(timeout=0)
+        for stale in (*path.glob(".*.tmp"), *path.glob("*/.*.tmp")):
+            stale.unlink()  # half a file of a process that was killed
     except filelock.Timeout as error:
         raise RunError(f"{path} is in use by another training process") from error
     except OSError as error:
@@ -44,20 +50,29 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        if is_new and {entry.name for entry in path.iterdir()} <= {LOCK}:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
-    """Write config.json; a directory that holds a run already is refused."""
-    check_free(path)
+    """Write config.json, which makes the directory a run."""
     write_json(path / CONFIG, {"format_version": FORMAT_VERSION, **config})
 
 
-def check_free(path: Path) -> None:
-    """Raise RunError where `path` holds a run or is no directory."""
+def check_free(path: Path, names: tuple[str, ...] = ()) -> None:
+    """Raise RunError where `path` holds a run, files that a run or `names` would overwrite,
+    or is no directory. What an interrupted start left behind may be overwritten.
+    """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file: a run needs a directory of its own")
     if (path / CONFIG).exists():
         raise RunError(f"{path} already holds a run: resume it or choose another directory")
+    taken = [name for name in (*_OWN, *names) if (path / name).exists()]
+    if taken and not (path / LOCK).exists():
+        raise RunError(
+            f"{path / taken[0]} is in the way: a run needs a directory of its own, "
+            "as in --run runs/mine"
+        )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -89,7 +104,8 @@ class Journal:
             _cut(file, (sizes or {}).get(name, 0))
 
     def record(self, **values: Any) -> None:
-        """One line of metrics.jsonl."""
+        """One line of metrics.jsonl; a number that is not finite, which JSON lacks, is null."""
+        values = {k: None if _is_not_finite(v) else v for k, v in values.items()}
         self._append(METRICS, json.dumps(values) + "\n")
 
     def sample(self, step: int, loss_nats: float, text: str) -> None:
@@ -100,9 +116,12 @@ class Journal:
         """Force both files to disk and return their sizes."""
         sizes = {}
         for name, path in self._files.items():
-            with open(path, "ab") as file:
-                os.fsync(file.fileno())
-                sizes[name] = file.tell()
+            try:
+                with open(path, "ab") as file:
+                    os.fsync(file.fileno())
+                    sizes[name] = file.tell()
+            except OSError as error:
+                raise write_error(path, error) from error
         return sizes
 
     def _append(self, name: str, text: str) -> None:
@@ -111,6 +130,10 @@ class Journal:
                 file.write(text.encode("utf-8", errors="replace"))
         except OSError as error:
             raise write_error(self._files[name], error) from error
+
+
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _cut(path: Path, size: int) -> None:

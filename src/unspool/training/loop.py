@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def train(
         for report in unspool.train(model, task, run="runs/shakespeare", max_minutes=5):
             print(report)
     """
-    config = TrainingConfig(**options)
+    config = TrainingConfig.merge(options)
     if not resume:
         directory.check_free(Path(run))
     return _Training(model, task, Path(run), config).reports(resume)
@@ -75,19 +76,22 @@ class _Training:
 
     def __init__(self, model: Any, task: Task, path: Path, config: TrainingConfig) -> None:
         params, self.static = eqx.partition(model, eqx.is_inexact_array)
-        self.model, self.task, self.path, self.config = model, task, path, config
+        self.task, self.path, self.config = task, path, config
+        self.backends = backends(model)
         self.description = {
             "unspool": __version__,
             "model": describe_model(model),
             "task": task.describe(),
             "training": config.as_dict(),
         }
-        self.learner = Learner(
+        learner = Learner(
             params=params,
             optimizer=optimizer(config).init(params),
             average=params if config.average else None,
             carried=task.initial_state(model),
         )
+        # A step writes into the memory of what it is given, so no array may be in two places.
+        self.learner = jax.tree.map(jnp.copy, learner)
         self.progress = Progress()
         self.step = _compile_step(self.static, task, config)
 
@@ -105,13 +109,16 @@ class _Training:
 
     def _open(self, resume: bool) -> None:
         if not resume:
-            directory.write_config(self.path, self.description)
+            directory.check_free(self.path)
             self.task.save(self.path)
             self.journal = directory.Journal(self.path)
+            self._save()
+            directory.write_config(self.path, self.description)  # last: now it is a run
             return
         check_resumable(directory.read_config(self.path), self.description, self.path)
         state = self.path / directory.STATE
         self.learner, facts = load_arrays(state, self.learner)
+        load_arrays(self.path / directory.MODEL, self.learner.params)  # still whole?
         self.progress = Progress(**facts["progress"])
         self.journal = directory.Journal(self.path, facts["journal"])
 
@@ -119,18 +126,21 @@ class _Training:
         report = StartReport(
             step=self.progress.step,
             parameters=sum(leaf.size for leaf in jax.tree.leaves(self.learner.params)),
-            backends=backends(self.model),
+            backends=self.backends,
             notes=self.task.notes,
         )
         self.journal.record(event="start", **dataclasses.asdict(report))
         return report
 
     def _run(self, stop: StopRequest) -> Iterator[Report]:
+        if self._is_evaluation_due():  # the run was left between a step and its evaluation
+            yield self._evaluate()
+            yield self._save()
         while (reason := self._stop_reason(stop)) is None:
             yield self._train_step()
             if self.progress.skipped_in_row >= MAX_SKIPPED:
                 self._give_up()
-            if self.progress.step % self.config.eval_every == 0:
+            if self._is_evaluation_due():
                 yield self._evaluate()
                 yield self._save()
             elif time.monotonic() - self.saved_at >= 60 * self.config.save_minutes:
@@ -141,6 +151,10 @@ class _Training:
         yield StopReport(
             self.progress.step, reason, self.progress.best_val_loss_nats, self.progress.elapsed_s
         )
+
+    def _is_evaluation_due(self) -> bool:
+        step = self.progress.step
+        return step % self.config.eval_every == 0 and self.progress.last_evaluation < step
 
     def _stop_reason(self, stop: StopRequest) -> str | None:
         progress, patience = self.progress, self.config.patience
@@ -255,7 +269,7 @@ def _compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
     def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:
         return task.loss(eqx.combine(params, static), batch, carried, key)
 
-    @jax.jit
+    @partial(jax.jit, donate_argnums=0)
     def step(learner: Learner, batch: Any, number: Any, rate: Any) -> tuple[Learner, Outcome]:
         gradient = jax.value_and_grad(loss, has_aux=True)
         step_key = jax.random.fold_in(key, number)

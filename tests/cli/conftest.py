@@ -1,0 +1,107 @@
+"""The command line in this process (fast) and in processes of its own (real), and a trained run."""
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+import jax
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from unspool.cli.main import main
+
+VERSE = "The thread goes out, the thread comes in,\nthe wheel — été — will spin.\n" * 20
+SMALL = [
+    "--hidden", "8", "--batch", "4", "--steps-per-chunk", "8", "--max-steps", "12",
+    "--eval-every", "5", "--sample-tokens", "20",
+]  # fmt: skip
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """The user's cache: compiled programs are kept there from command to command."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _use_the_cache(cache):
+    """JAX decides at its first compilation whether it has a cache: that may have been without."""
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(autouse=True)
+def _user_cache(cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(scope="session")
+def process(cache):
+    """Start a real `unspool` process."""
+
+    def start(*arguments, env=None, **options):
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-m", "unspool", *map(str, arguments)],
+            **{**streams, "text": True, **options},
+            env={**os.environ, "XDG_CACHE_HOME": str(cache), **(env or {})},
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def spawn(process):
+    """Run `unspool` in a process of its own, to its end."""
+
+    def run(*arguments, stdin="", **options):
+        with process(*arguments, **options) as started:
+            out, err = started.communicate(stdin, timeout=120)
+        return Done(started.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def unspool(monkeypatch, capsys):
+    """Run `unspool` in this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["unspool", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Done(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def verse(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "verse.txt"
+    path.write_text(VERSE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(spawn, verse, tmp_path_factory):
+    """A finished run: read it only, or copy it."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    done = spawn("train", "text", verse, "--run", run, *SMALL)
+    assert done.code == 0, done.err
+    return run
+
+
+@pytest.fixture
+def small():
+    """Options that make a run tiny."""
+    return SMALL

@@ -1,0 +1,23 @@
+"""Fixtures that every test may use."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The directory of the real texts; tests that need it are skipped where there is none."""
+    if "UNSPOOL_DATA" not in os.environ:
+        pytest.skip("set UNSPOOL_DATA to the directory of the real texts")
+    return Path(os.environ["UNSPOOL_DATA"])
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Arrays of 64-bit floats for the length of a test."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,86 @@
+"""What several test files share: random trees, comparison of trees, chi-square, small cells."""
+
+import textwrap
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from scipy.special import chdtrc
+
+import unspool
+from unspool.cells import CELLS, Cell
+
+KINDS = tuple(CELLS)
+
+
+def random_like(tree: Any, seed: int, scale: float = 0.5) -> Any:
+    """The tree with normal random numbers in place of its arrays (zeros and ones hide errors).
+
+    Shapes are enough: a tree out of `jax.eval_shape` saves the time to compile its creation.
+    """
+    draw = np.random.default_rng(seed).normal
+    return jax.tree.map(lambda leaf: jnp.asarray(draw(0, scale, leaf.shape), leaf.dtype), tree)
+
+
+def random_cell(kind: str, inputs: int, hidden: int, *, layer_norm: bool = False) -> Cell:
+    """A cell none of whose weights, biases or gains has its initial value."""
+    create = partial(CELLS[kind].create, inputs, hidden, layer_norm=layer_norm)
+    return random_like(jax.eval_shape(lambda: create(key=jax.random.key(0))), seed=1)
+
+
+def inner(a: Any, b: Any) -> Array:
+    """The sum of all products of matching elements."""
+    return sum(jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def assert_close(actual: Any, expected: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Equal structure; every leaf equal within the tolerances, named if it is not."""
+    found, structure = jax.tree_util.tree_flatten_with_path(actual)
+    assert structure == jax.tree.structure(expected)
+    for (path, leaf), wanted in zip(found, jax.tree.leaves(expected), strict=True):
+        name = jax.tree_util.keystr(path)
+        np.testing.assert_allclose(leaf, wanted, rtol=rtol, atol=atol, err_msg=name)
+
+
+def assert_equal(actual: Any, expected: Any) -> None:
+    """The same bits in every leaf."""
+    assert_close(actual, expected, rtol=0, atol=0)
+
+
+def chi_square_p(counts: np.ndarray, probabilities: np.ndarray) -> float:
+    """Pearson's test: how probable counts are that deviate at least as much as these.
+
+    Impossible outcomes must not occur at all, else the answer is 0.
+    """
+    possible = probabilities > 0
+    if counts[~possible].any():
+        return 0.0
+    expected = counts.sum() * probabilities[possible]
+    statistic = np.sum((counts[possible] - expected) ** 2 / expected)
+    return float(chdtrc(possible.sum() - 1, statistic))
+
+
+def docstring_cell() -> type[Cell]:
+    """LeakyCell, exactly as the docstring of `Cell` shows it to the reader."""
+    source = textwrap.dedent(Cell.__doc__[Cell.__doc__.index("    class LeakyCell") - 4 :])
+    names = {"unspool": unspool, "eqx": eqx, "jnp": jnp, "Array": Array, "__name__": "docstring"}
+    exec(source, names)
+    return names["LeakyCell"]
+
+
+LeakyCell = docstring_cell()
+
+
+def create_leaky(inputs: int, hidden: int, *, layer_norm: bool = False, key: Array) -> Cell:
+    """The function by which a model creates a cell of the user's own."""
+    k_in, k_hid = jax.random.split(key)
+    return LeakyCell(
+        w_in=jax.random.normal(k_in, (inputs, hidden)),
+        w_hid=0.5 * jax.random.normal(k_hid, (hidden, hidden)),
+        leak=0.3,
+        hidden_size=hidden,
+    )

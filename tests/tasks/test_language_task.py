@@ -1,0 +1,185 @@
+"""The language task: what it carries, how it scores, what it says of itself."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unspool import ConfigError, DataError, LanguageModel, LanguageTask, Text
+from unspool.tasks.language import evaluate
+
+KEY = jax.random.key(0)
+VERSE = "The thread goes out, the thread comes in,\nthe wheel — été — will spin.\n" * 20
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "verse.txt"
+    path.write_text(VERSE)
+    return Text.read(path, val_fraction=0.4)
+
+
+@pytest.fixture(scope="module")
+def model(text):
+    model = LanguageModel.create(text.vocab, cell="lstm", hidden_size=6, num_layers=2)
+    # Weights far from the even distribution that a new model predicts.
+    return jax.tree.map(lambda w: 3 * w, model)
+
+
+def garbage(task, model):
+    return jax.tree.map(lambda leaf: leaf + 0.7, task.initial_state(model))
+
+
+def losses(task, model, position, state):
+    nats, after = task.loss(model, task.batch(position), state, KEY)
+    return float(nats), after
+
+
+def test_the_state_is_reset_where_an_epoch_starts_and_only_there(text, model):
+    task = LanguageTask(text, batch=4, steps_per_chunk=8)
+    epoch = task.lanes.chunks_per_epoch
+    assert epoch > 3
+    fresh, dirty = task.initial_state(model), garbage(task, model)
+    for position in (0, epoch, 2 * epoch):
+        assert losses(task, model, position, dirty)[0] == losses(task, model, position, fresh)[0]
+    for position in (1, epoch - 1, epoch + 1):
+        assert losses(task, model, position, dirty)[0] != losses(task, model, position, fresh)[0]
+
+
+def test_chunk_after_chunk_is_the_whole_lane(text, model):
+    """Three chunks with the carried state lose what one pass over their tokens loses."""
+    task = LanguageTask(text, batch=4, steps_per_chunk=8)
+    state, nats = task.initial_state(model), []
+    for position in range(3):
+        loss, state = losses(task, model, position, state)
+        nats.append(loss)
+    chunks = [task.batch(position) for position in range(3)]
+    inputs = np.concatenate([chunk.inputs for chunk in chunks], axis=1)
+    targets = np.concatenate([chunk.targets for chunk in chunks], axis=1)
+    logits, after = model(inputs, model.initial_state(4))
+    picked = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1)
+    assert np.mean(nats) == pytest.approx(-float(picked.mean()), rel=1e-5)
+    for found, expected in zip(*map(jax.tree.leaves, (state, after)), strict=True):
+        assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_no_gradient_crosses_the_boundary(text, model):
+    task = LanguageTask(text, batch=4, steps_per_chunk=8)
+    gradient = jax.grad(lambda state: task.loss(model, task.batch(1), state, KEY)[0])
+    assert all(not np.any(leaf) for leaf in jax.tree.leaves(gradient(garbage(task, model))))
+
+
+def exact_nats(model, tokens):
+    tokens = np.asarray(tokens, np.int32)
+    logits, _ = model(tokens[None, :-1], model.initial_state(1))
+    logits = np.asarray(logits[0], np.float64)
+    return np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(tokens) - 1), tokens[1:]]
+
+
+@pytest.mark.parametrize("softmax", ["full", "sampled"])
+def test_evaluation_scores_every_held_out_token_under_the_full_softmax(text, model, softmax):
+    task = LanguageTask(text, batch=4, steps_per_chunk=8, softmax=softmax, softmax_samples=3)
+    nats, found = exact_nats(model, text.val), task.evaluate(model)
+    held_out = text.vocab.decode(text.val)[1:]
+    assert found.tokens == len(nats) == len(held_out)
+    assert found.loss_nats == pytest.approx(nats.mean(), rel=1e-5)
+    assert found.bits_per_char == pytest.approx(nats.sum() / np.log(2) / len(held_out), rel=1e-5)
+    assert found.bits_per_byte == pytest.approx(
+        nats.sum() / np.log(2) / len(held_out.encode()), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("length", [2, 3, 33, 300])
+def test_evaluation_of_short_texts(text, model, length):
+    tokens = text.val[:length]
+    found = evaluate(model, tokens, text.vocab, text.val_size)
+    assert found.tokens == length - 1
+    assert found.loss_nats == pytest.approx(exact_nats(model, tokens).mean(), rel=1e-5)
+
+
+def test_evaluation_needs_two_tokens(text, model):
+    with pytest.raises(DataError, match="at least 2 tokens, got 1"):
+        evaluate(model, text.val[:1], text.vocab, text.val_size)
+
+
+def test_dropout_is_for_training_only(text):
+    model = LanguageModel.create(text.vocab, cell="gru", hidden_size=6, dropout=0.5)
+    task = LanguageTask(text, batch=4, steps_per_chunk=8)
+    state, batch = task.initial_state(model), task.batch(0)
+    nats = {float(task.loss(model, batch, state, jax.random.key(k))[0]) for k in range(3)}
+    assert len(nats) == 3
+    assert task.evaluate(model) == task.evaluate(model)
+
+
+def test_a_sampled_softmax_learns_what_the_full_one_measures(tmp_path):
+    """A few steps of descent on the sampled loss lower the full loss."""
+    path = tmp_path / "words.txt"
+    path.write_text(" ".join(f"w{i % 37}" for i in range(3000)))
+    text = Text.read(path, tokens="word")
+    task = LanguageTask(text, batch=8, steps_per_chunk=16, softmax="sampled", softmax_samples=20)
+    model = LanguageModel.create(text.vocab, cell="gru", hidden_size=24, embedding_size=8)
+    before = task.evaluate(model).loss_nats
+
+    @eqx.filter_jit
+    def step(model, state, batch, key):
+        gradient = jax.value_and_grad(
+            lambda m: task.loss(m, batch, jax.lax.stop_gradient(state), key), has_aux=True
+        )
+        (_, state), gradients = gradient(model)
+        return jax.tree.map(lambda w, g: w - 2.0 * g, model, gradients), state
+
+    state = task.initial_state(model)
+    for position in range(60):
+        key = jax.random.fold_in(KEY, position)
+        model, state = step(model, state, task.batch(position), key)
+    assert task.evaluate(model).loss_nats < before - 0.5
+
+
+def test_auto_means_sampled_above_ten_thousand_tokens(text, tmp_path):
+    assert LanguageTask(text, batch=4, steps_per_chunk=8).softmax == "full"
+    path = tmp_path / "words.txt"
+    path.write_text(" ".join(f"w{i}" for i in range(10_500)))
+    many = Text.read(path, tokens="word", min_count=1)
+    assert LanguageTask(many, batch=4, steps_per_chunk=8).softmax == "sampled"
+    assert LanguageTask(many, batch=4, steps_per_chunk=8, softmax="full").softmax == "full"
+
+
+def test_the_sample_begins_with_the_held_out_text_and_follows_its_seed(text, model):
+    task = LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=30)
+    first = task.sample(model, 1)
+    assert first == task.sample(model, 1) != task.sample(model, 2)
+    assert first[0] == text.vocab.decode(text.val[:1])
+    assert len(first) == 31
+    assert LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=0).sample(model, 1) is None
+
+
+def test_what_it_says_of_itself(text):
+    task = LanguageTask(text, batch=4, steps_per_chunk=8, seed=5)
+    said = json.loads(json.dumps(task.describe()))
+    assert said["text_sha256"] == text.sha256
+    assert said["vocabulary"] == text.vocab.fingerprint()
+    assert (said["batch"], said["steps_per_chunk"], said["seed"]) == (4, 8, 5)
+    assert (said["train_tokens"], said["val_tokens"]) == (len(text.train), len(text.val))
+    assert task.notes == ("852 tokens to train on, 568 held out, 24 distinct",)
+    assert task.tokens_per_batch == 32
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch": 0}, {"steps_per_chunk": 0}, {"softmax": "half"}, {"softmax_samples": 0},
+        {"sample_tokens": -1}, {"seed": -1},
+    ],
+)  # fmt: skip
+def test_wrong_options_are_refused(text, options):
+    (name,) = options
+    with pytest.raises(ConfigError, match=name.removesuffix("_per_chunk")):
+        LanguageTask(text, **{"batch": 4, "steps_per_chunk": 8, **options})
+
+
+def test_a_text_too_short_for_one_chunk_is_refused(text):
+    with pytest.raises(DataError, match="more than batch \\* steps = 64 \\* 64"):
+        LanguageTask(text)

@@ -1,0 +1,101 @@
+"""A real process, killed with SIGKILL again and again, ends where an undisturbed one does."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from test_resume import assert_same, outcome
+
+# Importing takes a second: one process imports, and every training is a fork of it that
+# starts JAX anew.
+PARENT = """
+import os, sys, unspool
+from pathlib import Path
+
+def train(source, run, steps, save_minutes):
+    text = unspool.Text.read(source)
+    task = unspool.LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=5)
+    model = unspool.LanguageModel.create(
+        text.vocab, cell="lstm", hidden_size=8, dropout=0.2, weight_drop=0.1
+    )
+    resume = Path(run, "config.json").exists()
+    for report in unspool.train(
+        model, task, run=run, resume=resume, max_steps=int(steps), eval_every=7, log_every=1,
+        average=0.99, save_minutes=float(save_minutes),
+    ):
+        print(type(report).__name__, flush=True)
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        train(*line.split())
+        os._exit(0)
+    print("pid", pid, flush=True)
+    print("end", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+class Trainings:
+    """Training processes, one after the other."""
+
+    def __init__(self, verse, cache):
+        self.verse = verse
+        environment = {
+            "JAX_COMPILATION_CACHE_DIR": str(cache),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        self.parent = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PARENT], env={**os.environ, **environment},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def start(self, run, steps, save_minutes):
+        """Start one and return its process id."""
+        print(self.verse, run, steps, save_minutes, file=self.parent.stdin, flush=True)
+        while not (line := self.parent.stdout.readline()).startswith("pid "):
+            assert line
+        return int(line.split()[1])
+
+    def end(self):
+        """Wait for its end and return its exit code."""
+        while not (line := self.parent.stdout.readline()).startswith("end "):
+            assert line
+        return int(line.split()[1])
+
+
+def kill_and_resume(verse, folder, kills, steps, seed):
+    """Kill a training process `kills` times, let it finish, compare with one left in peace."""
+    reference, run, randoms, saved = folder / "reference", folder / "run", random.Random(seed), 0
+    trainings = Trainings(verse, folder / "xla")
+    with trainings.parent:
+        trainings.start(reference, steps, save_minutes=1e6)
+        assert trainings.end() == 0
+        for _ in range(kills):
+            pid = trainings.start(run, steps, save_minutes=0)
+            if randoms.random() < 0.9:
+                trainings.parent.stdout.readline()
+                time.sleep(randoms.uniform(0, 0.15))
+            else:  # anywhere, while it starts and reads, too
+                time.sleep(randoms.uniform(0, 1))
+            os.kill(pid, signal.SIGKILL)
+            assert trainings.end() == -signal.SIGKILL, "training ended too soon: give more steps"
+            saved += (run / "train-state.safetensors").exists()
+        assert saved > kills / 2
+        trainings.start(run, steps, save_minutes=0)
+        assert trainings.end() == 0
+    assert not list(run.glob(".*.tmp"))
+    assert_same(run, outcome(reference))
+
+
+def test_twenty_kills(verse, tmp_path):
+    kill_and_resume(verse, tmp_path, kills=20, steps=700, seed=time.time())
+
+
+@pytest.mark.soak
+def test_two_hundred_kills(verse, tmp_path):
+    kill_and_resume(verse, tmp_path, kills=200, steps=7000, seed=time.time())
