@@ -23,7 +23,7 @@ def unroll(
 
     With `lengths`, row b takes part in its first `lengths[b]` steps: afterwards its state
     stands still and its outputs are zero, so that a padded batch gives exactly the outputs,
-    states and gradients of its rows run alone.
+    states and gradients of its rows run alone (as long as the padding is finite).
 
     Returns the outputs of all steps and the last state. Without `state` it starts from
     `cell.initial_state(B)`. Raises ConfigError where batch sizes disagree.

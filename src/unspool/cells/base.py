@@ -1,6 +1,7 @@
 """The contract of a recurrent cell: f_W, one step at a time."""
 
 from abc import abstractmethod
+from numbers import Integral
 from typing import Any
 
 import equinox as eqx
@@ -71,5 +72,5 @@ def project_inputs(
 def check_sizes(**sizes: int) -> None:
     """Every size must be a whole number of at least 1."""
     for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")

@@ -43,19 +43,27 @@ def stream(
     was drawn before it in other calls. Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(count=count, max_new_tokens=max_new_tokens)
-    if len(prompt) == 0:
-        raise ConfigError("prompt must have at least one token, got none")
+    prompt = _checked_prompt(prompt)
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be at least 0 and below 2**32, got {seed}")
     transforms = make_transforms(temperature, top_k, top_p)
     greedy = temperature < COLDEST or not do_sample
     keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(jnp.arange(count))
-    return _blocks(stepper, np.asarray(prompt), max_new_tokens, transforms, greedy, keys)
+    return _blocks(stepper, prompt, max_new_tokens, transforms, greedy, keys)
 
 
 def sample(stepper: Stepper, prompt: Any, **options: Any) -> np.ndarray:
     """All tokens that `stream` yields, as one array (count, max_new_tokens)."""
     return np.concatenate(list(stream(stepper, prompt, **options)), axis=1)
+
+
+def _checked_prompt(prompt: Any) -> np.ndarray:
+    ids = np.asarray(prompt)
+    if ids.size == 0:
+        raise ConfigError("prompt must have at least one token, got none")
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0:
+        raise ConfigError(f"prompt must be one row of token ids of at least 0, got {prompt!r}")
+    return ids
 
 
 def _blocks(

@@ -52,7 +52,7 @@ class LanguageStepper(eqx.Module):
 def _transpose(model: LanguageModel) -> LanguageModel:
     """The model with the matrices that a step multiplies by transposed."""
 
-    def matrices(model: LanguageModel) -> list[Array]:
+    def matrices(model: LanguageModel) -> list[Array | None]:
         cells = [cell for cell in model.stack.cells if isinstance(cell, RNN | LSTM | GRU)]
         return [model.w_out, *(w for cell in cells for w in (cell.w_ih, cell.w_hh))]
 

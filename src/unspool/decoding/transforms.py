@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from ..cells.base import check_sizes
 from ..errors import ConfigError
 
 COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in all but name
@@ -32,7 +33,8 @@ class TopK(eqx.Module):
     k: Int[Array, ""]
 
     def __call__(self, logits: Float[Array, "B V"]) -> Float[Array, "B V"]:
-        return jnp.where(_ranks(logits) < self.k, logits, -jnp.inf)
+        order = jnp.argsort(logits, axis=-1, descending=True, stable=True)
+        return jnp.where(jnp.argsort(order, axis=-1) < self.k, logits, -jnp.inf)
 
 
 class TopP(eqx.Module):
@@ -47,7 +49,7 @@ class TopP(eqx.Module):
         sorted_p = jnp.take_along_axis(jax.nn.softmax(logits), order, axis=-1)
         before = jnp.cumsum(sorted_p, axis=-1) - sorted_p
         kept = jnp.maximum(1, jnp.sum(before < self.p, axis=-1, keepdims=True))  # p may underflow
-        return jnp.where(_ranks(logits) < kept, logits, -jnp.inf)
+        return jnp.where(jnp.argsort(order, axis=-1) < kept, logits, -jnp.inf)
 
 
 def make_transforms(
@@ -60,8 +62,8 @@ def make_transforms(
     """
     if not 0 <= temperature < float("inf"):
         raise ConfigError(f"temperature must be at least 0 and finite, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"top_k must be at least 1, got {top_k}")
+    if top_k is not None:
+        check_sizes(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ConfigError(f"top_p must be above 0 and at most 1, got {top_p}")
     transforms: list[Transform] = []
@@ -72,9 +74,3 @@ def make_transforms(
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)
-
-
-def _ranks(logits: Float[Array, "B V"]) -> Int[Array, "B V"]:
-    """0 for the largest of a row, 1 for the next, and so on."""
-    order = jnp.argsort(logits, axis=-1, descending=True, stable=True)
-    return jnp.argsort(order, axis=-1)

@@ -1,6 +1,7 @@
 """Language models: the next token from all tokens before it."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import equinox as eqx
@@ -61,7 +62,7 @@ class LanguageModel(eqx.Module):
         `embedding_size`, unless its `project` takes token ids. Raises ConfigError where an
         argument breaks its rule.
         """
-        vocab_size = vocab if isinstance(vocab, int) else len(vocab)
+        vocab_size = int(vocab) if isinstance(vocab, Integral) else len(vocab)
         check_sizes(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         _check_embedding(embedding_size, hidden_size, tied)
         create_cell = _cell_factory(cell)
@@ -116,6 +117,11 @@ class LanguageModel(eqx.Module):
     ) -> tuple[Float[Array, "B T H"], Any]:
         """The last layer's outputs at every step, and the state after the last one."""
         check_batch(tokens.shape[0], state, lengths)
+        if len(state) != len(self.stack.cells):
+            raise ConfigError(
+                f"state must have one entry for each of {len(self.stack.cells)} layers, "
+                f"got {len(state)}: start from initial_state({tokens.shape[0]})"
+            )
         k_embedding, k_stack = (None, None) if key is None else jax.random.split(key)
         projected = self._project(tokens.T, k_embedding)
         outputs, state = self.stack(projected, state, lengths, k_stack)
