@@ -23,7 +23,7 @@ check: $(INSTALLED)  ## formatting, lint, types
 bench: $(INSTALLED)  ## time to a loss, start-up, memory; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard native/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unspool needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"

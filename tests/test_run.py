@@ -50,6 +50,11 @@ def test_a_sample_is_its_stream(run):
     assert len("".join(pieces)) == 100
 
 
+def test_a_stop_string_that_never_comes_changes_nothing(run):
+    options = {"max_new_tokens": 70, "seed": 4}
+    assert run.sample("The", stop="never", **options) == run.sample("The", **options)
+
+
 def test_evaluate_on_texts(run, trained):
     whole = run.evaluate(trained / "verse.txt")
     assert whole.tokens == len(VERSE) - 1

@@ -1,8 +1,8 @@
 """Commands that read a run: sample, eval, info; and hello."""
 
+import io
 import json
 import shutil
-import subprocess
 import sys
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from unspool import load
+from unspool.cli.main import main
 from unspool.data import Text
 
 
@@ -77,20 +78,33 @@ def test_stop(unspool, trained):
     assert stopped == whole[: whole.index(stop, 3)] + "\n"
 
 
-def test_a_sample_is_streamed(process, trained):
-    with process("sample", trained, "--max-new-tokens", 3_000_000) as sampling:
-        assert len(sampling.stdout.read(200)) == 200  # long before the end
-        sampling.kill()
+def test_a_sample_is_streamed(trained, monkeypatch):
+    class Terminal(io.StringIO):
+        shown = ()
+
+        def flush(self):
+            self.shown = (*self.shown, len(self.getvalue()))
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "argv", f"unspool sample {trained} --max-new-tokens 96".split())
+    with pytest.raises(SystemExit):
+        main()
+    assert {32, 64, 96} <= set(terminal.shown)
 
 
-@pytest.mark.parametrize("arguments", [["--max-new-tokens", "20000"], ["--count", "99"]])
-def test_sample_into_head(trained, arguments):
-    command = [sys.executable, "-m", "unspool", "sample", str(trained), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sampling:
-        sampling.stdout.readline()
-        sampling.stdout.close()
-        err = sampling.stderr.read()
-    assert (sampling.returncode, err) == (0, b"")
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [("sample --max-new-tokens 20000", 1), ("sample --count 99", 1), ("eval", 0)],
+)
+def test_into_head(process, trained, command, lines):
+    name, *options = command.split()
+    with process(name, trained, *options) as writing:
+        for _ in range(lines):
+            writing.stdout.readline()
+        writing.stdout.close()
+        err = writing.stderr.read()
+    assert (writing.returncode, err) == (0, "")
 
 
 def exact_nats(run, tokens):

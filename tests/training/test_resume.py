@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 
 import unspool
@@ -41,6 +42,11 @@ def outcome(run):
         "model": safetensors.numpy.load_file(run / "model.safetensors"),
         "best": (unspool.load(run).step, unspool.load(run).val_loss_nats),
     }
+
+
+def saved_step(run):
+    with safetensors.safe_open(run / "train-state.safetensors", framework="numpy") as file:
+        return json.loads(file.metadata()["facts"])["progress"]["step"]
 
 
 def assert_same(run, reference):
@@ -87,6 +93,7 @@ def test_leaving_the_loop_and_resuming(text, tmp_path, reference, seed):
     stops = sorted(random.Random(seed).sample(range(1, STEPS), 3))
     for index, step in enumerate([*stops, STEPS + 1]):
         train_until(step, text, tmp_path / "run", resume=index > 0)
+        assert saved_step(tmp_path / "run") == min(step, STEPS)
     assert_same(tmp_path / "run", reference)
 
 

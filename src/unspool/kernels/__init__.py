@@ -1,15 +1,17 @@
 """Which program runs a cell's time loop, and why."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..cells import GRU, LSTM, RNN, Cell, State
-from .common import live_steps, where_live, zero_dead
-from .gru import gru_loop
-from .lstm import lstm_loop
-from .vanilla import rnn_loop
+from . import native
+from .program import Program, Weights, execute
+from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop
+
+__all__ = ["Backend", "backend_of", "run", "scan_loop"]
 
 
 class Backend(NamedTuple):
@@ -19,17 +21,37 @@ class Backend(NamedTuple):
     reason: str
 
 
-STORED_GATES = Backend("scan, stored gates", "a built-in cell: its own backward pass")
-AUTODIFF = Backend("scan, automatic gradients", "")
+NATIVE, STORED_GATES, AUTODIFF = "native", "scan, stored gates", "scan, automatic gradients"
+
+PROGRAMS: dict[tuple[str, type[Cell]], Program] = {
+    (NATIVE, RNN): native.RNN_NATIVE,
+    (NATIVE, LSTM): native.LSTM_NATIVE,
+    (NATIVE, GRU): native.GRU_NATIVE,
+    (STORED_GATES, RNN): RNN_SCAN,
+    (STORED_GATES, LSTM): LSTM_SCAN,
+    (STORED_GATES, GRU): GRU_SCAN,
+}
 
 
 def backend_of(cell: Cell) -> Backend:
-    """The time loop that `run` chooses for a cell."""
+    """The time loop that `run` chooses for a cell: native, if it can be.
+
+    The choice is made when a program is traced, from the cell, the default device and the type of
+    the weights.
+    """
     if type(cell) not in (RNN, LSTM, GRU):
-        return AUTODIFF._replace(reason=f"{type(cell).__name__} is not a built-in cell")
+        return Backend(AUTODIFF, f"{type(cell).__name__} is not a built-in cell")
     if cell.norm is not None:  # type: ignore[attr-defined]
-        return AUTODIFF._replace(reason="layer norm")
-    return STORED_GATES
+        return Backend(AUTODIFF, "layer norm")
+    if jax.default_backend() != "cpu":
+        return Backend(STORED_GATES, f"the device is {jax.default_backend()}, not a CPU")
+    if cell.w_hh.dtype != jnp.float32:  # type: ignore[attr-defined]
+        return Backend(STORED_GATES, f"weights are {cell.w_hh.dtype}")  # type: ignore[attr-defined]
+    if native.why_not() is not None:
+        return Backend(STORED_GATES, str(native.why_not()))
+    return Backend(
+        NATIVE, f"C++ kernels for {native.instruction_set()}, {native.threads()} threads"
+    )
 
 
 def run(
@@ -39,29 +61,8 @@ def run(
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State]:
     """All time steps of a cell over its projected inputs: outputs and the last state."""
-    if backend_of(cell) is STORED_GATES:
-        match cell:
-            case RNN():
-                return rnn_loop(projected, cell.w_hh, state, lengths)
-            case LSTM():
-                return lstm_loop(projected, cell.w_hh, state, lengths)
-            case GRU():
-                return gru_loop(projected, cell.w_hh, cell.b_hn, state, lengths)
-    return scan_loop(cell, projected, state, lengths)
-
-
-def scan_loop(
-    cell: Cell,
-    projected: Float[Array, "T B P"],
-    state: State,
-    lengths: Int[Array, "B"] | None = None,
-) -> tuple[Float[Array, "T B H"], State]:
-    """The reference: `cell.step` under `lax.scan`, gradients by automatic differentiation."""
-
-    def step(state: State, x: Any) -> tuple[State, Array]:
-        projected, live = x
-        new = cell.step(state, projected)
-        return where_live(live, new, state), zero_dead(live, cell.output(new))
-
-    last, outputs = jax.lax.scan(step, state, (projected, live_steps(lengths, len(projected))))
-    return outputs, last
+    program = PROGRAMS.get((backend_of(cell).name, type(cell)))
+    if program is None:
+        return scan_loop(cell, projected, state, lengths)
+    weights = Weights(cell.w_hh, getattr(cell, "b_hn", None))  # type: ignore[attr-defined]
+    return execute(program, projected, weights, state, lengths)

@@ -1,4 +1,4 @@
-"""What the time loops share: masks for unequal lengths, and the weight gradient."""
+"""What the time loops share: masks for unequal lengths."""
 
 from typing import Any
 
@@ -28,15 +28,3 @@ def where_live(live: Bool[Array, "B 1"] | None, new: Any, old: Any) -> Any:
 def zero_dead(live: Bool[Array, "B 1"] | None, x: Float[Array, "B H"]) -> Float[Array, "B H"]:
     """Outputs and gradients of padding are zero."""
     return x if live is None else jnp.where(live, x, 0.0)
-
-
-def previous(first: Float[Array, "B H"], xs: Float[Array, "T B H"]) -> Float[Array, "T B H"]:
-    """The values one step earlier: `first`, then all but the last of `xs`."""
-    return jnp.concatenate([first[None], xs[:-1]])
-
-
-def weight_gradient(
-    d_summed: Float[Array, "T B P"], h_prev: Float[Array, "T B H"]
-) -> Float[Array, "P H"]:
-    """dW_hh as one product over all time steps, instead of T small ones."""
-    return jnp.einsum("tbp,tbh->ph", d_summed, h_prev)

@@ -80,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {
         "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
         "learning_rate": 6e-3, "dropout": 0.5, "dropout_embedding": 0.02, "average": 0.999,
-        "max_steps": 5000, "eval_every": 500,
+        "max_steps": 4000, "eval_every": 500,
     },
 }  # fmt: skip
 

@@ -1,0 +1,83 @@
+"""A time loop with a backward pass of its own, whatever runs it.
+
+The forward pass stores what the backward pass needs (the gates), so nothing is computed twice,
+and the backward loop only carries the state's gradient: W_hh's gradient is one product over
+all time steps after it, instead of T small ones.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+class Weights(NamedTuple):
+    """What the recurrent half of a cell multiplies and adds; `b_hn` is the GRU's."""
+
+    w_hh: Float[Array, "P H"]
+    b_hn: Float[Array, "H"] | None = None
+
+
+class Program(NamedTuple):
+    """One way to run one kind of cell. T steps, B batch, P summed inputs; time-major arrays.
+
+    outputs(projected, weights, state, lengths) -> hs, last state
+    forward(projected, weights, state, lengths) -> hs, last state, stored
+    backward(stored, hs, weights, state, lengths, d_hs, d_last)
+        -> d_projected, d_recurrent (both (T, B, P)), d_state
+
+    `d_recurrent` is the gradient of W_hh h_{t-1} (+ b_hn), which the GRU's reset gate makes
+    another than that of the projected inputs. Both are zero in padding.
+    """
+
+    outputs: Callable[..., Any]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def execute(
+    program: Program,
+    projected: Float[Array, "T B P"],
+    weights: Weights,
+    state: Any,
+    lengths: Int[Array, "B"] | None,
+) -> tuple[Float[Array, "T B H"], Any]:
+    """Outputs of all steps and the last state."""
+    return program.outputs(projected, weights, state, lengths)
+
+
+def _forward(program: Program, projected: Array, weights: Weights, state: Any, lengths: Any) -> Any:
+    hs, last, stored = program.forward(projected, weights, state, lengths)
+    return (hs, last), (stored, hs, weights, state, lengths)
+
+
+def _backward(program: Program, saved: Any, cotangents: Any) -> Any:
+    _, hs, weights, state, _ = saved
+    d_projected, d_recurrent, d_state = program.backward(*saved, *cotangents)
+    d_b_hn = None
+    if weights.b_hn is not None:
+        d_b_hn = jnp.sum(jnp.split(d_recurrent, 3, axis=-1)[2], axis=(0, 1))
+    d_weights = Weights(weight_gradient(d_recurrent, previous(state.h, hs)), d_b_hn)
+    return d_projected, d_weights, d_state, None
+
+
+execute.defvjp(_forward, _backward)
+
+
+def previous(first: Float[Array, "B H"], xs: Float[Array, "T B H"]) -> Float[Array, "T B H"]:
+    """The values one step earlier: `first`, then all but the last of `xs`."""
+    return jnp.concatenate([first[None], xs])[: len(xs)]
+
+
+def weight_gradient(
+    d_recurrent: Float[Array, "T B P"], h_prev: Float[Array, "T B H"]
+) -> Float[Array, "P H"]:
+    """dW_hh: the sum over t and b of d_recurrent h_prev^T, as one product."""
+    # Transposed in memory first, the smaller of the two: a product of row-major matrices
+    # runs a third faster than one that contracts over the leading axes.
+    h_prev = h_prev.reshape(-1, h_prev.shape[-1]).T.copy()
+    return (h_prev @ d_recurrent.reshape(-1, d_recurrent.shape[-1])).T

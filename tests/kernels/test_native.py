@@ -1,0 +1,225 @@
+"""The native kernels against a lax.scan in float64, differentiated by JAX."""
+
+import ctypes
+import resource
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unspool.kernels import native
+
+if native.why_not() is not None:
+    pytest.skip(f"no native kernels: {native.why_not()}", allow_module_level=True)
+
+from native_calls import (  # after the skip: it needs the library
+    CELLS,
+    ISAS,
+    LIBRARY,
+    MAX_BATCH,
+    MAX_HIDDEN,
+    MAX_STEPS,
+    assert_close,
+    call,
+    draw_inputs,
+    run_native,
+    run_scan,
+)
+
+
+@pytest.fixture(autouse=True)
+def automatic_isa():
+    yield
+    LIBRARY.unspool_force_isa(b"")
+
+
+# ---- native equals scan ----
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("cell", CELLS)
+@settings(max_examples=100, deadline=None)
+@given(
+    steps=st.integers(1, MAX_STEPS),
+    batch=st.integers(1, MAX_BATCH),
+    hidden=st.one_of(
+        st.integers(1, MAX_HIDDEN), st.sampled_from([1, 15, 16, 17, 31, 32, 33, 64, 128])
+    ),
+    full=st.booleans(),
+    threads=st.integers(1, 5),
+    scale=st.sampled_from([0.1, 1.0, 3.0]),
+    overwrite=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_equals_scan(cell, isa, steps, batch, hidden, full, threads, scale, overwrite, seed):
+    LIBRARY.unspool_force_isa(isa.encode())
+    inputs = draw_inputs(cell, steps, batch, hidden, seed, scale)
+    if full:
+        inputs["lengths"][:] = steps
+    native = run_native(cell, inputs, threads, overwrite)
+    assert_close(native, run_scan(cell, inputs, (MAX_STEPS, MAX_BATCH, MAX_HIDDEN), np.float64))
+    ended = np.arange(steps)[:, None] >= inputs["lengths"]
+    for name in ("hs", "cs", "gates", "hn", "d_projected", "d_hn"):
+        assert not native.get(name, np.zeros((*ended.shape, 1)))[ended].any(), name
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("sizes", [(0, 3, 5), (2, 0, 5), (3, 1, 1)])
+def test_empty_sizes(cell, sizes):
+    inputs = draw_inputs(cell, *sizes, seed=0)
+    native = run_native(cell, inputs, threads=3)
+    if sizes[0] == 0:
+        np.testing.assert_array_equal(native["h_last"], inputs["h0"])
+        np.testing.assert_array_equal(native["d_h0"], inputs["d_h_last"])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_results_do_not_depend_on_threads_or_batch(cell):
+    inputs = draw_inputs(cell, 9, 29, 70, seed=1)
+    whole = run_native(cell, inputs)
+    for threads in (2, 3, 4, 7):
+        for name, array in run_native(cell, inputs, threads).items():
+            np.testing.assert_array_equal(array, whole[name], err_msg=name)
+    row = 13
+    of_row = {"w_hh": lambda a: a, "b_hn": lambda a: a, "lengths": lambda a: a[row : row + 1]}
+
+    def cut(a):
+        return a[:, row : row + 1] if a.ndim == 3 else a[row : row + 1]
+
+    alone = run_native(cell, {name: of_row.get(name, cut)(array) for name, array in inputs.items()})
+    for name in alone.keys() - {"d_w_hh", "d_b_hn"}:
+        np.testing.assert_array_equal(alone[name], cut(whole[name]), err_msg=name)
+
+
+@pytest.mark.parametrize(("cell", "unused"), [("lstm", ("cs", "gates")), ("gru", ("gates", "hn"))])
+def test_inference_gives_the_same_outputs(cell, unused):
+    sizes = (6, 19, 45)
+    inputs = draw_inputs(cell, *sizes, seed=2)
+    whole = call(f"{cell}_forward", sizes, inputs)
+    for name, array in call(f"{cell}_forward", sizes, inputs, threads=2, null=unused).items():
+        np.testing.assert_array_equal(array, whole[name], err_msg=name)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("where", ["projected", "h0", "c0", "w_hh", "d_hs", "d_h_last"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("cell", CELLS)
+def test_nan_and_infinity_propagate_as_in_the_scan(cell, value, where, isa):
+    LIBRARY.unspool_force_isa(isa.encode())
+    sizes = (4, 3, 19)
+    inputs = draw_inputs(cell, *sizes, seed=3)
+    inputs["lengths"][:] = sizes[0]
+    inputs[where][(1,) * inputs[where].ndim] = value
+    native, reference = (
+        run_native(cell, inputs, threads=2),
+        run_scan(cell, inputs, sizes, np.float32),
+    )
+    for name, array in native.items():
+        expected = reference[name]
+        if name.startswith("d_"):
+            # JAX writes g (1 - y^2) as (g + g y)(1 - y), which makes NaN of some infinities.
+            array, expected = (np.where(np.isfinite(a), a, np.nan) for a in (array, expected))
+        np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+# ---- activations ----
+
+
+def check_activations(x):
+    """Errors against float64; results below the smallest normal float may be 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide = x.astype(np.float64)
+        for name, expected in (("tanh", np.tanh(wide)), ("sigmoid", 1 / (1 + np.exp(-wide)))):
+            y = np.empty_like(x)
+            getattr(LIBRARY, f"unspool_{name}")(
+                x.ctypes.data_as(ctypes.c_void_p),
+                y.ctypes.data_as(ctypes.c_void_p),
+                ctypes.c_int64(x.size),
+            )
+            np.testing.assert_array_equal(np.isnan(y), np.isnan(x))
+            number = ~np.isnan(x)
+            error = np.abs(y[number] - expected[number])
+            allowed = np.maximum(1e-6 * np.abs(expected[number]), np.finfo(np.float32).tiny)
+            assert (error <= allowed).all(), f"{name}({x[number][np.argmax(error / allowed)]})"
+            saturated = number & (np.abs(wide) >= (9.02 if name == "tanh" else 17))
+            if name == "sigmoid":
+                saturated &= (wide > 0) | (wide < -104)
+            np.testing.assert_array_equal(y[saturated], np.round(expected[saturated]))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_activations_over_every_exponent(isa):
+    LIBRARY.unspool_force_isa(isa.encode())
+    tops = np.arange(2**13, dtype=np.uint32) << 19  # sign, exponent and four bits of the fraction
+    rest = np.random.default_rng(4).integers(0, 2**19, 512, np.uint32)
+    check_activations(np.concatenate([tops, (tops[:, None] | rest).ravel()]).view(np.float32))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_activations_are_exact_where_they_can_be(isa):
+    LIBRARY.unspool_force_isa(isa.encode())
+    x = np.array([0.0, -0.0, np.inf, -np.inf, 9.02, -9.02, 1e-30, -1e-30], np.float32)
+    y = np.empty_like(x)
+    LIBRARY.unspool_tanh(
+        x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(x.size)
+    )
+    expected = np.array([0.0, -0.0, 1, -1, 1, -1, 1e-30, -1e-30], np.float32)
+    np.testing.assert_array_equal(y.view(np.uint32), expected.view(np.uint32))
+    x = np.array([0.0, -0.0, np.inf, -np.inf, 17, -110], np.float32)
+    y = np.empty_like(x)
+    LIBRARY.unspool_sigmoid(
+        x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(x.size)
+    )
+    np.testing.assert_array_equal(y, np.array([0.5, 0.5, 1, 0, 1, 0], np.float32))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("isa", ISAS)
+def test_activations_on_every_float(isa):
+    LIBRARY.unspool_force_isa(isa.encode())
+    for start in range(0, 2**32, 2**22):
+        check_activations(np.arange(start, start + 2**22, dtype=np.uint32).view(np.float32))
+
+
+# ---- many calls ----
+
+
+def test_several_calls_at_once():
+    jobs = [
+        (cell, draw_inputs(cell, 12, 20 + i, 50, seed=i), 1 + i % 4)
+        for i, cell in enumerate(CELLS * 3)
+    ]
+    alone = [run_native(cell, inputs) for cell, inputs, _ in jobs]
+    failures = []
+
+    def work(job, expected):
+        cell, inputs, threads = job
+        try:
+            for _ in range(20):
+                for name, array in run_native(cell, inputs, threads).items():
+                    np.testing.assert_array_equal(array, expected[name])
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(jobs, alone, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[0]
+
+
+def test_memory_does_not_grow():
+    inputs = draw_inputs("lstm", 3, 8, 64, seed=5)
+
+    def peak_kib_after(calls):
+        for _ in range(calls):
+            run_native("lstm", inputs, threads=2)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    before = peak_kib_after(300)
+    assert (
+        peak_kib_after(1500) - before < 1024
+    )  # a leak of a single array a call would be 30 times this
