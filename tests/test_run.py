@@ -55,6 +55,15 @@ def test_a_stop_string_that_never_comes_changes_nothing(run):
     assert run.sample("The", stop="never", **options) == run.sample("The", **options)
 
 
+def test_a_stop_string_is_found_wherever_it_begins(run):
+    """Pieces of the stream end in the middle of some of these."""
+    options = {"max_new_tokens": 70, "temperature": 1.0, "seed": 4}
+    whole = run.sample("T", **options)[1:]
+    for start in range(68):
+        stop = whole[start : start + 3]
+        assert run.sample("T", stop=stop, **options) == "T" + whole[: whole.index(stop)]
+
+
 def test_evaluate_on_texts(run, trained):
     whole = run.evaluate(trained / "verse.txt")
     assert whole.tokens == len(VERSE) - 1

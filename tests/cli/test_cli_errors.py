@@ -134,7 +134,7 @@ OTHERS = [
     ("sample {run} --temperature nan", "temperature must be at least 0"),
     ("sample {run} --temperature inf", "temperature must be at least 0 and finite"),
     ("sample {run} --temperature warm", "--temperature"),
-    ("sample {run} --top-k 0", "top_k must be at least 1"),
+    ("sample {run} --top-k 0", "top_k must be a whole number of at least 1"),
     ("sample {run} --top-p 0", "top_p must be above 0"),
     ("sample {run} --top-p 1.5", "top_p must be above 0 and at most 1"),
     ("sample {run} --count 0", "count must be", "at least 1"),

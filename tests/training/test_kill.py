@@ -13,8 +13,16 @@ from test_resume import assert_same, outcome
 # Importing takes a second: one process imports, and every training is a fork of it that
 # starts JAX anew.
 PARENT = """
-import os, sys, unspool
+import io, os, sys, time, unspool
 from pathlib import Path
+
+class SlowDisk(io.FileIO):  # most kills come while it writes, many between the halves
+    def write(self, data):
+        half = super().write(data[:len(data) // 2])
+        time.sleep(0.003)
+        return half + super().write(data[half:])
+
+unspool.files.open = SlowDisk
 
 def train(source, run, steps, save_minutes):
     text = unspool.Text.read(source)
