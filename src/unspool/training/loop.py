@@ -77,12 +77,13 @@ class _Training:
     def __init__(self, model: Any, task: Task, path: Path, config: TrainingConfig) -> None:
         params, self.static = eqx.partition(model, eqx.is_inexact_array)
         self.task, self.path, self.config = task, path, config
-        self.backends = backends(model)
+        self.backends, self.notes = backends(model), task.notes
         self.description = {
             "unspool": __version__,
             "model": describe_model(model),
             "task": task.describe(),
             "training": config.as_dict(),
+            "backends": list(self.backends),
         }
         learner = Learner(
             params=params,
@@ -115,7 +116,10 @@ class _Training:
             self._save()
             directory.write_config(self.path, self.description)  # last: now it is a run
             return
-        check_resumable(directory.read_config(self.path), self.description, self.path)
+        saved = directory.read_config(self.path)
+        check_resumable(saved, self.description, self.path)
+        if saved.get("backends") != self.description["backends"]:
+            self.notes += ("another time loop ran before: last digits may differ from now on",)
         state = self.path / directory.STATE
         self.learner, facts = load_arrays(state, self.learner)
         load_arrays(self.path / directory.MODEL, self.learner.params)  # still whole?
@@ -127,7 +131,7 @@ class _Training:
             step=self.progress.step,
             parameters=sum(leaf.size for leaf in jax.tree.leaves(self.learner.params)),
             backends=self.backends,
-            notes=self.task.notes,
+            notes=self.notes,
         )
         self.journal.record(event="start", **dataclasses.asdict(report))
         return report
