@@ -101,7 +101,7 @@ def kill_and_resume(verse, folder, kills, steps, seed):
 
 
 def test_twenty_kills(verse, tmp_path):
-    kill_and_resume(verse, tmp_path, kills=20, steps=500, seed=time.time())
+    kill_and_resume(verse, tmp_path, kills=20, steps=1000, seed=time.time())
 
 
 @pytest.mark.soak
