@@ -93,6 +93,13 @@ def test_a_sample_is_streamed(trained, monkeypatch):
     assert {32, 64, 96} <= set(terminal.shown)
 
 
+def test_a_terminal_without_unicode(spawn, trained):
+    done = spawn("sample", trained, "--temperature", "2", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.code, done.err) == (0, "")
+    assert len(done.out) == 501
+    assert "?" in done.out
+
+
 @pytest.mark.parametrize(
     ("command", "lines"),
     [("sample --max-new-tokens 20000", 1), ("sample --count 99", 1), ("eval", 0)],

@@ -1,11 +1,13 @@
 """`unspool train text`: options, files, signals and resuming."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import shutil
 import signal
+import sys
 import tomllib
 
 import numpy as np
@@ -144,6 +146,30 @@ def test_what_is_printed(unspool, verse, tmp_path, small):
     best = min(r["val_loss_nats"] for r in losses(run)[0] if "val_loss_nats" in r)
     assert f"finished at step 12, best held-out loss {best:.4f} nats; the run is in {run}" in lines
     assert lines[-1] == f'write with: unspool sample {run} --prompt "..."'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_on_a_terminal(process, verse, trained, tmp_path, small):
+    """The progress bar, and everything else that plain output says."""
+    controller, terminal = os.openpty()
+    run = tmp_path / "run"
+    with process(
+        "train", "text", verse, "--run", run, *small, stdout=terminal, env={"TERM": "xterm"}
+    ) as training:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end has gone
+            while data := os.read(controller, 4096):
+                shown += data
+        err = training.stderr.read()
+    os.close(controller)
+    assert (training.returncode, err) == (0, "")
+    text = shown.decode()
+    assert "\x1b[" in text
+    assert "tokens/s" in text
+    assert "held-out loss" in text
+    assert "finished at step 12" in text
+    assert_same_run(run, trained)
 
 
 def test_standard_input(spawn, verse, trained, tmp_path, small):

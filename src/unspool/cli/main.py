@@ -1,5 +1,6 @@
 """The `unspool` command: its subcommands, and errors on one line."""
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -39,6 +40,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 def main() -> NoReturn:
     """Run the command line; an error on purpose is one line on stderr and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show all of Unicode
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = app(prog_name="unspool", standalone_mode=False) or 0
         sys.stdout.flush()
