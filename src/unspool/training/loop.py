@@ -83,7 +83,6 @@ class _Training:
             "model": describe_model(model),
             "task": task.describe(),
             "training": config.as_dict(),
-            "backends": list(self.backends),
         }
         learner = Learner(
             params=params,
@@ -116,13 +115,12 @@ class _Training:
             self._save()
             directory.write_config(self.path, self.description)  # last: now it is a run
             return
-        saved = directory.read_config(self.path)
-        check_resumable(saved, self.description, self.path)
-        if saved.get("backends") != self.description["backends"]:
-            self.notes += ("another time loop ran before: last digits may differ from now on",)
+        check_resumable(directory.read_config(self.path), self.description, self.path)
         state = self.path / directory.STATE
         self.learner, facts = load_arrays(state, self.learner)
         load_arrays(self.path / directory.MODEL, self.learner.params)  # still whole?
+        if facts["backends"] != list(self.backends):
+            self.notes += ("another time loop ran before: last digits may differ from now on",)
         self.progress = Progress(**facts["progress"])
         self.journal = directory.Journal(self.path, facts["journal"])
 
@@ -246,7 +244,11 @@ class _Training:
         if self.progress.best_val_loss_nats is None:
             self._write_model(self.learner.params)
         path = self.path / directory.STATE
-        facts = {"progress": dataclasses.asdict(self.progress), "journal": self.journal.sync()}
+        facts = {
+            "progress": dataclasses.asdict(self.progress),
+            "journal": self.journal.sync(),
+            "backends": self.backends,
+        }
         save_arrays(path, self.learner, facts)
         self.saved_at = time.monotonic()
         return CheckpointReport(self.progress.step, path)
