@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -358,9 +359,21 @@ def test_a_limit_on_the_size_of_files(trained, tmp_path, spawn):
     assert spawn(*arguments).code == 0
 
 
-def test_not_enough_memory(unspool, verse, tmp_path, small):
-    line = ["train", "text", verse, "--run", tmp_path / "run", *small, "--hidden", "100000000"]
-    assert_refused(unspool(*line), "not enough memory")
+@pytest.mark.parametrize("hidden", [400_000, 100_000_000])
+def test_a_model_larger_than_memory(unspool, verse, tmp_path, small, hidden):
+    line = ["train", "text", verse, "--run", tmp_path / "run", *small, "--hidden", hidden]
+    assert_refused(unspool(*line), "GiB of memory", "lower hidden or layers")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")]
+)
+def test_not_enough_memory(unspool, verse, tmp_path, monkeypatch, error):
+    def train_text(*_):
+        raise error
+
+    monkeypatch.setattr("unspool.cli.train.train_text", train_text)
+    assert_refused(unspool("train", "text", verse, "--run", tmp_path), "not enough memory")
 
 
 def test_a_cache_that_cannot_be_used_is_no_error(spawn, trained):

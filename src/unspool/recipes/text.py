@@ -1,13 +1,17 @@
 """From options to a language model in a run directory: what `unspool train text` does."""
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
+
 from ..data import Text, fingerprint_sources, load_vocabulary
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig, train
@@ -160,6 +164,25 @@ def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
     )
 
 
+def check_memory(vocab_size: int, options: TextOptions) -> None:
+    """Raise ConfigError for a model that this machine's memory cannot hold in training.
+
+    Otherwise the operating system may end the process without a word.
+    """
+    if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
+        return
+    model = eqx.filter_eval_shape(create_model, vocab_size, options)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(model))
+    # Weights, their gradients, Adam's two moments, and the average.
+    needed = 4 * parameters * (4 + (options.average > 0))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise ConfigError(
+            f"training {parameters:,} parameters needs {needed / 2**30:,.0f} GiB of memory, this "
+            f"machine has {memory / 2**30:,.0f}: lower hidden or layers"
+        )
+
+
 def _train(text: Text, run: Path, options: TextOptions, *, resume: bool) -> Iterator[Report]:
     task = LanguageTask(
         text,
@@ -172,5 +195,6 @@ def _train(text: Text, run: Path, options: TextOptions, *, resume: bool) -> Iter
     )
     names = {field.name for field in dataclasses.fields(TrainingConfig)}
     training = {name: value for name, value in options.as_dict().items() if name in names}
+    check_memory(len(text.vocab), options)
     model = create_model(len(text.vocab), options)
     return train(model, task, run=run, resume=resume, **training)
