@@ -65,6 +65,43 @@ struct GruBackward {
   float *d_projected, *d_hn, *d_h0;
 };
 
+// One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
+// units, all gates lie together, as (panel, k, gate, unit). `scale`s, where not null, multiply the sums of an output.
+struct GenerateLayer {
+  int64_t inputs, hidden;  // inputs is 0 where the rows of the table are this layer's projected inputs
+  const void *w_ih, *w_hh;
+  const float *ih_scale, *hh_scale;
+  const float *bias, *b_hn;  // bias of w_ih's product; b_hn is the GRU's
+  const float *h0, *c0;      // (B, H); c0 and c are the LSTM's
+  float *h, *c;
+};
+
+enum class WeightType : int32_t { kFloat32, kBfloat16, kInt8 };
+
+// Token by token: a row of the table, the layers, logits W_out h + b_out, and a choice: the largest of
+// logits / temperature + noise among the top_k largest and of those the likeliest of total probability top_p.
+// From `given`, tokens of at least 0 take the place of chosen ones.
+struct Generate {
+  int64_t steps, batch, vocab, table_columns, layer_count;
+  int32_t gates;  // 1: the plain network, 3: GRU, 4: LSTM
+  WeightType weight_type;
+  const GenerateLayer* layers;
+  const float* table;  // (V, table_columns)
+  const void* w_out;   // packed as a layer with one gate
+  const float *out_scale, *b_out;
+  const int32_t *first, *given;  // (B), (steps)
+  const float* noise;            // (steps, B, V), or null for the likeliest token
+  float temperature;
+  int64_t top_k;
+  float top_p;
+  int32_t* tokens;  // (B, token_stride)
+  int64_t token_stride;
+};
+
+// Units whose gates share a panel, and its columns.
+constexpr int panel_units(int gates) { return gates == 1 ? 64 : 16; }
+constexpr int panel_columns(int gates) { return gates * panel_units(gates); }
+
 struct Kernels {
   const char* isa;
   void (*rnn_forward)(const RnnForward&, int threads);
@@ -73,6 +110,7 @@ struct Kernels {
   void (*lstm_backward)(const LstmBackward&, int threads);
   void (*gru_forward)(const GruForward&, int threads);
   void (*gru_backward)(const GruBackward&, int threads);
+  void (*generate)(const Generate&, int threads);
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);
 };

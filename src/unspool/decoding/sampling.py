@@ -1,5 +1,6 @@
 """Sampling: a compiled loop that feeds every token it draws back to the model."""
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,10 +12,13 @@ from jaxtyping import Array, Int
 
 from ..cells.base import check_sizes
 from ..errors import ConfigError
+from .native import draw_block
 from .stepper import Stepper
 from .transforms import COLDEST, Transform, make_transforms
 
 BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
+LARGE_BLOCK = 256  # where that takes less than
+LARGE_BLOCK_S = 0.064
 
 
 class _Carry(NamedTuple):
@@ -35,7 +39,7 @@ def stream(
     do_sample: bool = True,
     seed: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Yield new tokens of `count` texts that begin with `prompt`, in blocks (count, n), n <= 32.
+    """Yield new tokens of `count` texts that begin with `prompt`, in blocks (count, n), n <= 256.
 
     x_{t+1} ~ softmax(transforms(logits_t)); argmax where `temperature` is 0 or `do_sample`
     is False. The prompt (ids, at least one) runs through the same compiled loop as the
@@ -74,18 +78,37 @@ def _blocks(
     greedy: bool,
     keys: Array,
 ) -> Iterator[np.ndarray]:
-    count, rest = len(keys), prompt[1:]
-    first = jnp.full((count,), int(prompt[0]), jnp.int32)
-    carry = _Carry(stepper.start(count), first, jnp.int32(0))
-    for begin in range(0, len(rest) + max_new_tokens, BLOCK):
-        given = np.full(BLOCK, -1, np.int32)
-        part = rest[begin : begin + BLOCK]
+    first = jnp.full((len(keys),), int(prompt[0]), jnp.int32)
+    carry = _Carry(stepper.start(len(keys)), first, jnp.int32(0))
+    rest, done, size = prompt[1:], 0, BLOCK
+    while (steps := min(size, len(rest) + max_new_tokens - done)) > 0:
+        given = np.full(size, -1, np.int32)
+        part = rest[done : done + size]
         given[: len(part)] = part
-        carry, tokens = _block(stepper, carry, given, transforms, greedy, keys)
-        end = len(rest) + max_new_tokens - begin
-        new = np.asarray(tokens)[:, len(part) : end]
+        began = time.monotonic()
+        carry, tokens = _advance(stepper, carry, given, steps, transforms, greedy, keys)
+        new = np.asarray(tokens)[:, len(part) : steps]
+        size = _next_size(stepper, size, time.monotonic() - began)
+        done += steps
         if new.shape[1]:
             yield new
+
+
+def _advance(
+    stepper: Any, carry: _Carry, given: Any, steps: int, transforms: Any, greedy: bool, keys: Any
+) -> tuple[_Carry, Int[Array, "B T"]]:
+    network = getattr(stepper, "network", None)
+    if network is None:
+        return _block(stepper, carry, given, transforms, greedy, keys)
+    *carried, tokens = draw_block(network, *carry, given, steps, transforms, keys, greedy=greedy)
+    return _Carry(*carried), tokens
+
+
+def _next_size(stepper: Any, size: int, elapsed_s: float) -> int:
+    """Larger blocks for a fast native kernel; the loop would need compiling for another size."""
+    if getattr(stepper, "network", None) is None or elapsed_s * LARGE_BLOCK > LARGE_BLOCK_S * size:
+        return size
+    return LARGE_BLOCK
 
 
 @eqx.filter_jit

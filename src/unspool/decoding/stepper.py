@@ -7,7 +7,9 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from ..cells import GRU, LSTM, RNN
+from ..kernels.generate import Network, check_weight_type, round_matrix
 from ..models.language import LanguageModel
+from .native import pack_model, why_not
 
 
 class Stepper(Protocol):
@@ -26,18 +28,22 @@ class Stepper(Protocol):
 class LanguageStepper(eqx.Module):
     """Text: there is no condition but the number of texts.
 
-    The weights are kept transposed. A step multiplies by their transposes, and XLA would
-    otherwise copy every matrix into that order again at every step of the loop.
+    `weights` stores the matrices that a step multiplies by in fewer bits: "float32", "bfloat16"
+    or "int8" (a scale for each row). Where the native kernel can run the model, `network` holds
+    it for `decoding.sample`, which is then bound by reading the weights and faster for fewer
+    bits; elsewhere rounded weights cost and give the same as others. Raises ConfigError for
+    another name.
     """
 
-    _transposed: LanguageModel
+    network: Network | None
+    _transposed: LanguageModel  # XLA would copy every matrix into this order at every step
 
-    def __init__(self, model: LanguageModel) -> None:
-        if model.w_out is None:  # tied: the product needs the other order than the lookup
-            model = eqx.tree_at(
-                lambda m: m.w_out, model, model.embedding, is_leaf=lambda leaf: leaf is None
-            )
-        self._transposed = _transpose(model)
+    def __init__(self, model: LanguageModel, weights: str = "float32") -> None:
+        check_weight_type(weights)
+        self.network = None if why_not(model) else pack_model(model, weights)
+        if weights != "float32":
+            model = round_weights(model, weights)
+        self._transposed = _transpose(_untied(model))
 
     def start(self, condition: int) -> Any:
         return self._transposed.initial_state(condition)
@@ -49,11 +55,36 @@ class LanguageStepper(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[rows], state)
 
 
+def round_weights(model: LanguageModel, weights: str) -> LanguageModel:
+    """The model with the matrices that a step multiplies by rounded to a weight type.
+
+    Its loss is that of sampling with these weights. Raises ConfigError for an unknown type.
+    """
+    check_weight_type(weights)
+    return eqx.tree_at(_multiplied, _untied(model), replace_fn=lambda w: round_matrix(w, weights))
+
+
+def _untied(model: LanguageModel) -> LanguageModel:
+    """Output weights of their own: a product needs them otherwise than a lookup."""
+    if model.w_out is not None:
+        return model
+    return eqx.tree_at(lambda m: m.w_out, model, model.embedding, is_leaf=lambda leaf: leaf is None)
+
+
 def _transpose(model: LanguageModel) -> LanguageModel:
-    """The model with the matrices that a step multiplies by transposed."""
+    """The model with the matrices of a step transposed."""
+    return eqx.tree_at(_matrices, model, replace_fn=lambda w: w.T)
 
-    def matrices(model: LanguageModel) -> list[Array | None]:
-        cells = [cell for cell in model.stack.cells if isinstance(cell, RNN | LSTM | GRU)]
-        return [model.w_out, *(w for cell in cells for w in (cell.w_ih, cell.w_hh))]
 
-    return eqx.tree_at(matrices, model, replace_fn=lambda w: w.T)
+def _matrices(model: LanguageModel) -> list[Array]:
+    cells = [cell for cell in model.stack.cells if isinstance(cell, RNN | LSTM | GRU)]
+    return [model.output_weights, *(w for cell in cells for w in (cell.w_ih, cell.w_hh))]
+
+
+def _multiplied(model: LanguageModel) -> list[Array]:
+    """Without an embedding, the first input weights are a table that tokens index."""
+    return [
+        w
+        for w in _matrices(model)
+        if model.embedding is not None or w is not getattr(model.stack.cells[0], "w_ih", None)
+    ]

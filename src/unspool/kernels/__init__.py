@@ -11,7 +11,7 @@ from . import native
 from .program import Program, Weights, execute
 from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop
 
-__all__ = ["Backend", "backend_of", "run", "scan_loop"]
+__all__ = ["NATIVE", "Backend", "backend_of", "run", "scan_loop"]
 
 
 class Backend(NamedTuple):

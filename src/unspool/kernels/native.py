@@ -27,6 +27,7 @@ _HANDLERS = (
     "rnn_forward", "rnn_backward",
     "lstm_forward", "lstm_inference", "lstm_backward",
     "gru_forward", "gru_inference", "gru_backward",
+    "generate",
 )  # fmt: skip
 
 
