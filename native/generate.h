@@ -18,12 +18,16 @@ inline Vec widen(const float* from) { return load(from); }
 // GCC takes a vector of bytes apart to widen it, so the two instruction sets that matter name the instruction.
 #if defined(__AVX512F__)
 
+constexpr __mmask16 kAllLanes = 0xffff;  // GCC 12 warns of the forms without a mask
+
 inline IntVec widen_to_int(const Bfloat16* from) {
-  return reinterpret_cast<IntVec>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return reinterpret_cast<IntVec>(_mm512_maskz_cvtepu16_epi32(kAllLanes, halves));
 }
 
 inline IntVec widen_to_int(const int8_t* from) {
-  return reinterpret_cast<IntVec>(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return reinterpret_cast<IntVec>(_mm512_maskz_cvtepi8_epi32(kAllLanes, bytes));
 }
 
 #elif defined(__AVX2__)
