@@ -1,8 +1,9 @@
 """Recurrent neural networks that train, sample and explain themselves on an ordinary machine."""
 
 from ._version import __version__
+from .bidirectional import Bidirectional
 from .cells import GRU, LSTM, RNN, Cell, GRUState, LSTMState, RNNState, project_inputs
-from .data import Text, Vocabulary
+from .data import LabelledData, Text, Vocabulary
 from .decoding import sample, stream, stream_text
 from .errors import (
     ConfigError,
@@ -12,8 +13,11 @@ from .errors import (
     UnknownTokenError,
     UnspoolError,
 )
+from .models.classifier import Classifier
 from .models.language import LanguageModel
-from .run import Run, load
+from .models.tagger import Tagger
+from .run import ClassifierRun, Run, TaggerRun, load
+from .tasks.labelled import ClassifyTask, TagTask
 from .tasks.language import LanguageTask
 from .tasks.task import Evaluation, Task
 from .training import (
@@ -31,8 +35,12 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Bidirectional",
     "Cell",
     "CheckpointReport",
+    "Classifier",
+    "ClassifierRun",
+    "ClassifyTask",
     "ConfigError",
     "DataError",
     "DivergedError",
@@ -40,6 +48,7 @@ __all__ = [
     "Evaluation",
     "GRUState",
     "LSTMState",
+    "LabelledData",
     "LanguageModel",
     "LanguageTask",
     "RNNState",
@@ -49,6 +58,9 @@ __all__ = [
     "StartReport",
     "StepReport",
     "StopReport",
+    "TagTask",
+    "Tagger",
+    "TaggerRun",
     "Task",
     "Text",
     "TrainingConfig",

@@ -372,7 +372,7 @@ def test_not_enough_memory(unspool, verse, tmp_path, monkeypatch, error):
     def train_text(*_):
         raise error
 
-    monkeypatch.setattr("unspool.cli.train.train_text", train_text)
+    monkeypatch.setattr("unspool.cli.train.TEXT.start", train_text)
     assert_refused(unspool("train", "text", verse, "--run", tmp_path), "not enough memory")
 
 

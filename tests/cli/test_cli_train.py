@@ -63,7 +63,7 @@ def test_every_flag_reaches_its_option(monkeypatch, unspool, tmp_path, verse):
         kinds = getattr(field.type, "__args__", (field.type,))
         values.setdefault(field.name, True if bool in kinds else 7 if int in kinds else 0.625)
     monkeypatch.setattr(
-        "unspool.cli.train.train_text",
+        "unspool.cli.train.TEXT.start",
         lambda sources, run, options: received.update(options.as_dict()) or iter(()),
     )
     flags = []

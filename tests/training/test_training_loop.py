@@ -61,7 +61,7 @@ class Judged(unspool.LanguageTask):
     losses: list[float]
 
     def evaluate(self, model):
-        return Evaluation(self.losses.pop(0), None, None, 1)
+        return Evaluation(self.losses.pop(0), 1)
 
 
 def poisoned(tiny, factors):

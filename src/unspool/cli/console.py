@@ -111,9 +111,10 @@ def _show_evaluation(view: _Lines, report: EvalReport) -> None:
     bits = report.val_bits_per_char
     per_char = "" if bits is None else f" ({bits:.3f} bits per character)"
     best = ", best so far" if report.is_best else ""
+    figures = "".join(f", {k.replace('_', ' ')} {v:.4f}" for k, v in report.metrics.items())
     view.line(
-        f"step {report.step}  held-out loss {report.val_loss_nats:.4f} nats{per_char}{best}  "
-        f"after {duration(report.elapsed_s)}"
+        f"step {report.step}  held-out loss {report.val_loss_nats:.4f} nats"
+        f"{per_char}{figures}{best}  after {duration(report.elapsed_s)}"
     )
     if report.sample is not None:
         view.line("\n" + "\n".join("    " + line for line in report.sample.splitlines()) + "\n")

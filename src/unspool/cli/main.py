@@ -10,7 +10,7 @@ import typer
 
 from .._version import __version__
 from ..errors import UnspoolError
-from . import demo, evaluate, hello, info, sample, train
+from . import demo, evaluate, hello, info, label, sample, train
 
 app = typer.Typer(
     help="Recurrent neural networks that train, sample and explain themselves.",
@@ -22,6 +22,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.add_typer(train.app, name="train")
 app.command("sample")(sample.sample)
+app.command("classify")(label.classify)
+app.command("tag")(label.tag)
 app.command("eval")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("hello")(hello.hello)

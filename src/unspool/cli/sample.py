@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..run import Run, load
+from ..run import Run, load, require
 from .session import prepare
 
 
@@ -39,7 +39,7 @@ def sample(
     unspool sample runs/shakespeare --prompt "ROMEO:" --temperature 0.8 --top-p 0.95
     """
     prepare()
-    loaded = load(run)
+    loaded = require(load(run), Run)
     pieces = loaded.stream(
         prompt,
         count=count,

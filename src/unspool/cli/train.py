@@ -7,7 +7,9 @@ import typer
 
 from ..errors import ConfigError
 from ..recipes import toml
-from ..recipes.text import TextOptions, merge_options, resume_text, train_text
+from ..recipes.labelled import CLASSIFIER, TAGGER
+from ..recipes.recipe import Recipe
+from ..recipes.text import TEXT
 from ..training.reports import StopReport
 from . import console
 from .options import with_options
@@ -15,14 +17,41 @@ from .session import prepare
 
 app = typer.Typer(help="Train a model into a run directory.", no_args_is_help=True)
 
-Sources = Annotated[
+
+def _sources(metavar: str, help: str) -> Any:
+    return typer.Argument(metavar=f"[{metavar}]", help=help, show_default=False)
+
+
+Texts = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[TEXT]",
-        help="Files, folders, - for standard input, or a corpus: stdlib, tiny-shakespeare.",
-        show_default=False,
+    _sources(
+        "TEXT", "Files, folders, - for standard input, or a corpus: stdlib, tiny-shakespeare."
     ),
 ]
+Labelled = Annotated[
+    list[str] | None,
+    _sources(
+        "TRAIN",
+        "A .tsv or .csv with columns label and text, lines `LABEL text`, a folder with a folder "
+        "or a LABEL.txt for each class, or series of numbers: .ts, .npz, .csv.",
+    ),
+]
+Tagged = Annotated[
+    list[str] | None,
+    _sources(
+        "TRAIN",
+        "A .conllu file, lines `WORD TAG` with an empty line after each sentence, or series of "
+        "numbers with a label for each step: .npz, .csv.",
+    ),
+]
+RunOption = Annotated[
+    Path | None, typer.Option(help="The run directory to write.", show_default=False)
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file of options; flags win over it.", show_default=False),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
 
 
 @app.callback()
@@ -31,17 +60,12 @@ def _group() -> None:
 
 
 @app.command("text")
-@with_options(TextOptions)
+@with_options(TEXT.options)
 def text(
-    paths: Sources = None,
-    run: Annotated[
-        Path | None, typer.Option(help="The run directory to write.", show_default=False)
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of options; flags win over it.", show_default=False),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
+    paths: Texts = None,
+    run: RunOption = None,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -52,20 +76,75 @@ def text(
     Ctrl-C saves and stops; the same command with --resume goes on. Each option is also a key
     of a --config file; what a run used is in its options.toml.
     """
+    wanted = "a text must be named: a file, a folder, -, stdlib or tiny-shakespeare"
+    _train(TEXT, wanted, paths, run, config, resume, given)
+
+
+@app.command("classify")
+@with_options(CLASSIFIER.options)
+def classify(
+    paths: Labelled = None,
+    run: RunOption = None,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Train a classifier of texts or of series of numbers.
+
+    unspool train classify train.tsv --val dev.tsv --run runs/sentiment
+
+    Options that are not given depend on the tokens (word, char, ...) or on reading series;
+    what a run used is in its options.toml. Ctrl-C saves and stops, --resume goes on.
+    """
+    _train(CLASSIFIER, _NO_LABELS, paths, run, config, resume, given)
+
+
+@app.command("tag")
+@with_options(TAGGER.options)
+def tag(
+    paths: Tagged = None,
+    run: RunOption = None,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Train a tagger: a label for every word, or for every step of series of numbers.
+
+    unspool train tag train.conllu --val dev.conllu --run runs/tagger
+
+    Ctrl-C saves and stops; the same command with --resume goes on.
+    """
+    _train(TAGGER, _NO_LABELS, paths, run, config, resume, given)
+
+
+_NO_LABELS = "a file or folder of labelled sequences must be named"
+
+
+def _train(
+    recipe: Recipe,
+    wanted: str,
+    paths: list[str] | None,
+    run: Path | None,
+    config: Path | None,
+    resume: bool,
+    given: dict[str, Any],
+) -> None:
     from_file = toml.read(config) if config else {}
     run = run or _run_of(from_file.pop("run", None), config)
     sources = tuple(paths or _paths_of(from_file.pop("paths", []), config))
-    TextOptions.check_keys(from_file, where=f"{config}: ")
+    recipe.options.check_keys(from_file, where=f"{config}: ")
     if run is None:
         raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
     prepare()
     if resume:
-        _, reports = resume_text(sources, run, {**from_file, **given})
+        _, reports = recipe.resume(sources, run, {**from_file, **given})
     elif not sources:
-        raise ConfigError("a text must be named: a file, a folder, -, stdlib or tiny-shakespeare")
+        raise ConfigError(wanted)
     else:
-        reports = train_text(sources, run, merge_options(from_file, given))
-    report_end(console.show(reports), run)
+        reports = recipe.start(sources, run, recipe.merge(sources, from_file, given))
+    report_end(console.show(reports), run, recipe)
 
 
 def _run_of(value: Any, config: Path | None) -> Path | None:
@@ -82,7 +161,7 @@ def _paths_of(value: Any, config: Path | None) -> list[str]:
     return value
 
 
-def report_end(last: StopReport | None, run: Path) -> None:
+def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
     """Say how training ended and what to do with the run."""
     if last is None:
         return
@@ -90,6 +169,6 @@ def report_end(last: StopReport | None, run: Path) -> None:
     loss = "" if best is None else f", best held-out loss {best:.4f} nats"
     print(f"{last.reason} at step {last.step}{loss}; the run is in {run}")
     if last.reason.startswith("stopped by"):
-        print(f"go on with: unspool train text --run {run} --resume")
+        print(f"go on with: unspool train {recipe.name} --run {run} --resume")
     else:
-        print(f'write with: unspool sample {run} --prompt "..."')
+        print(recipe.next_command.format(run=run))

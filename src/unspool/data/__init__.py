@@ -1,7 +1,12 @@
 """Texts as token ids: vocabularies, corpora, memory-mapped streams. Nothing here needs JAX."""
 
 from .corpora import CORPORA
+from .dataset import LabelledData, encode_rows
+from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder, words_of
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
+from .labelled import Rows, is_series, numbered_lines, read_labelled, read_texts
+from .sequences import Batch, Buckets, Sequences, bucket_bounds
+from .series import read_series
 from .sources import open_sources, read_pieces
 from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
 from .text import Size, Text, fingerprint_sources
@@ -10,19 +15,36 @@ from .vocab import StreamDecoder, Vocabulary
 __all__ = [
     "CORPORA",
     "KINDS",
+    "Batch",
+    "Buckets",
     "Chunk",
+    "Encoder",
+    "LabelledData",
     "Lanes",
+    "Rows",
+    "Sequences",
+    "SeriesEncoder",
     "Size",
     "StreamDecoder",
     "Text",
+    "TextEncoder",
     "Vocabulary",
+    "bucket_bounds",
     "build_vocabulary",
+    "encode_rows",
     "evaluation_chunks",
     "fingerprint_sources",
+    "is_series",
+    "load_encoder",
     "load_vocabulary",
+    "numbered_lines",
     "open_sources",
     "open_tokens",
+    "read_labelled",
     "read_pieces",
+    "read_series",
+    "read_texts",
     "vocabulary_from_json",
+    "words_of",
     "write_tokens",
 ]

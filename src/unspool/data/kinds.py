@@ -31,11 +31,15 @@ def build_vocabulary(
             return CharVocabulary.build(pieces)
         case "byte":
             return ByteVocabulary()
-    default_size, default_count = _DEFAULTS[kind]
-    size = default_size if vocab_size is None else vocab_size
-    count = default_count if min_count is None else min_count
+    size, count = defaults(kind, vocab_size, min_count)
     build = WordVocabulary.build if kind == "word" else BpeVocabulary.build
     return build(pieces, size, count)
+
+
+def defaults(kind: str, vocab_size: int | None, min_count: int | None) -> tuple[int, int]:
+    """`vocab_size` and `min_count`, or the kind's own where none is given."""
+    size, count = _DEFAULTS[kind]
+    return vocab_size or size, min_count or count
 
 
 def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> None:

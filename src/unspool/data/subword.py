@@ -58,10 +58,15 @@ class WordVocabulary(Vocabulary):
 
     @classmethod
     def build(cls, pieces: Pieces, vocab_size: int, min_count: int) -> Self:
-        """The `vocab_size - 1` most frequent words that occur `min_count` times; ties by text."""
+        """Count the words of `pieces` and keep the `most_frequent`."""
         counts: Counter[str] = Counter()
         for line in chain.from_iterable(lines(pieces)):
             counts.update(_WORD.findall(line))
+        return cls.most_frequent(counts, vocab_size, min_count)
+
+    @classmethod
+    def most_frequent(cls, counts: Counter[str], vocab_size: int, min_count: int) -> Self:
+        """The `vocab_size - 1` most frequent words that occur `min_count` times; ties by text."""
         del counts[UNKNOWN_WORD]
         frequent = [word for word, count in counts.items() if count >= min_count]
         frequent.sort(key=lambda word: (-counts[word], word))
@@ -73,6 +78,10 @@ class WordVocabulary(Vocabulary):
         for group in lines(pieces):
             words = chain.from_iterable(map(_WORD.findall, group))
             yield np.array([id_of(word, 0) for word in words], np.int32)
+
+    def id_of(self, word: str) -> int:
+        """The id of one token; 0, that of `<unk>`, for others."""
+        return self._id_of.get(word, 0)
 
     def to_json(self) -> dict[str, Any]:
         """The words in order of ids."""

@@ -26,6 +26,7 @@ Pieces: TypeAlias = Iterable[Any]  # of str; for tokens="byte" of str or bytes
 VOCABULARY_FILES = ("vocab.json", "tokenizer.json")
 _CODE_POINTS = 0x110000
 _NAMED_CHARS = 10
+REPLACEMENT = "\ufffd"
 _BLOCK_TOKENS = 1 << 20
 
 
@@ -137,24 +138,29 @@ class StreamDecoder:
 
 
 class CharVocabulary(Vocabulary):
-    """One token a Unicode code point, in order of code points."""
+    """One token a Unicode code point, in order of code points.
+
+    Other characters are refused, or with `unknown` replaced by U+FFFD, one of the tokens.
+    """
 
     kind = "char"
 
-    def __init__(self, chars: str) -> None:
+    def __init__(self, chars: str, unknown: bool = False) -> None:
         """Take `chars`, distinct and sorted."""
         super().__init__([encoded(char) for char in chars])
         self.chars = chars
+        self.unknown_id = chars.index(REPLACEMENT) if unknown else None
         self._id_of = np.full(_CODE_POINTS, -1, np.int32)
         self._id_of[_code_points(chars)] = np.arange(len(chars), dtype=np.int32)
 
     @classmethod
-    def build(cls, pieces: Pieces) -> Self:
-        """The characters that occur in `pieces`."""
+    def build(cls, pieces: Pieces, unknown: bool = False) -> Self:
+        """The characters that occur in `pieces`, and U+FFFD for others if `unknown`."""
         seen = np.zeros(_CODE_POINTS, bool)
+        seen[ord(REPLACEMENT)] = unknown
         for piece in pieces:
             seen[_code_points(piece)] = True
-        return cls("".join(map(chr, np.flatnonzero(seen))))
+        return cls("".join(map(chr, np.flatnonzero(seen))), unknown)
 
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the ids of each piece, one a character."""
@@ -162,12 +168,15 @@ class CharVocabulary(Vocabulary):
             codes = _code_points(piece)
             ids = self._id_of[codes]
             if ids.size and ids.min() < 0:
-                raise UnknownTokenError(_unknown_sentence(codes[ids < 0]))
+                if self.unknown_id is None:
+                    raise UnknownTokenError(_unknown_sentence(codes[ids < 0]))
+                ids[ids < 0] = self.unknown_id
             yield ids
 
     def to_json(self) -> dict[str, Any]:
         """The characters as one string."""
-        return {"kind": self.kind, "chars": self.chars}
+        value = {"kind": self.kind, "chars": self.chars}
+        return value if self.unknown_id is None else {**value, "unknown": True}
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -175,7 +184,10 @@ class CharVocabulary(Vocabulary):
         chars = value.get("chars")
         if not isinstance(chars, str) or chars != "".join(sorted(set(chars))):
             raise DataError("chars must be a string of distinct, sorted characters")
-        return cls(chars)
+        unknown = value.get("unknown", False)
+        if unknown not in (False, True) or (unknown and REPLACEMENT not in chars):
+            raise DataError("unknown must be true or false, and U+FFFD among chars if it is true")
+        return cls(chars, unknown)
 
 
 class ByteVocabulary(Vocabulary):

@@ -2,20 +2,32 @@
 
 from typing import Any
 
-from ..cells import CELLS
+import jax
+
+from ..cells import CELLS, Cell
 from ..errors import RunError
 from ..kernels import backend_of
+from .classifier import Classifier
 from .language import LanguageModel
+from .tagger import Tagger
+
+LABELLERS = {"classifier": Classifier, "tagger": Tagger}
 
 
 def describe_model(model: Any) -> dict[str, Any]:
     """The arguments that `build_model` needs; for a cell of the user's own, its name."""
-    if not isinstance(model, LanguageModel):
-        return {"kind": type(model).__name__}
+    for kind, labeller in LABELLERS.items():
+        if isinstance(model, labeller):
+            return {"kind": kind, **model.describe()}
+    if isinstance(model, LanguageModel):
+        return {"kind": "language", **_describe_language(model)}
+    return {"kind": type(model).__name__}
+
+
+def _describe_language(model: LanguageModel) -> dict[str, Any]:
     cell = model.stack.cells[0]
     names = {kind: name for name, kind in CELLS.items()}
     return {
-        "kind": "language",
         "cell": names.get(type(cell), f"own: {type(cell).__name__}"),
         "vocab_size": model.vocab_size,
         "hidden_size": cell.hidden_size,
@@ -30,25 +42,27 @@ def describe_model(model: Any) -> dict[str, Any]:
 
 
 def backends(model: Any) -> tuple[str, ...]:
-    """For each layer of a language model, what runs its time loop and why."""
-    if not isinstance(model, LanguageModel):
-        return ()
-    chosen = [backend_of(cell) for cell in model.stack.cells]
+    """For each cell of a model, what runs its time loop and why."""
+    leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, Cell))
+    chosen = [backend_of(leaf) for leaf in leaves if isinstance(leaf, Cell)]
     return tuple(f"{backend.name} ({backend.reason})" for backend in chosen)
 
 
-def build_model(description: dict[str, Any]) -> LanguageModel:
+def build_model(description: dict[str, Any]) -> Any:
     """A model of the described shape with freshly drawn weights.
 
     Raises RunError where the description is not one of ours.
     """
     arguments = dict(description)
-    if arguments.pop("kind", None) != "language" or arguments.get("cell") not in list(CELLS):
+    kind = arguments.pop("kind", None)
+    if kind not in ("language", *LABELLERS) or arguments.get("cell") not in list(CELLS):
         raise RunError(
             f"cannot rebuild a model of cell {description.get('cell')!r} from config.json: "
             "give load(run, model=...) a model of the same structure"
         )
     try:
-        return LanguageModel.create(arguments.pop("vocab_size"), **arguments)
+        if kind == "language":
+            return LanguageModel.create(arguments.pop("vocab_size"), **arguments)
+        return LABELLERS[kind].create(arguments.pop("classes"), **arguments)  # type: ignore[attr-defined]
     except (KeyError, TypeError) as error:
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

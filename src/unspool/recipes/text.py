@@ -1,27 +1,17 @@
 """From options to a language model in a run directory: what `unspool train text` does."""
 
-import dataclasses
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
-
 from ..data import Text, fingerprint_sources, load_vocabulary
-from ..errors import ConfigError, RunError
+from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
-from ..training import TrainingConfig, train
+from ..training import TrainingConfig
 from ..training.config import option
-from ..training.directory import check_free, locked, read_config
-from ..training.reports import Report
-from ..training.resume import MAY_CHANGE
-from . import toml
-
-DATA, OPTIONS = "data", "options.toml"
+from .recipe import DATA, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,62 +79,58 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
-    """Preset, then each layer in turn; the last layer that names a preset chooses it."""
-    given: dict[str, Any] = {}
-    for layer in layers:
-        TextOptions.check_keys(layer)
-        given.update(layer)
-    preset = given.get("preset", "small")
-    limits = {"max_steps", "max_minutes"}
-    base = PRESETS.get(preset, {})
-    if limits & given.keys():  # a limit of the user's own replaces the preset's
-        base = {key: value for key, value in base.items() if key not in limits}
-    return TextOptions.merge(base, given)
+class TextRecipe(Recipe):
+    """`unspool train text`."""
 
+    name, options = "text", TextOptions
+    next_command = 'write with: unspool sample {run} --prompt "..."'
 
-def train_text(sources: tuple[str, ...], run: Path, options: TextOptions) -> Iterator[Report]:
-    """Read the sources, draw a model and train it; yields reports."""
-    check_free(run, (DATA, OPTIONS))
-    with locked(run):
-        text = Text.read(
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the preset."""
+        return PRESETS.get(given.get("preset", "small"), {})
+
+    def read(self, sources: tuple[str, ...], directory: Path, options: TextOptions) -> Text:
+        """The text as token ids."""
+        return Text.read(
             *sources,
             tokens=options.tokens,
             vocab_size=options.vocab_size,
             min_count=options.min_count,
             val=options.val,
             val_fraction=options.val_fraction,
-            directory=run / DATA,
+            directory=directory,
         )
-        toml.write(run / OPTIONS, options.as_dict())
-    return _train(text, run, options, resume=False)
 
+    def reopen(self, run: Path) -> Text:
+        """The text, if its vocabulary is the run's."""
+        text = Text.open(run / DATA)
+        if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
+            raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
+        return text
 
-def resume_text(
-    sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
-) -> tuple[TextOptions, Iterator[Report]]:
-    """Go on with a run; sources, where given, must be the text that it began with."""
-    read_config(run)
-    saved = TextOptions.merge(toml.read(run / OPTIONS, RunError))
-    options = dataclasses.replace(saved, **given)
-    for key in sorted(given.keys() - MAY_CHANGE):
-        if getattr(options, key) != getattr(saved, key):
-            was, now = getattr(saved, key), getattr(options, key)
-            raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
-    text = Text.open(run / DATA)
-    if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
-        raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
-    if sources:
+    def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
+        """Whether the sources have another hash."""
         found = fingerprint_sources(*sources, tokens=options.tokens, val=options.val)
-        if found != text.sha256:
-            raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
-    return options, _resumed(_train(text, run, options, resume=True), run, options)
+        return found != data.sha256
+
+    def task(self, data: Text, options: TextOptions) -> LanguageTask:
+        """Truncated backpropagation through the text."""
+        return LanguageTask(
+            data,
+            batch=options.batch,
+            steps_per_chunk=options.steps_per_chunk,
+            softmax=options.softmax,
+            softmax_samples=options.softmax_samples,
+            sample_tokens=options.sample_tokens,
+            seed=options.seed,
+        )
+
+    def model(self, data: Text, options: TextOptions) -> LanguageModel:
+        """A language model over the text's vocabulary."""
+        return create_model(len(data.vocab), options)
 
 
-def _resumed(reports: Iterator[Report], run: Path, options: TextOptions) -> Iterator[Report]:
-    yield next(reports)  # the first report says that the run is ours and fits
-    toml.write(run / OPTIONS, options.as_dict())
-    yield from reports
+TEXT = TextRecipe()
 
 
 def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
@@ -164,37 +150,9 @@ def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
     )
 
 
-def check_memory(vocab_size: int, options: TextOptions) -> None:
-    """Raise ConfigError for a model that this machine's memory cannot hold in training.
-
-    Otherwise the operating system may end the process without a word.
-    """
-    if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
-        return
-    model = eqx.filter_eval_shape(create_model, vocab_size, options)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(model))
-    # Weights, their gradients, Adam's two moments, and the average.
-    needed = 4 * parameters * (4 + (options.average > 0))
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory:
-        raise ConfigError(
-            f"training {parameters:,} parameters needs {needed / 2**30:,.0f} GiB of memory, this "
-            f"machine has {memory / 2**30:,.0f}: lower hidden or layers"
-        )
+def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
+    """Preset, then each layer in turn; the last layer that names a preset chooses it."""
+    return TEXT.merge((), *layers)
 
 
-def _train(text: Text, run: Path, options: TextOptions, *, resume: bool) -> Iterator[Report]:
-    task = LanguageTask(
-        text,
-        batch=options.batch,
-        steps_per_chunk=options.steps_per_chunk,
-        softmax=options.softmax,
-        softmax_samples=options.softmax_samples,
-        sample_tokens=options.sample_tokens,
-        seed=options.seed,
-    )
-    names = {field.name for field in dataclasses.fields(TrainingConfig)}
-    training = {name: value for name, value in options.as_dict().items() if name in names}
-    check_memory(len(text.vocab), options)
-    model = create_model(len(text.vocab), options)
-    return train(model, task, run=run, resume=resume, **training)
+train_text, resume_text = TEXT.start, TEXT.resume

@@ -1,18 +1,40 @@
 """The contract between the training loop and what it trains for."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
-class Evaluation(NamedTuple):
-    """The held-out loss per token, and per character where the text allows."""
+@dataclass(frozen=True)
+class Evaluation:
+    """The held-out loss per token (per sequence where a sequence has one label).
+
+    Of a text also the loss per character and byte. `metrics` are numbers worth following in
+    training; `best_by` names the one whose highest value is the best model, None where the
+    lowest loss is. `details` are JSON values of any form.
+    """
 
     loss_nats: float
-    bits_per_char: float | None
-    bits_per_byte: float | None
     tokens: int
+    bits_per_char: float | None = None
+    bits_per_byte: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    best_by: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    unit: str = "token"
+
+    @property
+    def objective(self) -> float:
+        """What training wants low: the loss, or the negative of the metric `best_by`."""
+        return self.loss_nats if self.best_by is None else -self.metrics[self.best_by]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All figures that there are, as JSON values side by side."""
+        own = {k: getattr(self, k) for k in ("loss_nats", "bits_per_char", "bits_per_byte")}
+        known = {k: v for k, v in own.items() if v is not None}
+        return {**known, "tokens": self.tokens, **self.metrics, **self.details}
 
 
 class Task(Protocol):
@@ -22,7 +44,7 @@ class Task(Protocol):
     integer.
     """
 
-    tokens_per_batch: int
+    tokens_per_batch: int  # the mean, where batches differ
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ class Progress:
     rate_scale: float = 1.0  # halved at every non-finite loss
     skipped_in_row: int = 0
     best_val_loss_nats: float | None = None
+    best_objective: float | None = None  # what "best" is decided by; lower is better
     evaluations_since_best: int = 0
     last_evaluation: int = 0
 
@@ -122,6 +123,8 @@ class _Training:
         if facts["backends"] != list(self.backends):
             self.notes += ("another time loop ran before: last digits may differ from now on",)
         self.progress = Progress(**facts["progress"])
+        if self.progress.best_objective is None:  # saved before there were other ones
+            self.progress.best_objective = self.progress.best_val_loss_nats
         self.journal = directory.Journal(self.path, facts["journal"])
 
     def _start(self) -> StartReport:
@@ -209,10 +212,11 @@ class _Training:
         weights = self.learner.params if self.learner.average is None else self.learner.average
         model = eqx.combine(weights, self.static)
         evaluation = self.task.evaluate(model)
-        is_best = _is_better(evaluation.loss_nats, progress.best_val_loss_nats)
+        is_best = _is_better(evaluation.objective, progress.best_objective)
         if is_best:
+            progress.best_objective = evaluation.objective
             progress.best_val_loss_nats = evaluation.loss_nats
-            self._write_model(weights)
+            self._write_model(weights, evaluation.metrics)
         progress.evaluations_since_best = 0 if is_best else progress.evaluations_since_best + 1
         progress.last_evaluation = progress.step
         progress.elapsed_s = time.monotonic() - self.started
@@ -228,15 +232,22 @@ class _Training:
             is_best=is_best,
             elapsed_s=self.progress.elapsed_s,
             sample=sample,
+            metrics=evaluation.metrics,
         )
         record = dataclasses.asdict(report)
-        self.journal.record(**{k: v for k, v in record.items() if k != "sample"})
+        left_out = ("sample", "metrics")
+        record = {k: v for k, v in record.items() if k not in left_out and v is not None}
+        self.journal.record(**record, **evaluation.metrics)
         if sample is not None:
             self.journal.sample(report.step, report.val_loss_nats, sample)
         return report
 
-    def _write_model(self, weights: Any) -> None:
-        facts = {"step": self.progress.step, "val_loss_nats": self.progress.best_val_loss_nats}
+    def _write_model(self, weights: Any, metrics: dict[str, float] | None = None) -> None:
+        facts = {
+            "step": self.progress.step,
+            "val_loss_nats": self.progress.best_val_loss_nats,
+            "val_metrics": metrics or {},
+        }
         save_arrays(self.path / directory.MODEL, weights, facts)
 
     def _save(self) -> CheckpointReport:

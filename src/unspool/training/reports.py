@@ -1,6 +1,6 @@
 """What training tells: one kind of report for each thing that happens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -32,7 +32,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """One evaluation over the whole held-out part."""
+    """One evaluation over the whole held-out part; `metrics` are the task's own figures."""
 
     step: int
     val_loss_nats: float
@@ -40,6 +40,7 @@ class EvalReport:
     is_best: bool
     elapsed_s: float
     sample: str | None
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

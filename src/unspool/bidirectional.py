@@ -1,0 +1,57 @@
+"""Both directions of time: one cell reads a sequence forwards, another backwards."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from . import kernels
+from .cells import Cell
+
+
+class Bidirectional(eqx.Module):
+    """outputs_t = [h_t of the forward cell, h_t of the backward cell]
+
+    The backward cell starts at each row's last step (Schuster and Paliwal 1997), so a padded
+    batch gives the outputs of its rows run alone.
+    """
+
+    forward: Cell
+    backward: Cell
+
+    def __call__(
+        self, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]
+    ) -> tuple[Float[Array, "T B 2*H"], Float[Array, "B 2*H"]]:
+        """Time-major outputs, zero in padding, and both last outputs side by side."""
+        ahead, h_ahead = run_cell(self.forward, xs, lengths)
+        back, h_back = run_cell(self.backward, reverse(xs, lengths), lengths)
+        outputs = jnp.concatenate([ahead, reverse(back, lengths)], axis=-1)
+        return outputs, jnp.concatenate([h_ahead, h_back], axis=-1)
+
+
+def run_cell(
+    cell: Cell, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]
+) -> tuple[Float[Array, "T B H"], Float[Array, "B H"]]:
+    """Outputs of all steps and the last one, from the initial state."""
+    outputs, state = kernels.run(cell, cell.project(xs), cell.initial_state(xs.shape[1]), lengths)
+    return outputs, cell.output(state)
+
+
+@jax.custom_vjp
+def reverse(xs: Float[Array, "T B D"], lengths: Int[Array, "B"]) -> Float[Array, "T B D"]:
+    """Each row's first `lengths[b]` steps in reverse order, its padding where it was."""
+    steps = jnp.arange(xs.shape[0])[:, None]
+    where = jnp.where(steps < lengths, lengths - 1 - steps, steps)
+    return jnp.take_along_axis(xs, where[..., None], axis=0)
+
+
+def _reverse_forward(xs: Array, lengths: Array) -> tuple[Array, Array]:
+    return reverse(xs, lengths), lengths
+
+
+def _reverse_backward(lengths: Array, d_xs: Array) -> tuple[Array, None]:
+    # Its own inverse; automatic gradients would scatter, which is several times slower.
+    return reverse(d_xs, lengths), None
+
+
+reverse.defvjp(_reverse_forward, _reverse_backward)

@@ -1,0 +1,127 @@
+"""Labelled sequences, ready to train on: an encoder, the labels, two parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from .. import files
+from ..errors import ConfigError, DataError, RunError
+from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder
+from .labelled import Rows, class_names, held_out, is_series, label_ids, read_labelled
+from .sequences import Sequences, load_sequences, save_sequences
+
+DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledData:
+    """Sequences with labels, in a training part and a validation part.
+
+    `aligned` data has one label a step, other data one a sequence.
+
+        data = LabelledData.read("train.tsv", val="dev.tsv", tokens="word")
+    """
+
+    encoder: Encoder
+    labels: tuple[str, ...]
+    train: Sequences
+    val: Sequences
+    aligned: bool
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        source: str | Path,
+        *,
+        val: str | Path | None = None,
+        val_fraction: float = 0.1,
+        aligned: bool = False,
+        seed: int = 0,
+        **encoding: Any,
+    ) -> Self:
+        """Read `source` and `val` (see `read_labelled`); without `val`, a share of every label
+        of the source is held out, the same for the same seed.
+
+        `encoding` are the options of `TextEncoder.build`. The vocabulary, or the mean and
+        deviation of series, come from the training part alone. Raises DataError naming file
+        and row.
+        """
+        rows = read_labelled(source, aligned=aligned)
+        if val is None:
+            train, val_rows = map(rows.take, held_out(rows.labels, val_fraction, seed))
+        else:
+            train, val_rows = rows, read_labelled(val, aligned=aligned)
+        if is_series(source) != is_series(source if val is None else val):
+            raise DataError(f"{source} and {val} must both hold series, or both texts")
+        labels = tuple(class_names(train, str(source)))
+        encoder: Encoder
+        if is_series(source):
+            encoder = SeriesEncoder.build(train.rows)
+        elif aligned and encoding.get("tokens", "word") != "word":
+            raise ConfigError(f"tokens must be word for tags of words, got {encoding['tokens']!r}")
+        else:
+            encoder = TextEncoder.build(train.rows, **encoding)
+        parts = [encode_rows(part, encoder, labels) for part in (train, val_rows)]
+        sizes = f"{len(train.rows):,} sequences to train on, {len(val_rows.rows):,} held out"
+        return cls(
+            encoder, labels, parts[0], parts[1], aligned, (f"{sizes}, {len(labels)} labels",)
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write everything to a directory that may not exist yet."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.encoder.save(directory)
+        save_sequences(directory / ARRAYS, train=self.train, val=self.val)
+        described = {
+            "encoder": self.encoder.describe(),
+            "labels": self.labels,
+            "aligned": self.aligned,
+            "notes": self.notes,
+        }
+        files.write_json(directory / DESCRIPTION, described)
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Undo `save`; RunError where a file is missing or damaged."""
+        described = files.read_json(directory / DESCRIPTION, RunError)
+        parts = load_sequences(directory / ARRAYS)
+        try:
+            return cls(
+                load_encoder(described["encoder"], directory),
+                tuple(described["labels"]),
+                parts["train"],
+                parts["val"],
+                described["aligned"],
+                tuple(described["notes"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
+
+    def fingerprint(self) -> str:
+        """SHA-256 of both parts and the labels, to tell whether the data has changed."""
+        parts = self.train.fingerprint() + self.val.fingerprint()
+        return files.sha256_of_text("\n".join((parts, *self.labels)))
+
+    def model_options(self) -> dict[str, int]:
+        """What a model must know of the data."""
+        if isinstance(self.encoder, TextEncoder):
+            return {"classes": len(self.labels), "vocab_size": self.encoder.table_size}
+        return {"classes": len(self.labels), "input_size": len(self.encoder.mean)}
+
+
+def encode_rows(rows: Rows, encoder: Encoder, labels: tuple[str, ...]) -> Sequences:
+    """Encoded inputs and numbered labels; DataError naming the row that cannot be used."""
+    encoded = []
+    for row, where in zip(rows.rows, rows.where, strict=True):
+        try:
+            encoded.append(encoder.encode(row))
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+        if len(encoded[-1]) == 0:
+            raise DataError(f"{where}: the text has no tokens: {str(row)[:40]!r}")
+    aligned = not isinstance(rows.labels[0], str)
+    targets = label_ids(rows, labels)
+    if aligned and isinstance(encoder, TextEncoder) and encoder.max_length is not None:
+        targets = [tags[: encoder.max_length] for tags in targets]
+    return Sequences.join(encoded, targets, aligned)

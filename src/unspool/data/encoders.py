@@ -1,0 +1,158 @@
+"""From what a user has (a text, a list of words, a series of numbers) to a network's inputs."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from ..errors import DataError, RunError
+from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
+from .subword import WordVocabulary
+from .vocab import CharVocabulary, Vocabulary
+
+# n't and the like stay whole in texts that are split already, and are split off in others.
+_WORD = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]+")
+_AFFIXES = 8  # hashed features of a word beside the word itself
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Texts to ids: (T,) tokens of `vocab`, or (T, 9) where words also have `affixes`.
+
+    Words are looked up in lower case. With `affixes`, a number of hash buckets, a word is a bag
+    of features: its id, its first 1 to 3 and last 1 to 4 letters and its shape (capitals,
+    digits), so that unknown words tell something too. Texts are cut after `max_length` tokens.
+    """
+
+    vocab: Vocabulary
+    affixes: int = 0
+    max_length: int | None = None
+
+    @classmethod
+    def build(
+        cls,
+        texts: Sequence[str | Sequence[str]],
+        tokens: str = "word",
+        *,
+        vocab_size: int | None = None,
+        min_count: int | None = None,
+        affixes: int = 0,
+        max_length: int | None = None,
+    ) -> "TextEncoder":
+        """Build the vocabulary of some texts (or lists of words); see `build_vocabulary`."""
+        check_options(tokens, vocab_size, min_count)
+        vocab: Vocabulary
+        if tokens == "word":
+            counts = Counter(f" {w.lower()}" for w in chain.from_iterable(map(words_of, texts)))
+            size, count = defaults(tokens, vocab_size, min_count)
+            vocab = WordVocabulary.most_frequent(counts, size, count)
+        elif tokens == "char":
+            vocab = CharVocabulary.build(texts, unknown=True)
+        else:
+            lines = (f"{text}\n" for text in texts)
+            vocab = build_vocabulary(tokens, lines, vocab_size=vocab_size, min_count=min_count)
+        return cls(vocab, affixes if tokens == "word" else 0, max_length)
+
+    @property
+    def table_size(self) -> int:
+        """How many embeddings the ids need."""
+        return len(self.vocab) + self.affixes
+
+    def describe(self) -> dict[str, Any]:
+        """JSON values; the vocabulary is in a file of its own."""
+        return {
+            "kind": "text",
+            "tokens": self.vocab.kind,
+            "affixes": self.affixes,
+            "max_length": self.max_length,
+        }
+
+    def encode(self, text: str | Sequence[str]) -> np.ndarray:
+        """Ids of a text, or of a list of words."""
+        if not isinstance(self.vocab, WordVocabulary):
+            assert isinstance(text, str)
+            return self.vocab.encode(text)[: self.max_length]
+        words = words_of(text)[: self.max_length]
+        ids = np.array([self.vocab.id_of(f" {word.lower()}") for word in words], np.int32)
+        if not self.affixes:
+            return ids
+        hashes = np.array([_hashes(word) for word in words], np.uint32).reshape(-1, _AFFIXES)
+        hashed = len(self.vocab) + (hashes % self.affixes).astype(np.int32)
+        return np.concatenate([ids[:, None], hashed], axis=1)
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary."""
+        self.vocab.save(directory)
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesEncoder:
+    """Series (T, D) of numbers to mean 0 and deviation 1 of the training part, by column."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def build(cls, series: Sequence[np.ndarray]) -> "SeriesEncoder":
+        """Mean and standard deviation over all steps of all series; 1 for a constant column."""
+        values = np.concatenate(series).astype(np.float64)
+        std = values.std(axis=0)
+        return cls(values.mean(axis=0), np.where(std > 0, std, 1.0))
+
+    def describe(self) -> dict[str, Any]:
+        """JSON values: everything there is."""
+        return {"kind": "series", "mean": self.mean.tolist(), "std": self.std.tolist()}
+
+    def encode(self, series: np.ndarray) -> np.ndarray:
+        """(x - mean) / std, float32; DataError for another width."""
+        if series.ndim != 2 or series.shape[1] != len(self.mean):
+            raise DataError(
+                f"a series must have {len(self.mean)} columns, as in training, "
+                f"got shape {series.shape}"
+            )
+        return ((series - self.mean) / self.std).astype(np.float32)
+
+    def save(self, directory: Path) -> None:
+        """Nothing to write: `describe` says it all."""
+
+
+Encoder = TextEncoder | SeriesEncoder
+
+
+def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
+    """The encoder that `describe` described, with the vocabulary in `directory`."""
+    try:
+        if description["kind"] == "series":
+            return SeriesEncoder(np.array(description["mean"]), np.array(description["std"]))
+        vocab = load_vocabulary(directory)
+        return TextEncoder(vocab, description["affixes"], description["max_length"])
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{directory} is damaged: its inputs are not described: {error}") from error
+
+
+def words_of(text: str | Sequence[str]) -> Sequence[str]:
+    """The words and signs of a text; a list of words is taken as it is."""
+    return _WORD.findall(text) if isinstance(text, str) else text
+
+
+@lru_cache(maxsize=1 << 16)
+def _hashes(word: str) -> tuple[int, ...]:
+    low = word.lower()
+    parts = [f"<{low[:n]}" for n in (1, 2, 3)] + [f"{low[-n:]}>" for n in (1, 2, 3, 4)]
+    # CRC-32, as Python's own hash differs from process to process.
+    return tuple(crc32(part.encode(errors="replace")) for part in (*parts, _shape(word)))
+
+
+def _shape(word: str) -> str:
+    """Xx for Bonn, X for UN, 9x for 4th, x-x for so-called: runs of one kind become one sign."""
+    signs = "".join(
+        "X" if c.isupper() else "x" if c.isalpha() else "9" if c.isdigit() else c for c in word
+    )
+    return "shape " + re.sub(r"(.)\1+", r"\1", signs)

@@ -1,0 +1,171 @@
+"""Sequences of unequal length: end to end in one array, and padded batches of similar ones."""
+
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .. import files
+from ..errors import ConfigError, RunError
+
+PADDING = 0.10  # share of padded time steps that `bucket_bounds` is content with
+MOST_BUCKETS = 10
+_MOST_LENGTHS = 200  # distinct lengths that the search for bounds looks at
+
+
+class Batch(NamedTuple):
+    """B padded sequences: `inputs` (B, T) ids, (B, T, K) ids or (B, T, D) numbers; `targets`
+    (B,) or (B, T); `lengths` (B,), 0 in rows that only fill the batch up.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    lengths: np.ndarray
+
+
+class Sequences(NamedTuple):
+    """N sequences end to end: `values` (sum of lengths, ...) and one target a sequence, (N,),
+    or one a step, (sum of lengths,).
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+    aligned: bool  # one target a step
+
+    @classmethod
+    def join(cls, rows: list[np.ndarray], targets: list[Any], aligned: bool = False) -> "Sequences":
+        """From a list of arrays (T, ...) and a list of targets (numbers, or arrays (T,))."""
+        lengths = np.array([len(row) for row in rows], np.int32)
+        flat = np.concatenate(targets) if aligned else np.asarray(targets)
+        return cls(np.concatenate(rows), lengths, flat.astype(np.int32), aligned)
+
+    def padded(self, rows: np.ndarray, steps: int) -> Batch:
+        """Rows of this number, padded with zeros to `steps`; row -1 is all padding."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        lengths = np.where(rows < 0, 0, self.lengths[rows]).astype(np.int32)
+        live = np.arange(steps) < lengths[:, None]
+        where = np.where(live, starts[rows][:, None] + np.arange(steps), 0)
+        targets = np.where(live, self.targets[where], 0) if self.aligned else self.targets[rows]
+        inputs = self.values[where]
+        inputs[~live] = 0
+        return Batch(inputs, targets, lengths)
+
+    def split(self) -> list[np.ndarray]:
+        """The values of each sequence."""
+        return np.split(self.values, np.cumsum(self.lengths)[:-1])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything."""
+        digest = sha256(str(self.aligned).encode())
+        for array in self[:3]:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def save_sequences(path: Path, **parts: Sequences) -> None:
+    """Write named sequences to one .npz file, atomically."""
+    arrays: dict[str, Any] = {
+        f"{name}.{field}": np.asarray(value)
+        for name, part in parts.items()
+        for field, value in part._asdict().items()
+    }
+    with files.atomic_writer(path) as file:
+        np.savez(file, **arrays)
+
+
+def load_sequences(path: Path) -> dict[str, Sequences]:
+    """Undo `save_sequences`; RunError where the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        names = dict.fromkeys(name.split(".")[0] for name in arrays)
+        return {
+            name: Sequences(
+                *(arrays[f"{name}.{field}"] for field in Sequences._fields[:3]),
+                aligned=bool(arrays[f"{name}.aligned"]),
+            )
+            for name in names
+        }
+    except FileNotFoundError as error:
+        raise RunError(f"{path} does not exist") from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise RunError(f"{path} is damaged or not readable: {error}") from error
+
+
+class Buckets:
+    """Which sequences form batch number `position`, from (seed, position) alone.
+
+    Every epoch shuffles the sequences, cuts each bucket of similar lengths into batches of
+    `batch` rows, and shuffles the batches. Rows that do not fill a batch move to the bucket of
+    the next length; at the end, empty rows (number -1) fill the last batch up.
+    """
+
+    def __init__(self, lengths: np.ndarray, batch: int, seed: int = 0) -> None:
+        if batch < 1:
+            raise ConfigError(f"batch must be at least 1, got {batch}")
+        self.lengths, self.batch, self.seed = lengths, min(batch, len(lengths)), seed
+        self.bounds = bucket_bounds(lengths)
+        self.per_epoch = -(-len(lengths) // self.batch)
+        self._epoch: tuple[int, list[tuple[np.ndarray, int]]] = (-1, [])
+
+    def rows(self, position: int) -> tuple[np.ndarray, int]:
+        """The numbers of the rows, and the length to pad them to."""
+        epoch, index = divmod(position, self.per_epoch)
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._plan(epoch))
+        return self._epoch[1][index]
+
+    @cached_property
+    def padding(self) -> float:
+        """The share of time steps in the first epoch that is padding."""
+        steps = sum(steps for _, steps in self._plan(0)) * self.batch
+        return 1 - float(self.lengths.sum()) / steps
+
+    def _plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:
+        # NumPy promises the raw stream for all time, but not that of its distributions.
+        draw = np.random.Philox(np.random.SeedSequence([self.seed, epoch])).random_raw
+        order = np.argsort(draw(len(self.lengths)), kind="stable")
+        bucket = np.searchsorted(self.bounds, self.lengths[order])
+        batches, rest = [], order[:0]
+        for number, bound in enumerate(self.bounds):
+            rows = np.concatenate([rest, order[bucket == number]])
+            whole = len(rows) // self.batch * self.batch
+            rest = rows[whole:]
+            batches += [(part, bound) for part in rows[:whole].reshape(-1, self.batch)]
+        if len(rest):
+            empty = np.full(self.batch - len(rest), -1)
+            batches.append((np.concatenate([rest, empty]), self.bounds[-1]))
+        return [batches[i] for i in np.argsort(draw(len(batches)), kind="stable")]
+
+
+def bucket_bounds(lengths: np.ndarray, most: int = MOST_BUCKETS) -> tuple[int, ...]:
+    """The fewest lengths to pad to, `most` at the most, that keep padding under 10 %.
+
+    Among as many bounds the ones with the least padding, by dynamic programming: the best
+    cover of the shortest j lengths by k bounds extends one of fewer lengths by k - 1.
+    """
+    stride = -(-len(np.unique(lengths)) // _MOST_LENGTHS)
+    rounded = -(-lengths // stride) * stride
+    rounded = np.minimum(rounded, lengths.max())
+    unique, counts = np.unique(rounded, return_counts=True)
+    real = np.bincount(np.searchsorted(unique, rounded), lengths)
+    count, total = (np.concatenate([[0], np.cumsum(x)]) for x in (counts, real))
+    # waste[i, j]: padding where lengths i to j - 1 are padded to the longest of them
+    longest = np.concatenate([[0], unique])
+    waste = (count[None] - count[:, None]) * longest[None] - (total[None] - total[:, None])
+    waste = np.where(np.tri(len(longest), k=0, dtype=bool), np.inf, waste)
+    best, choices = waste[0], list[np.ndarray]()
+    while best[-1] > PADDING * (best[-1] + total[-1]) and len(choices) < most - 1:
+        extended = best[:, None] + waste
+        choices.append(np.argmin(extended, axis=0))
+        best = np.min(extended, axis=0)
+    ends, end = [len(unique)], len(unique)
+    for choice in reversed(choices):
+        end = int(choice[end])
+        ends.append(end)
+    return tuple(int(longest[end]) for end in reversed(ends))

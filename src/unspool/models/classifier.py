@@ -1,0 +1,89 @@
+"""Classifiers: one label for a whole sequence (many to one)."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..cells.base import check_sizes
+from ..cells.init import uniform
+from ..errors import ConfigError
+from .reader import Reader, live
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+class Attention(eqx.Module):
+    """softmax over time of v tanh(W h_t): how much each step counts (Yang et al. 2016)."""
+
+    w: Float[Array, "F F"]
+    v: Float[Array, "F"]
+
+    def __call__(self, outputs: Float[Array, "T B F"], lengths: Array) -> Float[Array, "T B"]:
+        scores = jnp.tanh(outputs @ self.w.T) @ self.v
+        scores = jnp.where(live(lengths, len(outputs)), scores, -1e30)  # finite for empty rows
+        return jax.nn.softmax(scores, axis=0)
+
+
+class Classifier(eqx.Module):
+    """p(label | x_1..x_T) = softmax(W_out pool(h_1..h_T) + b_out).
+
+    `pooling` is "last" (the last output of each direction), "mean", "max", or "attention".
+    """
+
+    reader: Reader
+    attention: Attention | None
+    w_out: Float[Array, "C F"]
+    b_out: Float[Array, "C"]
+    pooling: str = eqx.field(static=True)
+
+    @classmethod
+    def create(
+        cls, classes: int, *, pooling: str = "max", seed: int = 0, **options: Any
+    ) -> "Classifier":
+        """Draw a model for a number of classes; `options` are those of `Reader.create`.
+
+        Raises ConfigError where an argument breaks its rule.
+        """
+        check_sizes(classes=classes)
+        if pooling not in POOLINGS:
+            raise ConfigError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        k_reader, k_w, k_v, k_out = jax.random.split(jax.random.key(seed), 4)
+        reader = Reader.create(**options, key=k_reader)
+        size = reader.output_size
+        attention = None
+        if pooling == "attention":
+            attention = Attention(uniform(k_w, (size, size), size), uniform(k_v, (size,), size))
+        w_out = uniform(k_out, (classes, size), size)
+        return cls(reader, attention, w_out, jnp.zeros(classes), pooling)
+
+    def describe(self) -> dict[str, Any]:
+        """The arguments of `create`, but for the seed."""
+        own = {"classes": len(self.b_out), "pooling": self.pooling}
+        return {**own, **self.reader.describe()}
+
+    def __call__(
+        self,
+        inputs: Int[Array, "B T"] | Int[Array, "B T K"] | Float[Array, "B T D"],
+        lengths: Int[Array, "B"],
+        key: PRNGKeyArray | None = None,
+    ) -> Float[Array, "B C"]:
+        """Logits of the classes; dropout acts where `key` is given."""
+        outputs, last = self.reader(inputs, lengths, key)
+        return self._pool(outputs, last, lengths) @ self.w_out.T + self.b_out
+
+    def _pool(self, outputs: Array, last: Array, lengths: Array) -> Float[Array, "B F"]:
+        match self.pooling:
+            case "last":
+                return last
+            case "mean":
+                return jnp.sum(outputs, axis=0) / jnp.maximum(lengths, 1)[:, None]
+            case "max":
+                is_live = live(lengths, len(outputs))[..., None]
+                pooled = jnp.max(jnp.where(is_live, outputs, -jnp.inf), axis=0)
+                return jnp.where(lengths[:, None] > 0, pooled, 0.0)
+        assert self.attention is not None
+        weights = self.attention(outputs, lengths)
+        return jnp.einsum("tb,tbf->bf", weights, outputs)

@@ -1,0 +1,166 @@
+"""From options to classifiers and taggers: `unspool train classify` and `unspool train tag`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data import LabelledData, is_series
+from ..errors import ConfigError
+from ..models.classifier import POOLINGS, Classifier
+from ..models.tagger import Tagger
+from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
+from ..training import TrainingConfig
+from ..training.config import option
+from .recipe import DATA, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledOptions(TrainingConfig):
+    """What classifiers and taggers share. Defaults depend on what is read: see `defaults`."""
+
+    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    layers: int = option(1, "number of recurrent layers", at_least=1)
+    hidden: int = option(128, "units a layer and direction", at_least=1)
+    bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
+    embedding: int = option(128, "size of token embeddings", at_least=1)
+    layer_norm: bool = option(False, "layer normalisation inside the cell")
+    dropout: float = option(
+        0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
+    )
+    dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
+    affixes: int = option(
+        0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
+        below=2**24,
+    )  # fmt: skip
+    vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
+    min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
+    val: str | None = option(None, "a held-out file of the same form")
+    val_fraction: float = option(
+        0.1, "share of every label that is held out without --val", above=0, below=1
+    )
+    batch: int = option(32, "sequences a step", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions(LabelledOptions):
+    """Every option of `unspool train classify`."""
+
+    tokens: str = option("word", "what a token is", choices=("word", "char", "byte", "bpe"))
+    max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
+    pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagOptions(LabelledOptions):
+    """Every option of `unspool train tag`."""
+
+
+# Found on development sets; docs/lab-log.md has the figures.
+CLASSIFY: dict[str, dict[str, Any]] = {
+    "word": {
+        "cell": "gru", "dropout": 0.5, "dropout_tokens": 0.1, "learning_rate": 2e-3,
+        "average": 0.99, "weight_decay": 0.01, "max_steps": 1500, "eval_every": 100,
+    },
+    "char": {
+        "cell": "gru", "embedding": 64, "dropout": 0.3, "average": 0.995, "learning_rate": 3e-3,
+        "max_steps": 3000, "eval_every": 250,
+    },
+    "series": {
+        "cell": "gru", "hidden": 96, "dropout": 0.3, "average": 0.99, "learning_rate": 3e-3,
+        "max_steps": 600, "eval_every": 50, "pooling": "mean",
+    },
+}  # fmt: skip
+CLASSIFY["byte"] = CLASSIFY["char"]
+CLASSIFY["bpe"] = CLASSIFY["word"]
+
+TAG: dict[str, dict[str, Any]] = {
+    "word": {
+        "affixes": 16384, "dropout": 0.4, "dropout_tokens": 0.05, "learning_rate": 3e-3,
+        "average": 0.995, "max_steps": 3000, "eval_every": 250,
+    },
+    "series": {k: v for k, v in CLASSIFY["series"].items() if k != "pooling"},
+}  # fmt: skip
+
+
+class LabelledRecipe(Recipe):
+    """What the two recipes share: they differ in the task, the model and the defaults."""
+
+    aligned: bool
+    task_class: type[LabelledTask]
+    by_input: dict[str, dict[str, Any]]
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the kind of tokens, or of series of numbers."""
+        if sources and is_series(sources[0]):
+            return self.by_input["series"]
+        return self.by_input.get(given.get("tokens", "word"), {})
+
+    def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> LabelledData:
+        """One source, and the held-out file where one is named."""
+        data = self._read(sources, options)
+        data.save(directory)
+        return data
+
+    def reopen(self, run: Path) -> LabelledData:
+        """What `read` kept."""
+        return LabelledData.open(run / DATA)
+
+    def has_changed(self, sources: tuple[str, ...], data: LabelledData, options: Any) -> bool:
+        """Whether the sources have another hash."""
+        return self._read(sources, options).fingerprint() != data.fingerprint()
+
+    def task(self, data: LabelledData, options: Any) -> LabelledTask:
+        """Bucketed batches."""
+        return self.task_class(data, batch=options.batch, seed=options.seed)
+
+    def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
+        if len(sources) != 1:
+            raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
+        names = ("tokens", "affixes", "vocab_size", "min_count", "max_length")
+        encoding = {name: getattr(options, name) for name in names if hasattr(options, name)}
+        return LabelledData.read(
+            sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
+            aligned=self.aligned, **encoding,
+        )  # fmt: skip
+
+
+class ClassifyRecipe(LabelledRecipe):
+    """`unspool train classify`."""
+
+    name, next_command = "classify", 'label with: unspool classify {run} "..."'
+    options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
+
+    def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
+        """A classifier of the data's labels."""
+        return Classifier.create(
+            **data.model_options(), **_reader_options(options),
+            pooling=options.pooling, seed=options.seed,
+        )  # fmt: skip
+
+
+class TagRecipe(LabelledRecipe):
+    """`unspool train tag`."""
+
+    name, next_command = "tag", 'tag with: unspool tag {run} "..."'
+    options, task_class, aligned, by_input = TagOptions, TagTask, True, TAG
+
+    def model(self, data: LabelledData, options: TagOptions) -> Tagger:
+        """A tagger of the data's tags."""
+        return Tagger.create(**data.model_options(), **_reader_options(options), seed=options.seed)
+
+
+CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()
+
+
+def _reader_options(options: LabelledOptions) -> dict[str, Any]:
+    return {
+        "cell": options.cell,
+        "hidden_size": options.hidden,
+        "num_layers": options.layers,
+        "bidirectional": options.bidirectional,
+        "embedding_size": options.embedding,
+        "layer_norm": options.layer_norm,
+        "dropout": options.dropout,
+        "dropout_tokens": options.dropout_tokens,
+    }

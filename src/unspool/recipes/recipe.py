@@ -1,0 +1,120 @@
+"""What all recipes share: options in layers, a run begun, a run gone on with."""
+
+import dataclasses
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+
+from ..errors import ConfigError, RunError
+from ..tasks.task import Task
+from ..training import TrainingConfig, train
+from ..training.directory import check_free, locked, read_config
+from ..training.reports import Report
+from ..training.resume import MAY_CHANGE
+from . import toml
+
+DATA, OPTIONS = "data", "options.toml"
+LIMITS = {"max_steps", "max_minutes"}
+
+
+class Recipe(ABC):
+    """One `unspool train ...`: from sources and options to a model in a run directory."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[TrainingConfig]]
+    next_command: ClassVar[str]  # what to do with a finished {run}
+
+    @abstractmethod
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values for options that are not given: of a preset, or by the kind of source."""
+
+    @abstractmethod
+    def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> Any:
+        """Read the sources and keep in `directory` what resuming needs."""
+
+    @abstractmethod
+    def reopen(self, run: Path) -> Any:
+        """What `read` kept in the run's data directory, checked."""
+
+    @abstractmethod
+    def has_changed(self, sources: tuple[str, ...], data: Any, options: Any) -> bool:
+        """Whether the sources are not those that `data` was read from."""
+
+    @abstractmethod
+    def task(self, data: Any, options: Any) -> Task:
+        """Batches, loss and metric."""
+
+    @abstractmethod
+    def model(self, data: Any, options: Any) -> Any:
+        """The model that the options describe, freshly drawn."""
+
+    def merge(self, sources: tuple[str, ...], *layers: Mapping[str, Any]) -> Any:
+        """Defaults, then each layer in turn."""
+        given: dict[str, Any] = {}
+        for layer in layers:
+            self.options.check_keys(layer)
+            given.update(layer)
+        base = dict(self.defaults(sources, given))
+        if LIMITS & given.keys():  # a limit of the user's own replaces the preset's
+            base = {key: value for key, value in base.items() if key not in LIMITS}
+        return self.options.merge(base, given)
+
+    def start(self, sources: tuple[str, ...], run: Path, options: Any) -> Iterator[Report]:
+        """Read the sources, draw a model and train it; yields reports."""
+        check_free(run, (DATA, OPTIONS))
+        with locked(run):
+            data = self.read(sources, run / DATA, options)
+            toml.write(run / OPTIONS, options.as_dict())
+        return self._train(data, run, options, resume=False)
+
+    def resume(
+        self, sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
+    ) -> tuple[Any, Iterator[Report]]:
+        """Go on with a run; sources, where given, must be those that it began with."""
+        read_config(run)
+        saved = self.options.merge(toml.read(run / OPTIONS, RunError))
+        options = dataclasses.replace(saved, **given)
+        for key in sorted(given.keys() - MAY_CHANGE):
+            if getattr(options, key) != getattr(saved, key):
+                was, now = getattr(saved, key), getattr(options, key)
+                raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
+        data = self.reopen(run)
+        if sources and self.has_changed(sources, data, options):
+            raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
+        return options, _resumed(self._train(data, run, options, resume=True), run, options)
+
+    def check_memory(self, data: Any, options: Any) -> None:
+        """Raise ConfigError for a model that this machine's memory cannot hold in training.
+
+        Otherwise the operating system may end the process without a word.
+        """
+        if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
+            return
+        model = eqx.filter_eval_shape(lambda: self.model(data, options))
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(model))
+        # Weights, their gradients, Adam's two moments, and the average.
+        needed = 4 * parameters * (4 + (options.average > 0))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > memory:
+            raise ConfigError(
+                f"training {parameters:,} parameters needs {needed / 2**30:,.0f} GiB of memory, "
+                f"this machine has {memory / 2**30:,.0f}: lower hidden or layers"
+            )
+
+    def _train(self, data: Any, run: Path, options: Any, *, resume: bool) -> Iterator[Report]:
+        names = {field.name for field in dataclasses.fields(TrainingConfig)}
+        training = {name: value for name, value in options.as_dict().items() if name in names}
+        task = self.task(data, options)
+        self.check_memory(data, options)
+        return train(self.model(data, options), task, run=run, resume=resume, **training)
+
+
+def _resumed(reports: Iterator[Report], run: Path, options: Any) -> Iterator[Report]:
+    yield next(reports)  # the first report says that the run is ours and fits
+    toml.write(run / OPTIONS, options.as_dict())
+    yield from reports

@@ -1,0 +1,1 @@
+"""Trained runs, loaded: one class for each kind of model."""

@@ -1,0 +1,88 @@
+"""What every loaded run has: weights, configuration, where it stands."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+import equinox as eqx
+import jax
+
+from ..data import Vocabulary, load_vocabulary
+from ..errors import RunError
+from ..models.registry import build_model
+from ..tasks.task import Evaluation
+from ..training.checkpoint import load_arrays
+from ..training.directory import MODEL
+
+DATA = "data"
+Kind = TypeVar("Kind", bound="LoadedRun")
+
+
+@dataclass(frozen=True)
+class LoadedRun(ABC):
+    """What `load` returns. `step`, `val_loss_nats` and `val_metrics` belong to the weights at hand.
+
+    `what` says what it is and which command uses it, for messages.
+    """
+
+    what: ClassVar[str]
+
+    path: Path
+    config: dict[str, Any]
+    step: int
+    val_loss_nats: float | None
+    val_metrics: dict[str, float]
+    model: Any
+
+    @classmethod
+    def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a kind of its own, read from the run directory."""
+        return {}
+
+    @classmethod
+    def load(cls, path: Path, config: dict[str, Any], model: Any) -> Self:
+        """Read weights into the structure of `model`, or of what config.json describes."""
+        parts = cls.parts(path, config)
+        if not (path / MODEL).exists():
+            raise RunError(f"{path} has no weights yet: let training reach its first save")
+        like = model or eqx.filter_eval_shape(build_model, config["model"])
+        params, static = eqx.partition(like, _is_weight)
+        params, facts = load_arrays(path / MODEL, params)
+        return cls(
+            path=path,
+            config=config,
+            step=facts["step"],
+            val_loss_nats=facts["val_loss_nats"],
+            val_metrics=facts.get("val_metrics", {}),
+            model=eqx.combine(params, static),
+            **parts,
+        )
+
+    @abstractmethod
+    def evaluate(self, *sources: str) -> Evaluation:
+        """The run's figures on the sources; without any, on its held-out part."""
+
+
+def require(run: LoadedRun, *kinds: type[Kind]) -> Kind:
+    """The run, if it is of one of these kinds, else a RunError that says what it is."""
+    if not isinstance(run, kinds):
+        raise RunError(f"{run.path} is {run.what}")
+    return run
+
+
+def read_vocabulary(path: Path, task: dict[str, Any]) -> Vocabulary:
+    """The run's vocabulary, if it is the one that it was trained with."""
+    vocab = load_vocabulary(path)
+    check_vocabulary(vocab, path, task)
+    return vocab
+
+
+def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> None:
+    """Raise RunError for a vocabulary other than the one in training."""
+    if vocab.fingerprint() != task.get("vocabulary"):
+        raise RunError(f"{path} is damaged: its vocabulary is not the one it was trained with")
+
+
+def _is_weight(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_inexact_array(leaf)

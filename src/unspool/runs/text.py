@@ -1,0 +1,49 @@
+"""A language model's run: it writes, and is measured on texts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..data import Text, Vocabulary
+from ..decoding import stream_text
+from ..errors import RunError
+from ..models.language import LanguageModel
+from ..tasks.language import evaluate
+from ..tasks.task import Evaluation
+from .base import DATA, LoadedRun, read_vocabulary
+
+
+@dataclass(frozen=True)
+class Run(LoadedRun):
+    """A language model's run directory, loaded."""
+
+    what: ClassVar[str] = "a language model: use `unspool sample`"
+
+    model: LanguageModel
+    vocab: Vocabulary
+
+    @classmethod
+    def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
+        return {"vocab": read_vocabulary(path, config["task"])}
+
+    def sample(self, prompt: str = "", **options: Any) -> str:
+        """The prompt and its continuation; `options` are those of `stream`, but for `count`.
+
+        print(run.sample("ROMEO:", max_new_tokens=400, temperature=0.8, seed=0))
+        """
+        return prompt + "".join(piece for (piece,) in self.stream(prompt, **options))
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[list[str]]:
+        """Pieces of `count` continuations as they are made: see `decoding.stream_text`."""
+        return stream_text(self.model, self.vocab, prompt, **options)
+
+    def evaluate(self, *sources: str) -> Evaluation:
+        """Loss over all tokens of the sources; without any, over the run's held-out part."""
+        if sources:
+            text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
+            return evaluate(self.model, text.train, self.vocab, text.train_size)
+        if not (self.path / DATA).is_dir():
+            raise RunError(f"{self.path} keeps no text of its own: name a text to evaluate on")
+        text = Text.open(self.path / DATA)
+        return evaluate(self.model, text.val, self.vocab, text.val_size)
