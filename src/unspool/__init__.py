@@ -14,9 +14,11 @@ from .errors import (
     UnspoolError,
 )
 from .models.classifier import Classifier
+from .models.generator import Generator
 from .models.language import LanguageModel
 from .models.tagger import Tagger
-from .run import ClassifierRun, Run, TaggerRun, load
+from .run import ClassifierRun, GeneratorRun, Run, TaggerRun, load
+from .tasks.generate import GenerateTask
 from .tasks.labelled import ClassifyTask, TagTask
 from .tasks.language import LanguageTask
 from .tasks.task import Evaluation, Task
@@ -47,6 +49,9 @@ __all__ = [
     "EvalReport",
     "Evaluation",
     "GRUState",
+    "GenerateTask",
+    "Generator",
+    "GeneratorRun",
     "LSTMState",
     "LabelledData",
     "LanguageModel",

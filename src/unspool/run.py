@@ -4,21 +4,35 @@ from pathlib import Path
 from typing import Any
 
 from .runs.base import LoadedRun, require
+from .runs.generator import GeneratorRun
 from .runs.labelled import ClassifierRun, LabelledRun, TaggerRun
 from .runs.text import Run
 from .training.directory import read_config
 
-__all__ = ["ClassifierRun", "LabelledRun", "LoadedRun", "Run", "TaggerRun", "load", "require"]
+__all__ = [
+    "ClassifierRun",
+    "GeneratorRun",
+    "LabelledRun",
+    "LoadedRun",
+    "Run",
+    "TaggerRun",
+    "load",
+    "require",
+]
 
-KINDS: dict[str, type[LoadedRun]] = {"classifier": ClassifierRun, "tagger": TaggerRun}
+KINDS: dict[str, type[LoadedRun]] = {
+    "classifier": ClassifierRun,
+    "tagger": TaggerRun,
+    "generator": GeneratorRun,
+}
 
 
 def load(path: str | Path, model: Any = None) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
-    Returns a `Run` for a language model, a `ClassifierRun` or `TaggerRun` for these. `model`
-    gives the structure where config.json cannot, for cells of your own. Raises RunError where
-    the directory is no run, or is damaged, or has no weights yet.
+    Returns a `Run` for a language model, a `ClassifierRun`, `TaggerRun` or `GeneratorRun` for
+    these. `model` gives the structure where config.json cannot, for cells of your own. Raises
+    RunError where the directory is no run, or is damaged, or has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """

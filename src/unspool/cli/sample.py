@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..run import Run, load, require
+from ..errors import ConfigError
+from ..run import GeneratorRun, LoadedRun, Run, load, require
 from .session import prepare
 
 
@@ -27,6 +28,10 @@ def sample(
     ] = None,
     count: Annotated[int, typer.Option(help="Texts to write at once.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed writes the same text.")] = 0,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="The label to write for (runs of `train generate`).", show_default=False),
+    ] = None,
     stop: Annotated[
         str | None, typer.Option(help="End before this string.", show_default=False)
     ] = None,
@@ -34,22 +39,29 @@ def sample(
         bool, typer.Option("--json", help="One JSON object a text, on a line.")
     ] = False,
 ) -> None:
-    """Write text with a trained run.
+    """Write text with a trained run, or single lines for a --condition.
 
     unspool sample runs/shakespeare --prompt "ROMEO:" --temperature 0.8 --top-p 0.95
     """
     prepare()
-    loaded = require(load(run), Run)
-    pieces = loaded.stream(
-        prompt,
-        count=count,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-        stop=stop,
-    )
+    options = {
+        "count": count, "max_new_tokens": max_new_tokens, "temperature": temperature,
+        "top_k": top_k, "top_p": top_p, "seed": seed,
+    }  # fmt: skip
+    found = load(run)
+    if isinstance(found, GeneratorRun):
+        if condition is None:
+            raise ConfigError(f"--condition must be one of {', '.join(found.labels)}")
+        if stop is not None:
+            raise ConfigError("--stop does not go with --condition: END stops")
+        for number, text in enumerate(found.sample(condition, prompt, **options)):
+            record = {"condition": condition, **_record(found, prompt, text, seed, number)}
+            print(json.dumps(record, ensure_ascii=False) if as_json else text)
+        return
+    loaded = require(found, Run)
+    if condition is not None:
+        raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
+    pieces = loaded.stream(prompt, stop=stop, **options)
     if count == 1 and not as_json:
         _print_stream(prompt, pieces)
         return
@@ -69,5 +81,5 @@ def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]
     sys.stdout.write("\n")
 
 
-def _record(run: Run, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:
+def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:
     return {"prompt": prompt, "text": text, "seed": seed, "number": number, "run": str(run.path)}

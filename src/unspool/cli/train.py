@@ -7,6 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from ..recipes import toml
+from ..recipes.generate import GENERATOR
 from ..recipes.labelled import CLASSIFIER, TAGGER
 from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
@@ -117,6 +118,25 @@ def tag(
     Ctrl-C saves and stops; the same command with --resume goes on.
     """
     _train(TAGGER, _NO_LABELS, paths, run, config, resume, given)
+
+
+@app.command("generate")
+@with_options(GENERATOR.options)
+def generate(
+    paths: Labelled = None,
+    run: RunOption = None,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Train a generator of single-line texts from their labels.
+
+    unspool train generate names/ --run runs/names
+
+    Ctrl-C saves and stops; the same command with --resume goes on.
+    """
+    _train(GENERATOR, _NO_LABELS, paths, run, config, resume, given)
 
 
 _NO_LABELS = "a file or folder of labelled sequences must be named"

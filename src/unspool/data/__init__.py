@@ -4,7 +4,7 @@ from .corpora import CORPORA
 from .dataset import LabelledData, encode_rows
 from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder, words_of
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import Rows, is_series, numbered_lines, read_labelled, read_texts
+from .labelled import BOUNDARY, Rows, is_series, one_line, read_labelled, read_texts
 from .sequences import Batch, Buckets, Sequences, bucket_bounds
 from .series import read_series
 from .sources import open_sources, read_pieces
@@ -13,6 +13,7 @@ from .text import Size, Text, fingerprint_sources
 from .vocab import StreamDecoder, Vocabulary
 
 __all__ = [
+    "BOUNDARY",
     "CORPORA",
     "KINDS",
     "Batch",
@@ -37,7 +38,7 @@ __all__ = [
     "is_series",
     "load_encoder",
     "load_vocabulary",
-    "numbered_lines",
+    "one_line",
     "open_sources",
     "open_tokens",
     "read_labelled",

@@ -7,7 +7,7 @@ from typing import Any, Self
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder
-from .labelled import Rows, class_names, held_out, is_series, label_ids, read_labelled
+from .labelled import Rows, class_names, held_out, is_series, label_ids, one_line, read_labelled
 from .sequences import Sequences, load_sequences, save_sequences
 
 DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
@@ -37,15 +37,16 @@ class LabelledData:
         val: str | Path | None = None,
         val_fraction: float = 0.1,
         aligned: bool = False,
+        lines: bool = False,
         seed: int = 0,
         **encoding: Any,
     ) -> Self:
         """Read `source` and `val` (see `read_labelled`); without `val`, a share of every label
         of the source is held out, the same for the same seed.
 
-        `encoding` are the options of `TextEncoder.build`. The vocabulary, or the mean and
-        deviation of series, come from the training part alone. Raises DataError naming file
-        and row.
+        With `lines` the texts are single lines to generate, and get START and END. `encoding`
+        are the options of `TextEncoder.build`. The vocabulary, or the mean and deviation of
+        series, come from the training part alone. Raises DataError naming file and row.
         """
         rows = read_labelled(source, aligned=aligned)
         if val is None:
@@ -54,6 +55,8 @@ class LabelledData:
             train, val_rows = rows, read_labelled(val, aligned=aligned)
         if is_series(source) != is_series(source if val is None else val):
             raise DataError(f"{source} and {val} must both hold series, or both texts")
+        if lines:
+            train, val_rows = one_line(train), one_line(val_rows)
         labels = tuple(class_names(train, str(source)))
         encoder: Encoder
         if is_series(source):

@@ -12,6 +12,8 @@ from ..errors import ConfigError, DataError
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .sources import read_pieces
 
+BOUNDARY = "\n"  # START and END of a text to generate, which is one line
+
 
 class Rows(NamedTuple):
     """N sequences and their labels. `rows` are texts, lists of words or arrays (T, D); `labels`
@@ -62,6 +64,14 @@ def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
 def read_texts(source: str | Path) -> list[tuple[str, str]]:
     """The lines of a file that are not empty, and where each one is."""
     return [(line, f"{source} row {n}") for n, line in numbered_lines(Path(source)) if line.strip()]
+
+
+def one_line(rows: Rows) -> Rows:
+    """The texts between START and END; DataError for one of several lines."""
+    for text, where in zip(rows.rows, rows.where, strict=True):
+        if not isinstance(text, str) or BOUNDARY in text:
+            raise DataError(f"{where}: must be a text of one line to be generated")
+    return rows._replace(rows=[f"{BOUNDARY}{text}{BOUNDARY}" for text in rows.rows])
 
 
 def class_names(rows: Rows, what: str) -> list[str]:

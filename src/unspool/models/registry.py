@@ -1,5 +1,6 @@
 """Models to JSON and back: what config.json says of a model."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,10 +9,17 @@ from ..cells import CELLS, Cell
 from ..errors import RunError
 from ..kernels import backend_of
 from .classifier import Classifier
+from .generator import Generator
 from .language import LanguageModel
 from .tagger import Tagger
 
 LABELLERS = {"classifier": Classifier, "tagger": Tagger}
+BUILDERS: dict[Any, Callable[..., Any]] = {
+    "classifier": Classifier.create,
+    "tagger": Tagger.create,
+    "generator": Generator.create,
+    "language": lambda vocab_size, **options: LanguageModel.create(vocab_size, **options),
+}
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -19,6 +27,9 @@ def describe_model(model: Any) -> dict[str, Any]:
     for kind, labeller in LABELLERS.items():
         if isinstance(model, labeller):
             return {"kind": kind, **model.describe()}
+    if isinstance(model, Generator):
+        described = _describe_language(model.decoder)
+        return {"kind": "generator", "classes": model.classes, **described}
     if isinstance(model, LanguageModel):
         return {"kind": "language", **_describe_language(model)}
     return {"kind": type(model).__name__}
@@ -55,14 +66,12 @@ def build_model(description: dict[str, Any]) -> Any:
     """
     arguments = dict(description)
     kind = arguments.pop("kind", None)
-    if kind not in ("language", *LABELLERS) or arguments.get("cell") not in list(CELLS):
+    if kind not in BUILDERS or arguments.get("cell") not in list(CELLS):
         raise RunError(
             f"cannot rebuild a model of cell {description.get('cell')!r} from config.json: "
             "give load(run, model=...) a model of the same structure"
         )
     try:
-        if kind == "language":
-            return LanguageModel.create(arguments.pop("vocab_size"), **arguments)
-        return LABELLERS[kind].create(arguments.pop("classes"), **arguments)  # type: ignore[attr-defined]
+        return BUILDERS[kind](**arguments)
     except (KeyError, TypeError) as error:
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

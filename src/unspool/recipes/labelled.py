@@ -17,22 +17,15 @@ from .recipe import DATA, Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledOptions(TrainingConfig):
-    """What classifiers and taggers share. Defaults depend on what is read: see `defaults`."""
+    """What all three share. Defaults depend on what is read: see `defaults`."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     layers: int = option(1, "number of recurrent layers", at_least=1)
     hidden: int = option(128, "units a layer and direction", at_least=1)
-    bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
-    embedding: int = option(128, "size of token embeddings", at_least=1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
     )
-    dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
-    affixes: int = option(
-        0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
-        below=2**24,
-    )  # fmt: skip
     vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
     val: str | None = option(None, "a held-out file of the same form")
@@ -43,7 +36,20 @@ class LabelledOptions(TrainingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyOptions(LabelledOptions):
+class ReaderOptions(LabelledOptions):
+    """What classifiers and taggers share."""
+
+    bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
+    embedding: int = option(128, "size of token embeddings", at_least=1)
+    dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
+    affixes: int = option(
+        0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
+        below=2**24,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions(ReaderOptions):
     """Every option of `unspool train classify`."""
 
     tokens: str = option("word", "what a token is", choices=("word", "char", "byte", "bpe"))
@@ -52,7 +58,7 @@ class ClassifyOptions(LabelledOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagOptions(LabelledOptions):
+class TagOptions(ReaderOptions):
     """Every option of `unspool train tag`."""
 
 
@@ -84,9 +90,10 @@ TAG: dict[str, dict[str, Any]] = {
 
 
 class LabelledRecipe(Recipe):
-    """What the two recipes share: they differ in the task, the model and the defaults."""
+    """What the recipes share: they differ in the task, the model and the defaults."""
 
     aligned: bool
+    lines: bool = False
     task_class: type[LabelledTask]
     by_input: dict[str, dict[str, Any]]
 
@@ -121,7 +128,7 @@ class LabelledRecipe(Recipe):
         encoding = {name: getattr(options, name) for name in names if hasattr(options, name)}
         return LabelledData.read(
             sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-            aligned=self.aligned, **encoding,
+            aligned=self.aligned, lines=self.lines, **encoding,
         )  # fmt: skip
 
 
@@ -153,7 +160,7 @@ class TagRecipe(LabelledRecipe):
 CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()
 
 
-def _reader_options(options: LabelledOptions) -> dict[str, Any]:
+def _reader_options(options: ReaderOptions) -> dict[str, Any]:
     return {
         "cell": options.cell,
         "hidden_size": options.hidden,

@@ -1,6 +1,6 @@
 """Runs of classifiers and taggers: they label new sequences, and are measured on labelled ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ import numpy as np
 from ..data import (
     Encoder,
     LabelledData,
+    Rows,
     Sequences,
     TextEncoder,
     encode_rows,
@@ -53,7 +54,9 @@ class LabelledRun(LoadedRun):
         """Whether it labels texts, not series of numbers."""
         return isinstance(self.encoder, TextEncoder)
 
-    def read(self, sources: tuple[str, ...]) -> Sequences:
+    def read(
+        self, sources: tuple[str, ...], prepare: Callable[[Rows], Rows] = lambda rows: rows
+    ) -> Sequences:
         """Encoded sequences of a labelled file; of the run's held-out part without one."""
         if not sources:
             if not (self.path / DATA).is_dir():
@@ -65,7 +68,7 @@ class LabelledRun(LoadedRun):
         if isinstance(rows.rows[0], np.ndarray) == self.reads_text:
             wants = "texts" if self.reads_text else "series of numbers"
             raise DataError(f"{sources[0]}: {self.path} reads {wants}, which this file has not")
-        return encode_rows(rows, self.encoder, self.labels)
+        return encode_rows(prepare(rows), self.encoder, self.labels)
 
     def log_probabilities(self, rows: Sequence[Any]) -> list[np.ndarray]:
         """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence."""

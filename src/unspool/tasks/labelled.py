@@ -143,7 +143,7 @@ def evaluate_tagger(model: Any, sequences: Sequences, labels: tuple[str, ...]) -
 def log_probabilities(model: Any, sequences: Sequences) -> list[np.ndarray]:
     """ln p of every label, for each sequence: (C,), or (T, C) where the model labels steps."""
     found: list[Any] = [None] * len(sequences.lengths)
-    for rows, batch in _in_order_of_length(sequences):
+    for rows, batch in in_order_of_length(sequences):
         log_p = np.asarray(_log_softmax(model, batch.inputs, batch.lengths))
         for row, length, result in zip(rows, batch.lengths, log_p, strict=True):
             if row >= 0:
@@ -170,7 +170,8 @@ def _evaluation(
     )
 
 
-def _in_order_of_length(sequences: Sequences) -> Iterator[tuple[np.ndarray, Batch]]:
+def in_order_of_length(sequences: Sequences) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Batches of at most 256 rows, shortest first, with the rows' numbers (-1: empty)."""
     bounds = bucket_bounds(sequences.lengths)
     order = np.argsort(sequences.lengths, kind="stable")
     batch = min(EVAL_BATCH, len(order))

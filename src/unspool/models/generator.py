@@ -1,0 +1,55 @@
+"""Generators: a sequence grown from one input, such as a label (one to many)."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..cells.base import check_sizes
+from ..cells.init import uniform
+from .language import LanguageModel
+
+
+class Generator(eqx.Module):
+    """p(x_{t+1} | condition, x_1..x_t): a language model whose first state the condition sets.
+
+    `states` has the leaves of the decoder's state, with one row a condition.
+    """
+
+    decoder: LanguageModel
+    states: Any
+
+    @classmethod
+    def create(cls, classes: int, vocab_size: int, *, seed: int = 0, **options: Any) -> "Generator":
+        """Draw a model for a number of conditions; `options` are those of `LanguageModel.create`.
+
+        Raises ConfigError where an argument breaks its rule.
+        """
+        check_sizes(classes=classes)
+        decoder = LanguageModel.create(vocab_size, seed=seed, **options)
+        leaves, structure = jax.tree.flatten(jax.eval_shape(lambda: decoder.initial_state(classes)))
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), classes), len(leaves))
+        drawn = [uniform(key, leaf.shape, 1) for key, leaf in zip(keys, leaves, strict=True)]
+        return cls(decoder, jax.tree.unflatten(structure, drawn))
+
+    @property
+    def classes(self) -> int:
+        """The number of conditions."""
+        return int(jax.tree.leaves(self.states)[0].shape[0])
+
+    def initial_state(self, conditions: Int[Array, "B"]) -> Any:
+        """The states that sequences of these conditions begin with."""
+        return jax.tree.map(lambda leaf: leaf[conditions], self.states)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        conditions: Int[Array, "B"],
+        lengths: Int[Array, "B"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> Float[Array, "B T V"]:
+        """Logits of the next token at every step; dropout acts where `key` is given."""
+        state = self.initial_state(jnp.asarray(conditions))
+        return self.decoder(tokens, state, lengths, key)[0]
