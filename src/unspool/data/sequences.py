@@ -81,7 +81,7 @@ def save_sequences(path: Path, **parts: Sequences) -> None:
 def load_sequences(path: Path) -> dict[str, Sequences]:
     """Undo `save_sequences`; RunError where the file is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         names = dict.fromkeys(name.split(".")[0] for name in arrays)
         return {

@@ -51,7 +51,7 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
 
 def _read_npz(path: Path, aligned: bool) -> Series:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path} is not a readable .npz file: {error}") from error

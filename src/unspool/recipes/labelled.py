@@ -69,12 +69,13 @@ CLASSIFY: dict[str, dict[str, Any]] = {
         "average": 0.99, "weight_decay": 0.01, "max_steps": 1500, "eval_every": 100,
     },
     "char": {
-        "cell": "gru", "embedding": 64, "dropout": 0.3, "average": 0.995, "learning_rate": 3e-3,
-        "max_steps": 3000, "eval_every": 250,
+        "cell": "gru", "hidden": 192, "layers": 2, "embedding": 64, "dropout": 0.3,
+        "average": 0.995, "learning_rate": 3e-3, "batch": 64, "max_steps": 3000,
+        "eval_every": 250,
     },
     "series": {
         "cell": "gru", "hidden": 96, "dropout": 0.3, "average": 0.99, "learning_rate": 3e-3,
-        "max_steps": 600, "eval_every": 50, "pooling": "mean",
+        "max_steps": 500, "eval_every": 25, "pooling": "max",
     },
 }  # fmt: skip
 CLASSIFY["byte"] = CLASSIFY["char"]

@@ -26,9 +26,10 @@ class Evaluation:
     unit: str = "token"
 
     @property
-    def objective(self) -> float:
-        """What training wants low: the loss, or the negative of the metric `best_by`."""
-        return self.loss_nats if self.best_by is None else -self.metrics[self.best_by]
+    def objective(self) -> list[float]:
+        """What training wants low: the loss; before it the negative of the metric `best_by`."""
+        first = [] if self.best_by is None else [-self.metrics[self.best_by]]
+        return [*first, self.loss_nats]
 
     def as_dict(self) -> dict[str, Any]:
         """All figures that there are, as JSON values side by side."""

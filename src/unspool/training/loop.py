@@ -1,6 +1,7 @@
 """The training loop: a generator of reports that never asks which task it holds."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Progress:
     rate_scale: float = 1.0  # halved at every non-finite loss
     skipped_in_row: int = 0
     best_val_loss_nats: float | None = None
-    best_objective: float | None = None  # what "best" is decided by; lower is better
+    best_objective: list[float] | None = None  # what "best" is decided by; lower is better
     evaluations_since_best: int = 0
     last_evaluation: int = 0
 
@@ -123,8 +124,8 @@ class _Training:
         if facts["backends"] != list(self.backends):
             self.notes += ("another time loop ran before: last digits may differ from now on",)
         self.progress = Progress(**facts["progress"])
-        if self.progress.best_objective is None:  # saved before there were other ones
-            self.progress.best_objective = self.progress.best_val_loss_nats
+        if "best_objective" not in facts["progress"] and self.progress.best_val_loss_nats:
+            self.progress.best_objective = [self.progress.best_val_loss_nats]  # an older run
         self.journal = directory.Journal(self.path, facts["journal"])
 
     def _start(self) -> StartReport:
@@ -276,8 +277,8 @@ class _Training:
 _NOT_RECORDED = ("eta_s", "skipped")
 
 
-def _is_better(loss: float, best: float | None) -> bool:
-    return loss == loss and (best is None or loss < best)
+def _is_better(objective: list[float], best: list[float] | None) -> bool:
+    return all(map(math.isfinite, objective)) and (best is None or objective < best)
 
 
 def _compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:

@@ -1,0 +1,115 @@
+"""What do the defaults of `unspool train classify` and `train tag` reach on real data?
+
+Trains by the public recipe, chooses the best weights on the development part, and evaluates
+them once on the test part: that of the data set, or for the names a fifth of every language
+held out with seed 0. Time is the wall clock with compilation, evaluations and saving.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unspool import EvalReport, StartReport, StepReport, load
+from unspool.data import read_labelled
+from unspool.data.labelled import held_out
+from unspool.recipes.labelled import CLASSIFIER, TAGGER, LabelledRecipe
+
+from .common import data_file, write_result
+
+
+class Question(NamedTuple):
+    """Files below UNSPOOL_DATA, and the options that the command line would be given."""
+
+    recipe: LabelledRecipe
+    train: str
+    test: str
+    options: dict[str, Any]
+    bar: float
+
+
+QUESTIONS = {
+    "sst2": Question(CLASSIFIER, "sst2/train.txt", "sst2/test.txt", {"val": "sst2/dev.txt"}, 0.79),
+    "names": Question(CLASSIFIER, "names", "names", {"tokens": "char"}, 0.80),
+    "ud_ewt": Question(
+        TAGGER, "ud-ewt/train.conllu", "ud-ewt/test.conllu", {"val": "ud-ewt/dev.conllu"}, 0.93
+    ),
+    "japanese_vowels": Question(
+        CLASSIFIER, "japanese-vowels/JapaneseVowels_TRAIN.ts",
+        "japanese-vowels/JapaneseVowels_TEST.ts", {}, 0.95,
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("question", choices=QUESTIONS)
+    name = parser.parse_args().question
+    question = QUESTIONS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        train, test, given = files(name, question, Path(folder))
+        options = question.recipe.merge((train,), given)
+        began = time.monotonic()
+        answer = follow(question.recipe.start((train,), Path(folder) / "run", options))
+        answer["train_s"] = round(time.monotonic() - began, 1)
+        run = load(Path(folder) / "run")
+        found = run.evaluate(test)
+    shown = {**options.as_dict(), "val": question.options.get("val")}
+    answer = {
+        "bar_accuracy": question.bar,
+        "test": {"loss_nats": found.loss_nats, "tokens": found.tokens, **found.metrics},
+        "best_step": run.step,
+        "given": question.options,
+        **answer,
+        "options": shown,
+    }
+    print(answer["test"], f"{answer['train_s']} s")
+    write_result(f"labelled-{name}", answer)
+
+
+def files(name: str, question: Question, folder: Path) -> tuple[str, str, dict[str, Any]]:
+    """The training and test files, and the options with the development file's path."""
+    given = dict(question.options)
+    if "val" in given:
+        given["val"] = str(data_file(given["val"]))
+    if name == "names":  # no split of its own
+        return *split_names(data_file("names"), folder), given
+    return str(data_file(question.train)), str(data_file(question.test)), given
+
+
+def split_names(source: Path, folder: Path) -> tuple[str, str]:
+    """Two .tsv files: four fifths of every language, and a fifth."""
+    rows = read_labelled(source)
+    paths = []
+    for part, numbers in zip(("train", "test"), held_out(rows.labels, 0.2, seed=0), strict=True):
+        lines = [f"{rows.labels[i]}\t{rows.rows[i]}\n" for i in numbers]
+        paths.append(folder / f"{part}.tsv")
+        paths[-1].write_text("label\ttext\n" + "".join(lines))
+    return str(paths[0]), str(paths[1])
+
+
+def follow(reports: Any) -> dict[str, Any]:
+    """Notes, speed and the curve on the development part."""
+    curve, speeds, start = [], [], None
+    for report in reports:
+        match report:
+            case StartReport():
+                start = report
+                print(*report.notes, sep="\n")
+            case StepReport():
+                speeds.append(report.tokens_per_s)
+            case EvalReport():
+                point = {"step": report.step, "loss_nats": report.val_loss_nats, **report.metrics}
+                curve.append(point)
+                print(point, flush=True)
+    return {
+        "notes": start.notes,
+        "parameters": start.parameters,
+        "median_tokens_per_s": sorted(speeds)[len(speeds) // 2],
+        "curve_on_the_development_part": curve,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Both directions: reversal by lengths, and rows that do not see their padding."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support import assert_close, inner, random_cell, random_like
+
+import unspool
+from unspool.bidirectional import Bidirectional, reverse
+
+LENGTHS = jnp.array([4, 1, 0, 3])
+
+
+def test_rows_are_reversed_and_padding_stays():
+    xs = jnp.arange(16.0).reshape(4, 4, 1)
+    found = reverse(xs, LENGTHS)[..., 0].T
+    assert found.tolist() == [[12, 8, 4, 0], [1, 5, 9, 13], [2, 6, 10, 14], [11, 7, 3, 15]]
+    assert (reverse(reverse(xs, LENGTHS), LENGTHS) == xs).all()
+
+
+def test_the_gradient_of_reversal_is_automatic_differentiation_s():
+    xs, weights = random_like((jnp.ones((4, 4, 2)), jnp.ones((4, 4, 2))), seed=0)
+    found = jax.grad(lambda xs: inner(reverse(xs, LENGTHS), weights))(xs)
+    plain = jax.grad(lambda xs: inner(reverse.fun(xs, LENGTHS), weights))(xs)
+    assert_close(found, plain)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_it_is_two_cells_that_meet(kind):
+    layer = Bidirectional(random_cell(kind, 3, 5), random_like(random_cell(kind, 3, 5), seed=7))
+    xs = random_like(jnp.ones((6, 2, 3)), seed=2)
+    outputs, last = layer(xs, jnp.array([6, 6]))
+    batch_first = jnp.swapaxes(xs, 0, 1)
+    ahead, _ = unspool.unroll(layer.forward, batch_first)
+    back, _ = unspool.unroll(layer.backward, batch_first[:, ::-1])
+    expected = jnp.concatenate([ahead, back[:, ::-1]], axis=-1)
+    assert_close(jnp.swapaxes(outputs, 0, 1), expected)
+    assert_close(last, jnp.concatenate([ahead[:, -1], back[:, -1]], axis=-1))
+
+
+def test_padded_equals_unpadded():
+    layer = Bidirectional(random_cell("gru", 3, 5), random_like(random_cell("gru", 3, 5), seed=7))
+    xs = random_like(jnp.ones((4, 4, 3)), seed=2)
+    outputs, last = layer(xs, LENGTHS)
+    for row in (0, 1, 3):
+        length = int(LENGTHS[row])
+        alone, alone_last = layer(xs[:length, row : row + 1], LENGTHS[row : row + 1])
+        assert_close(outputs[:length, row : row + 1], alone)
+        assert_close(last[row : row + 1], alone_last)
+        assert not np.any(outputs[length:, row])
