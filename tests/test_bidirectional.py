@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support import assert_close, inner, random_cell, random_like
 
 import unspool
+from support import assert_close, inner, random_cell, random_like
 from unspool.bidirectional import Bidirectional, reverse
 
 LENGTHS = jnp.array([4, 1, 0, 3])

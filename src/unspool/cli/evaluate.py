@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..run import load
+from ..run import Run, load, require
 from .session import prepare
 
 
@@ -20,11 +20,21 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="bfloat16 or int8: the loss of sampling with such weights.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Loss of a trained run on a text; accuracy and F1 on labelled sequences."""
     prepare()
-    result = load(run).evaluate(*(paths or ()))
+    loaded = load(run)
+    if weights is None:
+        result = loaded.evaluate(*(paths or ()))
+    else:
+        result = require(loaded, Run).evaluate(*(paths or ()), weights=weights)
     if as_json:
         print(json.dumps(result.as_dict()))
         return

@@ -1,7 +1,7 @@
 """Generating sequences from any model that steps."""
 
 from .sampling import sample, stream
-from .stepper import LanguageStepper, Stepper
+from .stepper import LanguageStepper, Stepper, round_weights
 from .text import stream_text
 from .transforms import Temperature, TopK, TopP, make_transforms
 
@@ -12,6 +12,7 @@ __all__ = [
     "TopK",
     "TopP",
     "make_transforms",
+    "round_weights",
     "sample",
     "stream",
     "stream_text",

@@ -25,6 +25,11 @@ class ConditionStepper(eqx.Module):
         self.inner = LanguageStepper(model.decoder)
         self.state = model.initial_state(jnp.array([condition]))
 
+    @property
+    def network(self) -> Any:
+        """What the native kernel runs, as in `LanguageStepper`."""
+        return self.inner.network
+
     def start(self, condition: int) -> Any:
         """The condition's state, for so many rows."""
         return jax.tree.map(lambda leaf: jnp.repeat(leaf, condition, axis=0), self.state)

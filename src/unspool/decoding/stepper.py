@@ -39,11 +39,9 @@ class LanguageStepper(eqx.Module):
     _transposed: LanguageModel  # XLA would copy every matrix into this order at every step
 
     def __init__(self, model: LanguageModel, weights: str = "float32") -> None:
-        check_weight_type(weights)
+        rounded = round_weights(model, weights)
         self.network = None if why_not(model) else pack_model(model, weights)
-        if weights != "float32":
-            model = round_weights(model, weights)
-        self._transposed = _transpose(_untied(model))
+        self._transposed = _transpose(_untied(rounded))
 
     def start(self, condition: int) -> Any:
         return self._transposed.initial_state(condition)

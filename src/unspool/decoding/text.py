@@ -44,21 +44,21 @@ def stream_text(
     count: int = 1,
     max_new_tokens: int = 256,
     stop: str | None = None,
+    weights: str = "float32",
     **options: Any,
 ) -> Iterator[list[str]]:
     """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
 
     A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
-    pieces are empty from then on. `options` are those of `decoding.stream`. An empty prompt
-    continues a line break. Raises UnknownTokenError for characters that the model never
-    saw, ConfigError where an argument breaks its rule.
+    pieces are empty from then on. `weights` is `LanguageStepper`'s, `options` are those of
+    `decoding.stream`. An empty prompt continues a line break. Raises UnknownTokenError for
+    characters that the model never saw, ConfigError where an argument breaks its rule.
     """
     if stop == "":
         raise ConfigError("stop must have at least one character, got an empty string")
     tokens = encode_prompt(vocab, prompt)
-    blocks = stream(
-        LanguageStepper(model), tokens, count=count, max_new_tokens=max_new_tokens, **options
-    )
+    stepper = LanguageStepper(model, weights)
+    blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
     return _pieces(blocks, [_Row(vocab.decoder()) for _ in range(count)], max_new_tokens, stop)
 
 

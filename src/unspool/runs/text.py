@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..data import Text, Vocabulary
-from ..decoding import stream_text
+from ..decoding import round_weights, stream_text
 from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import evaluate
@@ -38,12 +38,16 @@ class Run(LoadedRun):
         """Pieces of `count` continuations as they are made: see `decoding.stream_text`."""
         return stream_text(self.model, self.vocab, prompt, **options)
 
-    def evaluate(self, *sources: str) -> Evaluation:
-        """Loss over all tokens of the sources; without any, over the run's held-out part."""
+    def evaluate(self, *sources: str, weights: str = "float32") -> Evaluation:
+        """Loss over all tokens of the sources; without any, over the run's held-out part.
+
+        With `weights` "bfloat16" or "int8", the loss of the model that samples with these.
+        """
+        model = round_weights(self.model, weights)
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
-            return evaluate(self.model, text.train, self.vocab, text.train_size)
+            return evaluate(model, text.train, self.vocab, text.train_size)
         if not (self.path / DATA).is_dir():
             raise RunError(f"{self.path} keeps no text of its own: name a text to evaluate on")
         text = Text.open(self.path / DATA)
-        return evaluate(self.model, text.val, self.vocab, text.val_size)
+        return evaluate(model, text.val, self.vocab, text.val_size)
