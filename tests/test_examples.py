@@ -9,6 +9,10 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RUNS = {
     "carry_state.py": ([], ["split equals whole: True", "two futures of one past differ: True"]),
+    "many_to_many.py": ([], ["step 60: accuracy ", "the/DET frog/NOUN "]),
+    "many_to_one.py": ([], ["step 60: accuracy ", "{'good': ", "{'bad': "]),
+    "one_to_many.py": ([], ["step 200: held-out loss", "\nGerman ", "\nItalian "]),
+    "one_to_one.py": ([], ["step 300: accuracy ", "[0.1, 0.2] {'inside': "]),
     "own_cell.py": ([], ["step 300: held-out loss", "\none "]),
     "train_and_sample.py": (["{text}", "0.03"], ["held-out loss", "The "]),
 }

@@ -24,12 +24,21 @@ class SlowDisk(io.FileIO):  # most kills come while it writes, many between the 
 
 unspool.files.open = SlowDisk
 
-def train(source, run, steps, save_minutes):
+def language(source):
     text = unspool.Text.read(source)
-    task = unspool.LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=5)
     model = unspool.LanguageModel.create(
         text.vocab, cell="lstm", hidden_size=8, dropout=0.2, weight_drop=0.1
     )
+    return model, unspool.LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=5)
+
+def classify(source):
+    data = unspool.LabelledData.read(source, val_fraction=0.2)
+    sizes = dict(embedding_size=8, hidden_size=8, dropout=0.2, dropout_tokens=0.1)
+    model = unspool.Classifier.create(**data.model_options(), **sizes)
+    return model, unspool.ClassifyTask(data, batch=4)
+
+def train(kind, source, run, steps, save_minutes):
+    model, task = {"language": language, "classify": classify}[kind](source)
     resume = Path(run, "config.json").exists()
     for report in unspool.train(
         model, task, run=run, resume=resume, max_steps=int(steps), eval_every=25, log_every=1,
@@ -50,8 +59,8 @@ for line in sys.stdin:
 class Trainings:
     """Training processes, one after the other."""
 
-    def __init__(self, verse, cache):
-        self.verse = verse
+    def __init__(self, kind, source, cache):
+        self.kind, self.source = kind, source
         environment = {
             "JAX_COMPILATION_CACHE_DIR": str(cache),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -64,7 +73,7 @@ class Trainings:
 
     def start(self, run, steps, save_minutes):
         """Start one and return its process id."""
-        print(self.verse, run, steps, save_minutes, file=self.parent.stdin, flush=True)
+        print(self.kind, self.source, run, steps, save_minutes, file=self.parent.stdin, flush=True)
         return int(self.wait_for("pid"))
 
     def wait_for(self, word):
@@ -76,10 +85,10 @@ class Trainings:
         raise AssertionError(f"no {word}")
 
 
-def kill_and_resume(verse, folder, kills, steps, seed):
+def kill_and_resume(kind, source, folder, kills, steps, seed):
     """Kill a training process `kills` times, let it finish, compare with one left in peace."""
     reference, run, randoms, saved = folder / "reference", folder / "run", random.Random(seed), {0}
-    trainings = Trainings(verse, folder / "xla")
+    trainings = Trainings(kind, source, folder / "xla")
     with trainings.parent:
         trainings.start(reference, steps, save_minutes=1e6)
         assert int(trainings.wait_for("end")) == 0
@@ -102,9 +111,15 @@ def kill_and_resume(verse, folder, kills, steps, seed):
 
 
 def test_twenty_kills(verse, tmp_path):
-    kill_and_resume(verse, tmp_path, kills=20, steps=700, seed=time.time())
+    kill_and_resume("language", verse, tmp_path, kills=20, steps=700, seed=time.time())
+
+
+def test_five_kills_of_a_classifier(tmp_path):
+    source = tmp_path / "labelled.txt"
+    source.write_text("x the thread goes out\ny the wheel goes round\nx in\ny un spun\n" * 9)
+    kill_and_resume("classify", source, tmp_path, kills=5, steps=250, seed=time.time())
 
 
 @pytest.mark.soak
 def test_two_hundred_kills(verse, tmp_path):
-    kill_and_resume(verse, tmp_path, kills=200, steps=6000, seed=time.time())
+    kill_and_resume("language", verse, tmp_path, kills=200, steps=6000, seed=time.time())

@@ -76,7 +76,7 @@ def _rows(run: LabelledRun, what: list[str] | None) -> Sequence[Any]:
         wants = "a file of texts" if run.reads_text else "a .ts, .npz or .csv file of series"
         raise DataError(f"{path}: {run.path} reads {wants}")
     if is_series(path):
-        return read_series(path, labelled=False)[0]
+        return read_series(path, aligned=run.aligned, labelled=False)[0]
     if path.suffix in (".conllu", ".conll"):
         return read_labelled(path, aligned=True).rows
     return [text for text, _ in read_texts(path)]

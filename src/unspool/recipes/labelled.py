@@ -65,8 +65,9 @@ class TagOptions(ReaderOptions):
 # Found on development sets; docs/lab-log.md has the figures.
 CLASSIFY: dict[str, dict[str, Any]] = {
     "word": {
-        "cell": "gru", "dropout": 0.5, "dropout_tokens": 0.1, "learning_rate": 2e-3,
-        "average": 0.99, "weight_decay": 0.01, "max_steps": 1500, "eval_every": 100,
+        "cell": "gru", "affixes": 8192, "dropout": 0.5, "dropout_tokens": 0.1,
+        "learning_rate": 2e-3, "average": 0.998, "weight_decay": 0.01, "max_steps": 2000,
+        "eval_every": 100,
     },
     "char": {
         "cell": "gru", "hidden": 192, "layers": 2, "embedding": 64, "dropout": 0.3,
@@ -79,7 +80,7 @@ CLASSIFY: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 CLASSIFY["byte"] = CLASSIFY["char"]
-CLASSIFY["bpe"] = CLASSIFY["word"]
+CLASSIFY["bpe"] = {**CLASSIFY["word"], "affixes": 0}
 
 TAG: dict[str, dict[str, Any]] = {
     "word": {

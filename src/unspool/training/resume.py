@@ -11,7 +11,7 @@ MAY_CHANGE = {
     "sources", "sample_tokens",
 }  # fmt: skip
 
-_NAMES = {"text_sha256": "the text", "vocabulary": "the vocabulary"}
+_NAMES = {"text_sha256": "the text", "data_sha256": "the data", "vocabulary": "the vocabulary"}
 
 
 def check_resumable(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:

@@ -1,0 +1,154 @@
+"""train classify, tag and generate; classify, tag, sample and eval on what they leave."""
+
+import json
+
+import numpy as np
+import pytest
+
+LINES = "x the thread goes out\ny the wheel goes round\nx thread in\ny wheel un spun\n" * 6
+WORDS = "the O\nthread B-T\n\nwheels B-W\nspin I-W\nround O\n\n" * 8
+TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    (folder / "lines.txt").write_text(LINES)
+    (folder / "words.txt").write_text(WORDS)
+    (folder / "test.txt").write_text("x thread\nz wheel\n")
+    draw = np.random.default_rng(0).normal(size=(24, 5, 2))
+    np.savez(folder / "series.npz", series=draw, labels=[0, 1] * 12, lengths=[5, 3] * 12)
+    frames = np.where(draw[..., 0] > 0, "up", "down")
+    np.savez(folder / "frames.npz", series=draw, labels=frames, lengths=[5, 3] * 12)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled(spawn, files, tmp_path_factory):
+    """Finished runs of each kind."""
+    runs = tmp_path_factory.mktemp("runs")
+    commands = {
+        "classify": ["classify", files / "lines.txt"],
+        "tag": ["tag", files / "words.txt"],
+        "generate": ["generate", files / "lines.txt"],
+        "series": ["classify", files / "series.npz"],
+        "frames": ["tag", files / "frames.npz", "--no-bidirectional"],
+    }
+    for name, command in commands.items():
+        done = spawn("train", *command, "--run", runs / name, *TINY)
+        assert done.code == 0, done.err
+        assert "% of the time steps are padding" in done.out
+    return runs
+
+
+def printed(done):
+    assert (done.code, done.err) == (0, "")
+    return done.out.splitlines()
+
+
+def test_classify_texts_and_files(unspool, labelled, tmp_path):
+    (tmp_path / "texts.txt").write_text("the thread\n\nthe wheel\n")
+    found = printed(unspool("classify", labelled / "classify", "the thread", "the wheel"))
+    assert found == printed(unspool("classify", labelled / "classify", tmp_path / "texts.txt"))
+    label, others, text = found[0].split("\t")
+    assert others.startswith(f"{label} 0.")
+    assert text == "the thread"
+    (record,) = map(json.loads, printed(unspool("classify", labelled / "classify", "in", "--json")))
+    assert record["label"] == max(record["probabilities"], key=record["probabilities"].get)
+    assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_classify_standard_input(spawn, labelled):
+    done = spawn("classify", labelled / "classify", "-", stdin="the thread\n\nin\n")
+    assert [line.split("\t")[2] for line in printed(done)] == ["the thread", "in"]
+
+
+def test_series(unspool, labelled, files):
+    found = printed(unspool("classify", labelled / "series", files / "series.npz", "--json"))
+    assert len(found) == 24
+    assert json.loads(found[0])["text"] == "series 1"
+    steps = printed(unspool("tag", labelled / "frames", files / "frames.npz", "--json"))
+    assert [len(json.loads(line)["tags"]) for line in steps[:2]] == [5, 3]
+    done = unspool("eval", labelled / "frames", files / "frames.npz", "--json")
+    assert json.loads("".join(printed(done)))["tokens"] == 12 * 8
+
+
+def test_tag(unspool, labelled, tmp_path):
+    found = printed(unspool("tag", labelled / "tag", "the thread, spin"))
+    assert [line.split("\t")[0] for line in found] == ["the", "thread", ",", "spin", ""]
+    assert {line.split("\t")[1] for line in found[:-1]} <= {"O", "B-T", "B-W", "I-W"}
+
+
+def test_eval(unspool, labelled, files):
+    found = json.loads("".join(printed(unspool("eval", labelled / "classify", "--json"))))
+    assert {"loss_nats", "tokens", "accuracy", "macro_f1", "labels", "confusion"} == found.keys()
+    assert np.sum(found["confusion"]) == found["tokens"]
+    again = unspool("eval", labelled / "classify", files / "lines.txt", "--json")
+    assert json.loads("".join(printed(again)))["tokens"] == 24
+    lines = printed(unspool("eval", labelled / "tag"))
+    assert any(line.startswith("span f1 ") for line in lines)
+    assert "row: true label, column: label found" in lines
+    assert "bits per character" in "".join(printed(unspool("eval", labelled / "generate")))
+
+
+def test_sample_with_a_condition(unspool, labelled):
+    options = ["--condition", "x", "--count", "3", "--max-new-tokens", "9", "--prompt", "th"]
+    found = printed(unspool("sample", labelled / "generate", *options))
+    assert len(found) == 3
+    assert all(line.startswith("th") and len(line) <= 11 for line in found)
+    records = printed(unspool("sample", labelled / "generate", *options, "--json"))
+    assert [json.loads(line)["text"] for line in records] == found
+    assert json.loads(records[0])["condition"] == "x"
+
+
+def test_info(unspool, labelled):
+    facts = json.loads(printed(unspool("info", labelled / "classify", "--json"))[0])
+    assert facts["model"]["kind"] == "classifier"
+    assert facts["best_val_metrics"].keys() == {"accuracy", "macro_f1"}
+
+
+def test_resume(unspool, labelled, files):
+    run = labelled / "classify"
+    done = unspool("train", "classify", files / "lines.txt", "--run", run, "--resume",
+                   "--max-steps", "8")  # fmt: skip
+    assert "at step 8" in printed(done)[-2]
+    assert unspool("train", "classify", files / "words.txt", "--run", run, "--resume").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sample", "{classify}"], "{classify} is a classifier: use `unspool classify`"),
+        (["classify", "{tag}", "a"], "{tag} is a tagger: use `unspool tag`"),
+        (["tag", "{generate}", "a"], "is a generator: use `unspool sample --condition`"),
+        (["classify", "{text}", "a"], "is a language model: use `unspool sample`"),
+        (["sample", "{text}", "--condition", "x"], "--condition does not apply"),
+        (["sample", "{generate}"], "--condition must be one of x, y"),
+        (["sample", "{generate}", "--condition", "z"], "condition must be one of x, y, got 'z'"),
+        (["sample", "{generate}", "--condition", "x", "--stop", "a"], "END stops"),
+        (["classify", "{classify}"], "name what to label"),
+        (["classify", "{classify}", " "], "sequence 1 is empty"),
+        (["classify", "{classify}", "{series.npz}"], "reads a file of texts"),
+        (["classify", "{series}", "a text"], "reads series of numbers: name one"),
+        (["classify", "{series}", "{lines.txt}"], "reads a .ts, .npz or .csv file of series"),
+        (["eval", "{classify}", "{test.txt}"], "test.txt row 2: the label 'z' is not one of"),
+        (["eval", "{classify}", "{series.npz}"], "reads texts, which this file has not"),
+        (["train", "classify", "--run", "r"], "a file or folder of labelled sequences"),
+        (["train", "classify", "nowhere", "--run", "r"], "nowhere does not exist"),
+        (["train", "classify", "{lines.txt}", "{lines.txt}", "--run", "r"], "name one file"),
+        (["train", "tag", "{lines.txt}", "--run", "r"], "lines.txt row 1: must be a word and its"),
+        (["train", "generate", "{series.npz}", "--run", "r"], "must be a text of one line"),
+    ],
+)
+def test_errors_are_one_line(
+    unspool, labelled, files, trained, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    places = {f"{{{p.name}}}": str(p) for p in (*labelled.iterdir(), *files.iterdir())}
+    places["{text}"] = str(trained)
+    done = unspool(*(places.get(argument, argument) for argument in arguments))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    for name, path in places.items():
+        message = message.replace(name, path)
+    assert message in done.err
+    assert not (tmp_path / "r").exists()
