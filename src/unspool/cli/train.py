@@ -60,111 +60,33 @@ def _group() -> None:
     pass
 
 
-@app.command("text")
-@with_options(TEXT.options)
-def text(
-    paths: Texts = None,
-    run: RunOption = None,
-    config: ConfigOption = None,
-    resume: ResumeOption = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Train a language model on a text.
+def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
+    """Add the command of a recipe; `wanted` is what to say where no source is named."""
 
-    unspool train text tiny-shakespeare --run runs/shakespeare
-
-    Ctrl-C saves and stops; the same command with --resume goes on. Each option is also a key
-    of a --config file; what a run used is in its options.toml.
-    """
-    wanted = "a text must be named: a file, a folder, -, stdlib or tiny-shakespeare"
-    _train(TEXT, wanted, paths, run, config, resume, given)
-
-
-@app.command("classify")
-@with_options(CLASSIFIER.options)
-def classify(
-    paths: Labelled = None,
-    run: RunOption = None,
-    config: ConfigOption = None,
-    resume: ResumeOption = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Train a classifier of texts or of series of numbers.
-
-    unspool train classify train.tsv --val dev.tsv --run runs/sentiment
-
-    Options that are not given depend on the tokens (word, char, ...) or on reading series;
-    what a run used is in its options.toml. Ctrl-C saves and stops, --resume goes on.
-    """
-    _train(CLASSIFIER, _NO_LABELS, paths, run, config, resume, given)
-
-
-@app.command("tag")
-@with_options(TAGGER.options)
-def tag(
-    paths: Tagged = None,
-    run: RunOption = None,
-    config: ConfigOption = None,
-    resume: ResumeOption = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Train a tagger: a label for every word, or for every step of series of numbers.
-
-    unspool train tag train.conllu --val dev.conllu --run runs/tagger
-
-    Ctrl-C saves and stops; the same command with --resume goes on.
-    """
-    _train(TAGGER, _NO_LABELS, paths, run, config, resume, given)
-
-
-@app.command("generate")
-@with_options(GENERATOR.options)
-def generate(
-    paths: Labelled = None,
-    run: RunOption = None,
-    config: ConfigOption = None,
-    resume: ResumeOption = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Train a generator of single-line texts from their labels.
-
-    unspool train generate names/ --run runs/names
-
-    Ctrl-C saves and stops; the same command with --resume goes on.
-    """
-    _train(GENERATOR, _NO_LABELS, paths, run, config, resume, given)
-
-
-_NO_LABELS = "a file or folder of labelled sequences must be named"
-
-
-def _train(
-    recipe: Recipe,
-    wanted: str,
-    paths: list[str] | None,
-    run: Path | None,
-    config: Path | None,
-    resume: bool,
-    given: dict[str, Any],
-) -> None:
-    from_file = toml.read(config) if config else {}
-    run = run or _run_of(from_file.pop("run", None), config)
-    sources = tuple(paths or _paths_of(from_file.pop("paths", []), config))
-    recipe.options.check_keys(from_file, where=f"{config}: ")
-    if run is None:
-        raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
-    prepare()
-    if resume:
-        _, reports = recipe.resume(sources, run, {**from_file, **given})
-    elif not sources:
-        raise ConfigError(wanted)
-    else:
-        reports = recipe.start(sources, run, recipe.merge(sources, from_file, given))
-    report_end(console.show(reports), run, recipe)
+    @app.command(recipe.name, help=help)
+    @with_options(recipe.options)
+    def command(
+        paths: sources = None,  # type: ignore[valid-type]
+        run: RunOption = None,
+        config: ConfigOption = None,
+        resume: ResumeOption = False,
+        *,
+        given: dict[str, Any],
+    ) -> None:
+        from_file = toml.read(config) if config else {}
+        run = run or _run_of(from_file.pop("run", None), config)
+        named = tuple(paths or _paths_of(from_file.pop("paths", []), config))
+        recipe.options.check_keys(from_file, where=f"{config}: ")
+        if run is None:
+            raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
+        prepare()
+        if resume:
+            _, reports = recipe.resume(named, run, {**from_file, **given})
+        elif not named:
+            raise ConfigError(wanted)
+        else:
+            reports = recipe.start(named, run, recipe.merge(named, from_file, given))
+        report_end(console.show(reports), run, recipe)
 
 
 def _run_of(value: Any, config: Path | None) -> Path | None:
@@ -192,3 +114,50 @@ def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
         print(f"go on with: unspool train {recipe.name} --run {run} --resume")
     else:
         print(recipe.next_command.format(run=run))
+
+
+_SAVES = (
+    "Ctrl-C saves and stops; the same command with --resume goes on. Each option is also a key "
+    "of a --config file; what a run used is in its options.toml."
+)
+_NO_LABELS = "a file or folder of labelled sequences must be named"
+_command(
+    TEXT,
+    Texts,
+    "a text must be named: a file, a folder, -, stdlib or tiny-shakespeare",
+    f"""Train a language model on a text.
+
+    unspool train text tiny-shakespeare --run runs/shakespeare
+
+    {_SAVES}""",
+)
+_command(
+    CLASSIFIER,
+    Labelled,
+    _NO_LABELS,
+    f"""Train a classifier of texts or of series of numbers.
+
+    unspool train classify train.tsv --val dev.tsv --run runs/sentiment
+
+    Defaults depend on the tokens (word, char, ...) or on reading series. {_SAVES}""",
+)
+_command(
+    TAGGER,
+    Tagged,
+    _NO_LABELS,
+    f"""Train a tagger: a label for every word, or for every step of series of numbers.
+
+    unspool train tag train.conllu --val dev.conllu --run runs/tagger
+
+    {_SAVES}""",
+)
+_command(
+    GENERATOR,
+    Labelled,
+    _NO_LABELS,
+    f"""Train a generator of single-line texts from their labels.
+
+    unspool train generate names/ --run runs/names
+
+    {_SAVES}""",
+)
