@@ -40,9 +40,10 @@ def run_cell(
 @jax.custom_vjp
 def reverse(xs: Float[Array, "T B D"], lengths: Int[Array, "B"]) -> Float[Array, "T B D"]:
     """Each row's first `lengths[b]` steps in reverse order, its padding where it was."""
-    steps = jnp.arange(xs.shape[0])[:, None]
-    where = jnp.where(steps < lengths, lengths - 1 - steps, steps)
-    return jnp.take_along_axis(xs, where[..., None], axis=0)
+    steps, batch, size = xs.shape
+    t = jnp.arange(steps)[:, None]
+    where = jnp.where(t < lengths, lengths - 1 - t, t) * batch + jnp.arange(batch)
+    return xs.reshape(-1, size).at[where].get(mode="promise_in_bounds")
 
 
 def _reverse_forward(xs: Array, lengths: Array) -> tuple[Array, Array]:

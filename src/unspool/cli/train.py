@@ -66,7 +66,7 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
     @app.command(recipe.name, help=help)
     @with_options(recipe.options)
     def command(
-        paths: sources = None,  # type: ignore[valid-type]
+        paths: sources = None,
         run: RunOption = None,
         config: ConfigOption = None,
         resume: ResumeOption = False,
