@@ -90,7 +90,8 @@ def test_a_sample_is_streamed(trained, monkeypatch):
     monkeypatch.setattr(sys, "argv", f"unspool sample {trained} --max-new-tokens 96".split())
     with pytest.raises(SystemExit):
         main()
-    assert {32, 64, 96} <= set(terminal.shown)
+    # A first block at once; the kernel's later ones may be larger.
+    assert {32, 96} <= set(terminal.shown)
 
 
 def test_a_terminal_without_unicode(spawn, trained):
