@@ -146,15 +146,17 @@ ffi::Error GruInference(Array3 projected, Array2 w_hh, Array1 b_hn, Array2 h0, L
 }
 
 ffi::Error GruBackward(Array3 gates, Array3 hn, Array3 hs, Array2 h0, Array2 w_hh, Lengths lengths, Array3 d_hs,
-                       Array2 d_h_last, Result3 d_projected, Result3 d_hn, Result2 d_h0, int64_t threads) {
+                       Array2 d_h_last, Result3 d_projected, Result3 d_recurrent, Result2 d_b_hn, Result2 d_h0,
+                       int64_t threads) {
   const unspool::Sizes n = sizes(gates, h0);
   return Shapes(n)
       .sequence(gates, 3).sequence(hn).sequence(hs).state(h0).weights(w_hh, 3).rows(lengths).sequence(d_hs)
-      .state(d_h_last).sequence(*d_projected, 3).sequence(*d_hn).state(*d_h0)
+      .state(d_h_last).sequence(*d_projected, 3).sequence(*d_recurrent, 3).state(*d_b_hn).state(*d_h0)
       .run(unspool::kernels().gru_backward,
            unspool::GruBackward{n, gates.typed_data(), hn.typed_data(), hs.typed_data(), h0.typed_data(),
                                 w_hh.typed_data(), lengths.typed_data(), d_hs.typed_data(), d_h_last.typed_data(),
-                                d_projected->typed_data(), d_hn->typed_data(), d_h0->typed_data()},
+                                d_projected->typed_data(), d_recurrent->typed_data(), d_b_hn->typed_data(),
+                                d_h0->typed_data()},
            threads);
 }
 

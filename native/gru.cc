@@ -67,12 +67,14 @@ class Backward : public BackwardStep {
   int64_t carried() const { return 3 * hidden_; }
   Sequence sequence(int i) const {
     const Sequence all[] = {
-        {io_.gates, 3 * hidden_}, {io_.d_hs, hidden_}, {io_.hn, hidden_}, {io_.d_hn, hidden_}, {io_.hs, hidden_}};
+        {io_.gates, 3 * hidden_}, {io_.d_hs, hidden_}, {io_.hn, hidden_}, {io_.d_recurrent, 3 * hidden_}, {io_.hs, hidden_}};
     return all[i];
   }
 
   WeightView weights(int) const { return {io_.w_hh, hidden_, 1}; }
-  void start(int64_t, Range, float*) const {}
+  void start(int64_t row, Range units, float*) const {
+    std::fill_n(io_.d_b_hn + row * hidden_ + units.begin, units.size(), 0.0f);
+  }
 
   // d_h0 holds d_h z until the next step.
   void update(At at, const Vec* sums, const float*, float* next) const {
@@ -92,6 +94,7 @@ class Backward : public BackwardStep {
     const Vec d_z = d_h * (load(h_before, at.lanes) - n) * z * (1.0f - z);
     const Vec d_r = d_n * load(io_.hn + place, at.lanes) * r * (1.0f - r);
     store(io_.d_h0 + state, d_h * z, at.lanes);
+    store(io_.d_b_hn + state, load(io_.d_b_hn + state, at.lanes) + d_m, at.lanes);
     write(at, d_r, d_z, d_n, d_m);
     store(next + at.unit, d_r, at.lanes);
     store(next + hidden_ + at.unit, d_z, at.lanes);
@@ -100,11 +103,15 @@ class Backward : public BackwardStep {
 
  private:
   void write(At at, Vec d_r, Vec d_z, Vec d_n, Vec d_m) const {
-    float* d_projected = io_.d_projected + in_sequence(at, 3 * hidden_);
-    store(d_projected, d_r, at.lanes);
-    store(d_projected + hidden_, d_z, at.lanes);
-    store(d_projected + 2 * hidden_, d_n, at.lanes);
-    store(io_.d_hn + in_sequence(at, hidden_), d_m, at.lanes);
+    write(io_.d_projected, at, d_r, d_z, d_n);
+    write(io_.d_recurrent, at, d_r, d_z, d_m);
+  }
+
+  void write(float* to, At at, Vec d_r, Vec d_z, Vec d_new) const {
+    to += in_sequence(at, 3 * hidden_);
+    store(to, d_r, at.lanes);
+    store(to + hidden_, d_z, at.lanes);
+    store(to + 2 * hidden_, d_new, at.lanes);
   }
 
   const GruBackward& io_;

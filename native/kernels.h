@@ -62,7 +62,10 @@ struct GruBackward {
   const float *gates, *hn, *hs, *h0, *w_hh;
   const int32_t* lengths;
   const float *d_hs, *d_h_last;
-  float *d_projected, *d_hn, *d_h0;
+  float *d_projected;  // of p: d_r, d_z, d_n
+  float *d_recurrent;  // of W h_{t-1} + b: d_r, d_z, d_m
+  float *d_b_hn;       // (B, H), summed over the steps
+  float* d_h0;
 };
 
 // One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's

@@ -64,12 +64,12 @@ void run_all(unspool::Sizes n, int threads, unsigned seed) {
   }
   {
     Floats hs(sequence), gates(3 * sequence), hn(sequence), h_last(state);
-    Floats d_projected(3 * sequence), d_hn(sequence), d_h0(state);
+    Floats d_projected(3 * sequence), d_recurrent(3 * sequence), d_b_hn(state), d_h0(state);
     unspool::GruForward forward{n,    projected.data(), w_hh.data(),  b_hn.data(), h0.data(),
                                 ends, hs.data(),        gates.data(), hn.data(),   h_last.data()};
     kernels.gru_forward(forward, threads);
     kernels.gru_backward({n, gates.data(), hn.data(), hs.data(), h0.data(), w_hh.data(), ends, d_hs.data(),
-                          d_last.data(), d_projected.data(), d_hn.data(), d_h0.data()},
+                          d_last.data(), d_projected.data(), d_recurrent.data(), d_b_hn.data(), d_h0.data()},
                          threads);
     forward.gates = forward.hn = nullptr;
     kernels.gru_forward(forward, threads);

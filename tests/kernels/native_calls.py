@@ -40,7 +40,7 @@ FIELDS = {
     "d_projected=4 d_h0=s d_c0=s",
     "gru_forward": "projected=3 w_hh=w b_hn=u h0=s lengths=l : hs=1 gates=3 hn=1 h_last=s",
     "gru_backward": "gates=3 hn=1 hs=1 h0=s w_hh=w lengths=l d_hs=1 d_h_last=s : "
-    "d_projected=3 d_hn=1 d_h0=s",
+    "d_projected=3 d_recurrent=3 d_b_hn=s d_h0=s",
 }
 GUARD_WORDS = 67  # odd, so that arrays are not aligned to more than 4 bytes
 GUARD = np.float32(np.nan).view(np.uint32) | np.uint32(0x5A5A)  # NaN: whoever reads it shows it
@@ -114,14 +114,9 @@ def run_native(cell, inputs, threads=1, overwrite=False):
     backward = call(
         f"{cell}_backward", sizes, inputs | kept, threads, in_place=place.get(f"{cell}_backward")
     )
-    d_gates, before = (
-        backward["d_projected"],
-        np.concatenate([inputs["h0"][None], forward["hs"][:-1]])[:steps],
-    )
-    if cell == "gru":
-        d_gates = np.concatenate([d_gates[..., : 2 * sizes[2]], backward["d_hn"]], -1)
-        backward["d_b_hn"] = backward["d_hn"].sum((0, 1))
-    backward["d_w_hh"] = np.einsum("tbg,tbh->gh", d_gates, before)
+    before = np.concatenate([inputs["h0"][None], forward["hs"][:-1]])[:steps]
+    d_recurrent = backward.get("d_recurrent", backward["d_projected"])
+    backward["d_w_hh"] = np.einsum("tbg,tbh->gh", d_recurrent, before)
     return forward | backward
 
 
@@ -217,14 +212,18 @@ def run_scan(cell, inputs, padded_to, dtype):
             return array.reshape(-1, big_hidden, big_hidden)[:, :hidden, :hidden].reshape(
                 -1, hidden
             )
-        if name == "d_projected":
+        if name in ("d_projected", "d_recurrent"):
             split = array.reshape(*array.shape[:2], -1, big_hidden)[:steps, :batch, :, :hidden]
             return split.reshape(steps, batch, -1)
         if array.ndim == 3:
             return array[:steps, :batch] if name == "gates" else array[:steps, :batch, :hidden]
         return array[:hidden] if array.ndim == 1 else array[:batch, :hidden]
 
-    results["d_b_hn"] = results["d_hn"].sum((0, 1))
+    hidden_gates = results["d_projected"].shape[-1] - big_hidden  # all but the GRU's new gate
+    results["d_recurrent"] = np.concatenate(
+        [results["d_projected"][..., :hidden_gates], results["d_hn"]], -1
+    )
+    results["d_b_hn"] = results["d_hn"].sum(0)
     return {name: cut(name, array) for name, array in results.items()}
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from ..cells.gru import GRUState
 from ..cells.lstm import LSTMState
 from ..cells.vanilla import RNNState
-from .program import Program, Weights
+from .program import Program, Weights, weight_gradient
 
 LIBRARY = "libunspool_native.so"
 DISABLE = "UNSPOOL_NATIVE"  # set to 0 to run without the library
@@ -114,7 +114,7 @@ def _rnn_backward(
     sequence, last, _ = _shapes(hs, state.h)
     arguments = (hs, weights.w_hh, _lengths(lengths, hs), d_hs, d_last.h)
     da, dh = _call("rnn_backward", (sequence, last), *arguments, reuse={3: 0})
-    return da, da, RNNState(dh)
+    return da, Weights(weight_gradient(da, state.h, hs)), RNNState(dh)
 
 
 def _lstm_outputs(projected: Array, weights: Weights, state: LSTMState, lengths: Any) -> Any:
@@ -139,7 +139,7 @@ def _lstm_backward(
     _, last, projected = _shapes(gates, state.h)
     arguments = (gates, cs, state.c, weights.w_hh, _lengths(lengths, gates), d_hs, *d_last)
     da, dh, dc = _call("lstm_backward", (projected, last, last), *arguments, reuse={0: 0})
-    return da, da, LSTMState(dh, dc)
+    return da, Weights(weight_gradient(da, state.h, hs)), LSTMState(dh, dc)
 
 
 def _gru_outputs(projected: Array, weights: Weights, state: GRUState, lengths: Any) -> Any:
@@ -161,13 +161,12 @@ def _gru_backward(
     stored: Any, hs: Array, weights: Weights, state: GRUState, lengths: Any, d_hs: Any, d_last: Any
 ) -> Any:
     gates, hn = stored
-    sequence, last, projected = _shapes(gates, state.h)
+    _, last, projected = _shapes(gates, state.h)
     arguments = (gates, hn, hs, state.h, weights.w_hh, _lengths(lengths, gates), d_hs, d_last.h)
-    d_projected, d_hn, dh = _call(
-        "gru_backward", (projected, sequence, last), *arguments, reuse={0: 0}
-    )
-    d_recurrent = jnp.concatenate([d_projected[..., : -d_hn.shape[-1]], d_hn], axis=-1)
-    return d_projected, d_recurrent, GRUState(dh)
+    results = (projected, projected, last, last)
+    d_projected, d_recurrent, d_b_hn, dh = _call("gru_backward", results, *arguments, reuse={0: 0})
+    d_weights = Weights(weight_gradient(d_recurrent, state.h, hs), d_b_hn.sum(0))
+    return d_projected, d_weights, GRUState(dh)
 
 
 RNN_NATIVE = Program(_rnn_outputs, _rnn_forward, _rnn_backward)

@@ -27,10 +27,9 @@ class Program(NamedTuple):
     outputs(projected, weights, state, lengths) -> hs, last state
     forward(projected, weights, state, lengths) -> hs, last state, stored
     backward(stored, hs, weights, state, lengths, d_hs, d_last)
-        -> d_projected, d_recurrent (both (T, B, P)), d_state
+        -> d_projected, d_weights, d_state
 
-    `d_recurrent` is the gradient of W_hh h_{t-1} (+ b_hn), which the GRU's reset gate makes
-    another than that of the projected inputs. Both are zero in padding.
+    `d_projected` is zero in padding.
     """
 
     outputs: Callable[..., Any]
@@ -56,12 +55,7 @@ def _forward(program: Program, projected: Array, weights: Weights, state: Any, l
 
 
 def _backward(program: Program, saved: Any, cotangents: Any) -> Any:
-    _, hs, weights, state, _ = saved
-    d_projected, d_recurrent, d_state = program.backward(*saved, *cotangents)
-    d_b_hn = None
-    if weights.b_hn is not None:
-        d_b_hn = jnp.sum(jnp.split(d_recurrent, 3, axis=-1)[2], axis=(0, 1))
-    d_weights = Weights(weight_gradient(d_recurrent, previous(state.h, hs)), d_b_hn)
+    d_projected, d_weights, d_state = program.backward(*saved, *cotangents)
     return d_projected, d_weights, d_state, None
 
 
@@ -74,10 +68,14 @@ def previous(first: Float[Array, "B H"], xs: Float[Array, "T B H"]) -> Float[Arr
 
 
 def weight_gradient(
-    d_recurrent: Float[Array, "T B P"], h_prev: Float[Array, "T B H"]
+    d_recurrent: Float[Array, "T B P"], h0: Float[Array, "B H"], hs: Float[Array, "T B H"]
 ) -> Float[Array, "P H"]:
-    """dW_hh: the sum over t and b of d_recurrent h_prev^T, as one product."""
+    """dW_hh: the sum over t and b of d_recurrent h_{t-1}^T, as one product.
+
+    `d_recurrent` is the gradient of W_hh h_{t-1} (+ b_hn), which the GRU's reset gate makes
+    another than that of the projected inputs. It is zero in padding.
+    """
     # Transposed in memory first, the smaller of the two: a product of row-major matrices
     # runs a third faster than one that contracts over the leading axes.
-    h_prev = h_prev.reshape(-1, h_prev.shape[-1]).T.copy()
+    h_prev = previous(h0, hs).reshape(-1, hs.shape[-1]).T.copy()
     return (h_prev @ d_recurrent.reshape(-1, d_recurrent.shape[-1])).T

@@ -11,7 +11,7 @@ from ..cells.gru import GRUState
 from ..cells.lstm import LSTMState
 from ..cells.vanilla import RNNState
 from .common import live_steps, where_live, zero_dead
-from .program import Program, Weights, previous
+from .program import Program, Weights, previous, weight_gradient
 
 
 def scan_loop(
@@ -65,7 +65,7 @@ def _rnn_backward(
 
     xs = (hs, d_hs, live_steps(lengths, len(hs)))
     dh, da = jax.lax.scan(step, d_last.h, xs, reverse=True)
-    return da, da, RNNState(dh)
+    return da, Weights(weight_gradient(da, state.h, hs)), RNNState(dh)
 
 
 def _lstm_step(state: LSTMState, p: Array, weights: Weights) -> Any:
@@ -91,7 +91,7 @@ def _lstm_backward(
 
     xs = (d_hs, gates, cs, previous(state.c, cs), live_steps(lengths, len(hs)))
     d_state, da = jax.lax.scan(step, d_last, xs, reverse=True)
-    return da, da, d_state
+    return da, Weights(weight_gradient(da, state.h, hs)), d_state
 
 
 def _gru_step(state: GRUState, p: Array, weights: Any) -> Any:
@@ -115,7 +115,9 @@ def _gru_backward(
 
     xs = (d_hs, stored, previous(state.h, hs), live_steps(lengths, len(hs)))
     dh, (d_projected, d_recurrent) = jax.lax.scan(step, d_last.h, xs, reverse=True)
-    return d_projected, d_recurrent, GRUState(dh)
+    d_b_hn = jnp.sum(jnp.split(d_recurrent, 3, axis=-1)[2], axis=(0, 1))
+    d_weights = Weights(weight_gradient(d_recurrent, state.h, hs), d_b_hn)
+    return d_projected, d_weights, GRUState(dh)
 
 
 RNN_SCAN = _program(_rnn_step, _rnn_backward)
