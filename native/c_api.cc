@@ -29,6 +29,7 @@ UNSPOOL_PASS(lstm_forward, LstmForward)
 UNSPOOL_PASS(lstm_backward, LstmBackward)
 UNSPOOL_PASS(gru_forward, GruForward)
 UNSPOOL_PASS(gru_backward, GruBackward)
+UNSPOOL_PASS(weight_gradient, WeightGradient)
 
 UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) { unspool::kernels().tanh(x, y, count); }
 

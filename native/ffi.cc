@@ -160,6 +160,17 @@ ffi::Error GruBackward(Array3 gates, Array3 hn, Array3 hs, Array2 h0, Array2 w_h
            threads);
 }
 
+ffi::Error WeightGradient(Array3 d_recurrent, Array3 hs, Array2 h0, Result2 d_w_hh, int64_t threads) {
+  const unspool::Sizes n = sizes(d_recurrent, h0);
+  const int64_t gates = n.hidden > 0 ? d_recurrent.dimensions()[2] / n.hidden : 1;
+  return Shapes(n)
+      .sequence(d_recurrent, gates).sequence(hs).state(h0).weights(*d_w_hh, gates)
+      .run(unspool::kernels().weight_gradient,
+           unspool::WeightGradient{n, gates, d_recurrent.typed_data(), hs.typed_data(), h0.typed_data(),
+                                   d_w_hh->typed_data()},
+           threads);
+}
+
 // The binding of a handler, read off its parameters: arrays are arguments, Results results, the one integer the
 // attribute "threads".
 template <class Parameter>
@@ -211,3 +222,4 @@ UNSPOOL_HANDLER(unspool_ffi_lstm_backward, LstmBackward)
 UNSPOOL_HANDLER(unspool_ffi_gru_forward, GruForward)
 UNSPOOL_HANDLER(unspool_ffi_gru_inference, GruInference)
 UNSPOOL_HANDLER(unspool_ffi_gru_backward, GruBackward)
+UNSPOOL_HANDLER(unspool_ffi_weight_gradient, WeightGradient)

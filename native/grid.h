@@ -21,6 +21,12 @@ inline Range part(int64_t count, int64_t parts, int64_t index) {
   return {count * index / parts, count * (index + 1) / parts};
 }
 
+// Waking a thread takes as long as a few hundred thousand operations.
+inline int worthwhile_threads(int threads, double operations) {
+  constexpr double kOperationsPerThread = 1e6;
+  return std::max(1, static_cast<int>(std::min<double>(threads, operations / kOperationsPerThread)));
+}
+
 struct Grid {
   int row_parts, block_parts;
   int size() const { return row_parts * block_parts; }

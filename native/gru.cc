@@ -66,8 +66,11 @@ class Backward : public BackwardStep {
 
   int64_t carried() const { return 3 * hidden_; }
   Sequence sequence(int i) const {
-    const Sequence all[] = {
-        {io_.gates, 3 * hidden_}, {io_.d_hs, hidden_}, {io_.hn, hidden_}, {io_.d_recurrent, 3 * hidden_}, {io_.hs, hidden_}};
+    const Sequence all[] = {{io_.gates, 3 * hidden_},
+                            {io_.d_hs, hidden_},
+                            {io_.hn, hidden_},
+                            {io_.d_recurrent, 3 * hidden_},
+                            {io_.hs, hidden_}};
     return all[i];
   }
 

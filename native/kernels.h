@@ -68,6 +68,14 @@ struct GruBackward {
   float* d_h0;
 };
 
+// dW_hh (gates * H, H) = the sum over t and b of d_recurrent^T h_{t-1}
+struct WeightGradient {
+  Sizes sizes;
+  int64_t gates;
+  const float *d_recurrent, *hs, *h0;  // (T, B, gates * H), (T, B, H), (B, H)
+  float* d_w_hh;
+};
+
 // One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
 // units, all gates lie together, as (panel, k, gate, unit). `scale`s, where not null, multiply the sums of an output.
 struct GenerateLayer {
@@ -113,6 +121,7 @@ struct Kernels {
   void (*lstm_backward)(const LstmBackward&, int threads);
   void (*gru_forward)(const GruForward&, int threads);
   void (*gru_backward)(const GruBackward&, int threads);
+  void (*weight_gradient)(const WeightGradient&, int threads);
   void (*generate)(const Generate&, int threads);
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);

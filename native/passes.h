@@ -11,6 +11,7 @@ void lstm_forward(const LstmForward& io, int threads);
 void lstm_backward(const LstmBackward& io, int threads);
 void gru_forward(const GruForward& io, int threads);
 void gru_backward(const GruBackward& io, int threads);
+void weight_gradient(const WeightGradient& io, int threads);
 void generate(const Generate& io, int threads);
 
 }  // namespace unspool::UNSPOOL_ISA

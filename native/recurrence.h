@@ -30,7 +30,8 @@ class Recurrence {
   }
 
   void run(int threads) {
-    Team team(worthwhile_threads(threads));
+    const double operations = 2.0 * step_.steps() * batch_ * hidden_ * depth_ * Step::kOutputs;
+    Team team(worthwhile_threads(threads, operations));
     const Grid grid = choose_grid(team.size(), batch_, blocks_);
     Barrier everyone;
     everyone.set_members(team.size());
@@ -54,13 +55,6 @@ class Recurrence {
   }
 
   float* carry(int64_t s, int64_t row) const { return carry_[s % 2].data() + row * stride_; }
-
-  // Waking a thread takes as long as a few hundred thousand operations.
-  int worthwhile_threads(int threads) const {
-    constexpr double kOperationsPerThread = 1e6;
-    const double operations = 2.0 * step_.steps() * batch_ * hidden_ * depth_ * Step::kOutputs;
-    return std::max(1, static_cast<int>(std::min<double>(threads, operations / kOperationsPerThread)));
-  }
 
   void pack(Range blocks) {
     for (int64_t block = blocks.begin; block < blocks.end; ++block) {

@@ -70,6 +70,8 @@ def test_equals_scan(cell, isa, steps, batch, hidden, full, threads, scale, over
 def test_empty_sizes(cell, sizes):
     inputs = draw_inputs(cell, *sizes, seed=0)
     native = run_native(cell, inputs, threads=3)
+    if 0 in sizes:
+        assert not native["d_w_hh"].any()
     if sizes[0] == 0:
         np.testing.assert_array_equal(native["h_last"], inputs["h0"])
         np.testing.assert_array_equal(native["d_h0"], inputs["d_h_last"])
@@ -122,6 +124,37 @@ def test_nan_and_infinity_propagate_as_in_the_scan(cell, value, where, isa):
             # JAX writes g (1 - y^2) as (g + g y)(1 - y), which makes NaN of some infinities.
             array, expected = (np.where(np.isfinite(a), a, np.nan) for a in (array, expected))
         np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+# ---- weight gradient ----
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("gates", "steps", "batch", "hidden"),
+    # up to and past the kernel's blocks of 256 rows; units that fill no vector, tile or panel
+    [
+        (1, 1, 1, 1),
+        (4, 255, 1, 15),
+        (1, 1, 256, 16),
+        (3, 257, 1, 33),
+        (4, 30, 19, 67),
+        (1, 9, 71, 130),
+    ],
+)
+def test_weight_gradient_is_the_product(gates, steps, batch, hidden, isa):
+    LIBRARY.unspool_force_isa(isa.encode())
+    rng = np.random.default_rng(6)
+    shapes = {"d_recurrent": (steps, batch, gates * hidden), "hs": (steps, batch, hidden)}
+    inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    inputs["h0"] = rng.normal(size=(batch, hidden)).astype(np.float32)
+    before = np.concatenate([inputs["h0"][None], inputs["hs"][:-1]]).astype(np.float64)
+    sizes = (steps, batch, hidden, gates)
+    one = call("weight_gradient", sizes, inputs)
+    assert_close(one, {"d_w_hh": np.einsum("tbg,tbh->gh", inputs["d_recurrent"], before)})
+    for threads in (2, 3, 7):
+        many = call("weight_gradient", sizes, inputs, threads)
+        np.testing.assert_array_equal(many["d_w_hh"], one["d_w_hh"])
 
 
 # ---- activations ----

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from ..cells.gru import GRUState
 from ..cells.lstm import LSTMState
 from ..cells.vanilla import RNNState
-from .program import Program, Weights, weight_gradient
+from .program import Program, Weights
 
 LIBRARY = "libunspool_native.so"
 DISABLE = "UNSPOOL_NATIVE"  # set to 0 to run without the library
@@ -27,7 +27,7 @@ _HANDLERS = (
     "rnn_forward", "rnn_backward",
     "lstm_forward", "lstm_inference", "lstm_backward",
     "gru_forward", "gru_inference", "gru_backward",
-    "generate",
+    "weight_gradient", "generate",
 )  # fmt: skip
 
 
@@ -96,6 +96,11 @@ def _shapes(sequence: Array, state: Array) -> tuple[Any, Any, Any]:
     return _shape(steps, batch, hidden), _shape(batch, hidden), _shape(steps, batch, columns)
 
 
+def _weight_gradient(d_recurrent: Array, h0: Array, hs: Array) -> Array:
+    result = _shape(d_recurrent.shape[-1], hs.shape[-1])
+    return _call("weight_gradient", (result,), d_recurrent, hs, h0)[0]
+
+
 def _rnn_forward(projected: Array, weights: Weights, state: RNNState, lengths: Any) -> Any:
     hs, last = _rnn_outputs(projected, weights, state, lengths)
     return hs, last, None
@@ -114,7 +119,7 @@ def _rnn_backward(
     sequence, last, _ = _shapes(hs, state.h)
     arguments = (hs, weights.w_hh, _lengths(lengths, hs), d_hs, d_last.h)
     da, dh = _call("rnn_backward", (sequence, last), *arguments, reuse={3: 0})
-    return da, Weights(weight_gradient(da, state.h, hs)), RNNState(dh)
+    return da, Weights(_weight_gradient(da, state.h, hs)), RNNState(dh)
 
 
 def _lstm_outputs(projected: Array, weights: Weights, state: LSTMState, lengths: Any) -> Any:
@@ -139,7 +144,7 @@ def _lstm_backward(
     _, last, projected = _shapes(gates, state.h)
     arguments = (gates, cs, state.c, weights.w_hh, _lengths(lengths, gates), d_hs, *d_last)
     da, dh, dc = _call("lstm_backward", (projected, last, last), *arguments, reuse={0: 0})
-    return da, Weights(weight_gradient(da, state.h, hs)), LSTMState(dh, dc)
+    return da, Weights(_weight_gradient(da, state.h, hs)), LSTMState(dh, dc)
 
 
 def _gru_outputs(projected: Array, weights: Weights, state: GRUState, lengths: Any) -> Any:
@@ -165,7 +170,7 @@ def _gru_backward(
     arguments = (gates, hn, hs, state.h, weights.w_hh, _lengths(lengths, gates), d_hs, d_last.h)
     results = (projected, projected, last, last)
     d_projected, d_recurrent, d_b_hn, dh = _call("gru_backward", results, *arguments, reuse={0: 0})
-    d_weights = Weights(weight_gradient(d_recurrent, state.h, hs), d_b_hn.sum(0))
+    d_weights = Weights(_weight_gradient(d_recurrent, state.h, hs), d_b_hn.sum(0))
     return d_projected, d_weights, GRUState(dh)
 
 
