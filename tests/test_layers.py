@@ -21,7 +21,7 @@ LAYERS = (
     ("training",),
     ("runs",),
     ("run",),
-    ("recipes",),
+    ("recipes", "bench"),
     ("cli",),
     ("__init__", "__main__"),
 )

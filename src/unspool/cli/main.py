@@ -10,7 +10,7 @@ import typer
 
 from .._version import __version__
 from ..errors import UnspoolError
-from . import demo, evaluate, hello, info, label, sample, train
+from . import bench, demo, evaluate, hello, info, label, sample, train
 
 app = typer.Typer(
     help="Recurrent neural networks that train, sample and explain themselves.",
@@ -26,6 +26,7 @@ app.command("classify")(label.classify)
 app.command("tag")(label.tag)
 app.command("eval")(evaluate.evaluate)
 app.command("info")(info.info)
+app.command("bench")(bench.bench)
 app.command("hello")(hello.hello)
 
 # Typer brings click along under a name that differs between its versions; these two do not.

@@ -77,7 +77,7 @@ class _Training:
     """One call of `train`: its model's structure, its step program and its files."""
 
     def __init__(self, model: Any, task: Task, path: Path, config: TrainingConfig) -> None:
-        params, self.static = eqx.partition(model, eqx.is_inexact_array)
+        _, self.static = eqx.partition(model, eqx.is_inexact_array)
         self.task, self.path, self.config = task, path, config
         self.backends, self.notes = backends(model), task.notes
         self.description = {
@@ -86,16 +86,9 @@ class _Training:
             "task": task.describe(),
             "training": config.as_dict(),
         }
-        learner = Learner(
-            params=params,
-            optimizer=optimizer(config).init(params),
-            average=params if config.average else None,
-            carried=task.initial_state(model),
-        )
-        # A step writes into the memory of what it is given, so no array may be in two places.
-        self.learner = jax.tree.map(jnp.copy, learner)
+        self.learner = start_learner(model, task, config)
         self.progress = Progress()
-        self.step = _compile_step(self.static, task, config)
+        self.step = compile_step(self.static, task, config)
 
     def reports(self, resume: bool) -> Iterator[Report]:
         with directory.locked(self.path), stop_on_signals() as stop:
@@ -281,7 +274,21 @@ def _is_better(objective: list[float], best: list[float] | None) -> bool:
     return all(map(math.isfinite, objective)) and (best is None or objective < best)
 
 
-def _compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
+def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
+    """What the first step is given."""
+    params = eqx.filter(model, eqx.is_inexact_array)
+    learner = Learner(
+        params=params,
+        optimizer=optimizer(config).init(params),
+        average=params if config.average else None,
+        carried=task.initial_state(model),
+    )
+    # A step writes into the memory of what it is given, so no array may be in two places.
+    return jax.tree.map(jnp.copy, learner)
+
+
+def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
+    """The program of a step: (learner, batch, number, rate) -> (learner, outcome)."""
     key = jax.random.key(config.seed)
 
     def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:

@@ -1,0 +1,110 @@
+"""Who takes part, and who cannot."""
+
+import contextlib
+import importlib
+import io
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data import Size, Text, build_vocabulary
+from ..tasks.language import LanguageTask
+from . import ours
+from .shapes import BYTES, VOCABULARY, Shape
+from .timing import Run
+
+
+class Peer(NamedTuple):
+    """A module of this package, and what has to be installed for it."""
+
+    name: str
+    module: str
+    needs: tuple[str, ...]
+
+
+TRAINING_PEERS = (
+    Peer("torch", "torch_peer", ("torch",)),
+    Peer("flax", "flax_peer", ("flax",)),
+    Peer("keras", "keras_peer", ("keras",)),
+)
+SAMPLING_PEERS = (
+    Peer("torch", "torch_peer", ("torch",)),
+    Peer("onnxruntime", "onnx_peer", ("onnx", "onnxruntime")),
+)
+
+Start = Callable[[], Run]
+
+
+def missing(peers: Iterable[Peer]) -> list[str]:
+    """One line for each peer that is not installed, with the remedy."""
+    return [
+        f"{peer.name}: left out, {' and '.join(lacking)} cannot be imported; "
+        "pip install 'unspool[peers]'"
+        for peer in peers
+        if (lacking := [name for name in peer.needs if not _is_there(name)])
+    ]
+
+
+def _is_there(module: str) -> bool:
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            importlib.import_module(_ENTRY.get(module, module))
+        except ImportError:
+            return False
+    return True
+
+
+_ENTRY = {"keras": "unspool.bench.keras_peer"}  # sets the backend before it imports Keras
+
+
+def trainers(shape: Shape, threads: int) -> dict[str, Start]:
+    """How to start each contestant of training, ours first."""
+    model, task = shape.model(), synthetic_task(shape)
+    starts: dict[str, Start] = {"unspool": lambda: ours.training(model, task)}
+    for peer in TRAINING_PEERS:
+        if all(map(_is_there, peer.needs)):
+            starts[peer.name] = lambda peer=peer: _module(peer).training(  # type: ignore[misc]
+                shape, model, task, threads
+            )
+    return starts
+
+
+def samplers(shape: Shape, threads: int) -> dict[str, Start]:
+    """How to start each contestant of sampling, ours first, in each type of weights."""
+    model = shape.model()
+    starts: dict[str, Start] = {
+        our_name(weights): lambda weights=weights: ours.sampling(  # type: ignore[misc]
+            model, weights
+        )
+        for weights in BYTES
+    }
+    for peer in SAMPLING_PEERS:
+        if all(map(_is_there, peer.needs)):
+            starts[peer.name] = lambda peer=peer: _module(peer).sampling(  # type: ignore[misc]
+                shape, model, threads
+            )
+    return starts
+
+
+def our_name(weights: str) -> str:
+    """The float32 weights are just Unspool."""
+    return "unspool" if weights == "float32" else f"unspool {weights}"
+
+
+def _module(peer: Peer) -> Any:
+    return importlib.import_module(f".{peer.module}", __package__)
+
+
+def synthetic_task(shape: Shape) -> LanguageTask:
+    """Language modelling of uniformly drawn tokens, the same for all contestants."""
+    characters = "".join(chr(ord("!") + i) for i in range(VOCABULARY))
+    ids = np.random.default_rng(0).integers(
+        0, VOCABULARY, 32 * shape.batch * shape.steps + 1, dtype=np.uint8
+    )
+    nothing = Size(len(ids), len(ids))
+    text = Text(
+        build_vocabulary("char", [characters]), ids, ids[:2], ("synthetic",), "", (), nothing,
+        nothing,
+    )  # fmt: skip
+    return LanguageTask(text, batch=shape.batch, steps_per_chunk=shape.steps)

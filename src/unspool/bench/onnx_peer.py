@@ -1,0 +1,109 @@
+"""ONNX Runtime: a graph of one step, states in and out as NumPy arrays for every token."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from ..models.language import LanguageModel
+from .shapes import GATES, Shape
+from .timing import Run
+
+# ONNX's order of the gates, as indices into ours (which is PyTorch's).
+ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
+OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+
+
+def sampling(shape: Shape, model: LanguageModel, threads: int) -> Run:
+    """As `ours.sampling`."""
+    run_step, states = session(shape, model, threads)
+    names = [None, *states]
+    noise = np.random.default_rng(0)
+
+    def run(units: int) -> None:
+        feed = {"token": np.zeros((1, 1), np.int64), **states}
+        for _ in range(units):
+            logits, *new = run_step.run(None, feed)
+            weights = np.exp(logits[0, 0] - logits.max())
+            drawn = np.searchsorted(weights.cumsum(), noise.random() * weights.sum())
+            token = np.array([[min(drawn, weights.size - 1)]], np.int64)
+            feed = {"token": token, **dict(zip(names[1:], new, strict=True))}
+
+    return run
+
+
+def session(shape: Shape, model: LanguageModel, threads: int) -> tuple[Any, dict[str, np.ndarray]]:
+    """A session of the step (token and states to logits and states), and zero states."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    graph = _graph(shape, model).SerializeToString()
+    made = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    zeros = np.zeros((1, 1, shape.hidden), np.float32)
+    return made, dict.fromkeys(_state_names(shape), zeros)
+
+
+def _state_names(shape: Shape) -> list[str]:
+    kinds = "hc" if shape.cell == "lstm" else "h"
+    return [f"{kind}{layer}" for layer in range(shape.layers) for kind in kinds]
+
+
+def _graph(shape: Shape, model: LanguageModel) -> Any:
+    weights = {
+        "one_hot": np.eye(model.vocab_size, dtype=np.float32),
+        "w_out": np.asarray(model.output_weights).T,
+        "b_out": np.asarray(model.b_out),
+        "axis": np.array([1]),
+    }
+    nodes = [helper.make_node("Gather", ["one_hot", "token"], ["x0"])]
+    for layer, cell in enumerate(model.stack.cells):
+        weights |= _layer_weights(shape, cell, layer)
+        nodes += _layer(shape, layer)
+    nodes.append(helper.make_node("MatMul", [f"x{shape.layers}", "w_out"], ["scores"]))
+    nodes.append(helper.make_node("Add", ["scores", "b_out"], ["logits"]))
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(w), n) for n, w in weights.items()]
+    states = _state_names(shape)
+    graph = helper.make_graph(
+        nodes,
+        "step",
+        [helper.make_tensor_value_info("token", TensorProto.INT64, (1, 1)), *map(_state, states)],
+        [_value("logits", (1, 1, model.vocab_size)), *(_state(f"{name}_new") for name in states)],
+        tensors,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _state(name: str) -> Any:
+    return _value(name, (1, 1, None))
+
+
+def _value(name: str, shape: tuple[int | None, ...]) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def _layer(shape: Shape, layer: int) -> list[Any]:
+    states = [name for name in _state_names(shape) if name[1:] == str(layer)]
+    flags = {"linear_before_reset": 1} if shape.cell == "gru" else {}
+    inputs = [f"x{layer}", *(f"{name}{layer}" for name in ("w", "r", "b")), "", *states]
+    outputs = [f"y{layer}", *(f"{name}_new" for name in states)]
+    return [
+        helper.make_node(OPERATORS[shape.cell], inputs, outputs, hidden_size=shape.hidden, **flags),
+        helper.make_node("Squeeze", [f"y{layer}", "axis"], [f"x{layer + 1}"]),
+    ]
+
+
+def _layer_weights(shape: Shape, cell: Any, layer: int) -> dict[str, np.ndarray]:
+    recurrent_bias = np.zeros(GATES[shape.cell] * shape.hidden, np.float32)
+    if shape.cell == "gru":
+        recurrent_bias[2 * shape.hidden :] = cell.b_hn
+    biases = [_reorder(shape, b) for b in (cell.bias, recurrent_bias)]
+    return {
+        f"w{layer}": _reorder(shape, cell.w_ih)[None],
+        f"r{layer}": _reorder(shape, cell.w_hh)[None],
+        f"b{layer}": np.concatenate(biases)[None],
+    }
+
+
+def _reorder(shape: Shape, rows: Any) -> np.ndarray:
+    gates = np.split(np.asarray(rows), GATES[shape.cell])
+    return np.concatenate([gates[g] for g in ORDER[shape.cell]])

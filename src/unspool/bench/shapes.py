@@ -1,0 +1,59 @@
+"""What is measured, and the work that it needs at least."""
+
+from typing import NamedTuple
+
+from ..models.language import LanguageModel
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+VOCABULARY = 65  # as many as tiny Shakespeare has characters
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
+class Shape(NamedTuple):
+    """A language model over one-hot tokens, and for training its batch and steps per chunk."""
+
+    cell: str
+    layers: int
+    hidden: int
+    batch: int = 1
+    steps: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell} {self.layers}x{self.hidden}"
+
+    @property
+    def matrix_elements(self) -> int:
+        """Elements of the matrices that a token is multiplied by.
+
+        The first layer's input product is with a one-hot vector: a lookup, and not counted.
+        """
+        matrix = GATES[self.cell] * self.hidden**2
+        return (2 * self.layers - 1) * matrix + VOCABULARY * self.hidden
+
+    @property
+    def training_flops(self) -> int:
+        """Of the products of a training step: one forward, two backward (inputs and weights)."""
+        return 3 * 2 * self.matrix_elements * self.batch * self.steps
+
+    def token_bytes(self, weights: str) -> int:
+        """Bytes of matrices that a token of sampling at batch 1 has to read (int8's scales too)."""
+        rows = (2 * self.layers - 1) * GATES[self.cell] * self.hidden + VOCABULARY
+        return self.matrix_elements * BYTES[weights] + (4 * rows if weights == "int8" else 0)
+
+    def model(self) -> LanguageModel:
+        return LanguageModel.create(
+            VOCABULARY, cell=self.cell, hidden_size=self.hidden, num_layers=self.layers
+        )
+
+
+TRAINING = (
+    *(Shape(cell, 2, 128, 50, 50) for cell in GATES),
+    *(Shape(cell, 1, 256, 64, 100) for cell in GATES),
+    *(Shape(cell, 2, 512, 50, 50) for cell in GATES),
+    Shape("lstm", 3, 512, 100, 100),
+)
+SAMPLING = (Shape("lstm", 2, 128), Shape("lstm", 2, 512), Shape("gru", 2, 512))
+
+QUICK_TRAINING = tuple(Shape(cell, 1, 32, 4, 8) for cell in GATES)
+QUICK_SAMPLING = (Shape("lstm", 1, 32),)

@@ -1,0 +1,79 @@
+"""`unspool bench`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .. import bench as benchmark
+from .. import files
+from ..bench.origin import origin
+from ..errors import ConfigError
+from ..kernels.native import threads
+
+
+def bench(
+    only: Annotated[
+        str | None, typer.Option(help="training or sampling.", show_default=False)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Tiny shapes: does everything run?")
+    ] = False,
+    rounds: Annotated[
+        int | None, typer.Option(help="Turns of each contestant (7; quick: 2).", show_default=False)
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write a JSON file.", show_default=False)
+    ] = None,
+) -> None:
+    """Speed beside other libraries and beside the machine's limits."""
+    benchmark.check(only, rounds)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ConfigError(f"json must be a file in a folder that exists, got {json_file}")
+    missing = benchmark.missing(only)
+    for line in missing:
+        print(line, file=sys.stderr)
+    answer: dict[str, Any] = {"threads": threads(), "missing": missing, "results": []}
+    answer["origin"] = origin(" ".join(["unspool", *sys.argv[1:]]))
+    for result in benchmark.results(only, quick=quick, rounds=rounds):
+        answer["results"].append(result)
+        _tell(result)
+        if json_file is not None:  # after each, so that an interrupt loses little
+            files.write_json(json_file, answer)
+    Console(highlight=False).print(_table(answer["results"]))
+
+
+def _tell(result: dict[str, Any]) -> None:
+    """A line as soon as a shape is measured, and one for each peer that failed."""
+    print(f"measured {result['kind']} {result['shape']['name']}", file=sys.stderr, flush=True)
+    for name, error in result["failed"].items():
+        print(f"{name} failed: {error}", file=sys.stderr)
+
+
+def _table(results: list[dict[str, Any]]) -> Table:
+    """A row for each contestant; the share of the limit is that of products or of reading."""
+    table = Table("shape", "contestant")
+    for name in ("tokens/s", "of limit", "unspool is"):
+        table.add_column(name, justify="right")
+    for result in results:
+        speeds = result["tokens_per_s"]
+        for i, (name, speed) in enumerate(speeds.items()):
+            table.add_row(
+                _title(result) if i == 0 else "",
+                name,
+                f"{speed:,.0f}",
+                f"{result['share_of_limit'][name]:.0%}",
+                "" if name.startswith("unspool") else f"{speeds['unspool'] / speed:.2f}x",
+                end_section=i == len(speeds) - 1,
+            )
+    return table
+
+
+def _title(result: dict[str, Any]) -> str:
+    shape = result["shape"]
+    if result["kind"] == "sampling":
+        return f"sample {shape['name']}"
+    return f"train {shape['name']} B{shape['batch']} T{shape['steps']}"
