@@ -64,7 +64,7 @@ def trainers(shape: Shape, threads: int) -> dict[str, Start]:
     starts: dict[str, Start] = {"unspool": lambda: ours.training(model, task)}
     for peer in TRAINING_PEERS:
         if all(map(_is_there, peer.needs)):
-            starts[peer.name] = lambda peer=peer: _module(peer).training(  # type: ignore[misc]
+            starts[peer.name] = lambda peer=peer: _module(peer).training(
                 shape, model, task, threads
             )
     return starts
@@ -74,16 +74,12 @@ def samplers(shape: Shape, threads: int) -> dict[str, Start]:
     """How to start each contestant of sampling, ours first, in each type of weights."""
     model = shape.model()
     starts: dict[str, Start] = {
-        our_name(weights): lambda weights=weights: ours.sampling(  # type: ignore[misc]
-            model, weights
-        )
+        our_name(weights): lambda weights=weights: ours.sampling(model, weights)
         for weights in BYTES
     }
     for peer in SAMPLING_PEERS:
         if all(map(_is_there, peer.needs)):
-            starts[peer.name] = lambda peer=peer: _module(peer).sampling(  # type: ignore[misc]
-                shape, model, threads
-            )
+            starts[peer.name] = lambda peer=peer: _module(peer).sampling(shape, model, threads)
     return starts
 
 

@@ -22,15 +22,18 @@ class Model(nn.Module):
 
     shape: Shape
 
-    @nn.compact
+    def setup(self) -> None:
+        cells = [CELLS[self.shape.cell](self.shape.hidden) for _ in range(self.shape.layers)]
+        self.layers = [nn.RNN(cell, return_carry=True) for cell in cells]
+        self.head = nn.Dense(VOCABULARY)
+
     def __call__(self, ids: Any, states: Any) -> Any:
         x = jnp.eye(VOCABULARY)[ids]
         ends = []
-        for state in states:
-            layer = nn.RNN(CELLS[self.shape.cell](self.shape.hidden), return_carry=True)
+        for layer, state in zip(self.layers, states, strict=True):
             end, x = layer(x, initial_carry=state)
             ends.append(end)
-        return nn.Dense(VOCABULARY)(x), tuple(ends)
+        return self.head(x), tuple(ends)
 
 
 def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: int) -> Run:

@@ -18,7 +18,6 @@ OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 def sampling(shape: Shape, model: LanguageModel, threads: int) -> Run:
     """As `ours.sampling`."""
     run_step, states = session(shape, model, threads)
-    names = [None, *states]
     noise = np.random.default_rng(0)
 
     def run(units: int) -> None:
@@ -28,7 +27,7 @@ def sampling(shape: Shape, model: LanguageModel, threads: int) -> Run:
             weights = np.exp(logits[0, 0] - logits.max())
             drawn = np.searchsorted(weights.cumsum(), noise.random() * weights.sum())
             token = np.array([[min(drawn, weights.size - 1)]], np.int64)
-            feed = {"token": token, **dict(zip(names[1:], new, strict=True))}
+            feed = {"token": token, **dict(zip(states, new, strict=True))}
 
     return run
 

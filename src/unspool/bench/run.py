@@ -74,7 +74,7 @@ def _sampling(shape: Shape, rounds: int, target_s: float) -> Result:
     ways: dict[str, Start] = {}
     for weights in BYTES:
         for way, run in limits.reads(shape.token_bytes(weights), threads).items():
-            ways[f"{way} {weights}"] = lambda run=run: run  # type: ignore[misc]
+            ways[f"{way} {weights}"] = lambda run=run: run
     result = _measure(shape, contestants.samplers(shape, threads), ways, rounds, target_s)
     times = {name: median(one) for name, one in result["seconds"].items()}
     fastest = {

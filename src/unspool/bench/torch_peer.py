@@ -1,5 +1,7 @@
 """torch.nn as its users write it: nn.LSTM with fused Adam; an eager loop for sampling."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -23,12 +25,13 @@ class Model(nn.Module):
         self.one_hot = nn.Embedding.from_pretrained(torch.eye(size))
         self.rnn = KINDS[shape.cell](size, shape.hidden, shape.layers, batch_first=True)
         self.head = nn.Linear(shape.hidden, size)
-        self._copy(shape, model)
+        with torch.no_grad():
+            self._copy(shape, model)
 
-    @torch.no_grad()
     def _copy(self, shape: Shape, model: LanguageModel) -> None:
         _fill(self.head.weight, model.output_weights)
         _fill(self.head.bias, model.b_out)
+        cell: Any
         for layer, cell in enumerate(model.stack.cells):
             _fill(getattr(self.rnn, f"weight_ih_l{layer}"), cell.w_ih)
             _fill(getattr(self.rnn, f"weight_hh_l{layer}"), cell.w_hh)
@@ -77,11 +80,11 @@ def sampling(shape: Shape, model: LanguageModel, threads: int) -> Run:
     torch.set_num_threads(threads)
     network = Model(shape, model)
 
-    @torch.inference_mode()
     def run(units: int) -> None:
         token, state = torch.zeros((1, 1), dtype=torch.long), None
-        for _ in range(units):
-            logits, state = network(token, state)
-            token = torch.multinomial(torch.softmax(logits[0], dim=-1), 1)
+        with torch.inference_mode():
+            for _ in range(units):
+                logits, state = network(token, state)
+                token = torch.multinomial(torch.softmax(logits[0], dim=-1), 1)
 
     return run

@@ -1,0 +1,108 @@
+"""`unspool bench`: the same function everywhere, needed work counted, results in JSON."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from unspool.bench import contestants, ours
+from unspool.bench.shapes import GATES, Shape
+from unspool.bench.timing import in_turn, warm_up
+from unspool.cli.main import main
+
+FIELDS = {"shape", "seconds", "failed", "limit", "tokens_per_s", "share_of_limit", "best_peer"}
+
+
+def command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["unspool", "bench", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_torch_has_the_same_loss(cell, monkeypatch):
+    torch_peer = pytest.importorskip("unspool.bench.torch_peer", exc_type=ImportError)
+    for module in (ours, torch_peer):  # the same weights at all steps: torch trains two biases
+        monkeypatch.setattr(module, "LEARNING_RATE", 0.0)
+    shape = Shape(cell, 2, 16, 3, 5)
+    model, task = shape.model(), contestants.synthetic_task(shape)
+    mine, theirs = ours.training(model, task), torch_peer.training(shape, model, task, 1)
+    for _ in range(4):  # the later losses are those of carried states
+        np.testing.assert_allclose(theirs(1), mine(1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_onnx_steps_through_the_same_model(cell):
+    onnx_peer = pytest.importorskip("unspool.bench.onnx_peer", exc_type=ImportError)
+    shape = Shape(cell, 2, 16)
+    model = shape.model()
+    session, states = onnx_peer.session(shape, model, 1)
+    state = model.initial_state(1)
+    for token in (3, 64, 0):
+        feed = {"token": np.array([[token]]), **states}
+        logits, *new = session.run(None, feed)
+        states = dict(zip(states, new, strict=True))
+        expected, state = model.step(np.array([token]), state)
+        np.testing.assert_allclose(logits[0], expected, atol=1e-5)
+
+
+def test_needed_work_is_counted_by_hand():
+    shape = Shape("gru", 2, 4, 5, 7)
+    # Layer 1: W_hh (12 x 4); layer 2: W_ih and W_hh; the head: 65 x 4.
+    multiplied = 48 + 48 + 48 + 260
+    assert shape.matrix_elements == multiplied
+    assert shape.training_flops == 6 * multiplied * 35  # a forward, two backward; 2 each
+    assert shape.token_bytes("bfloat16") == 2 * multiplied
+    assert shape.token_bytes("int8") == multiplied + 4 * (3 * 12 + 65)
+
+
+def test_contestants_take_turns():
+    order = []
+    runs = {name: (lambda units, name=name: order.append((name, units)), 2) for name in "ab"}
+    times = in_turn(runs, 3)
+    assert order == [("a", 2), ("b", 2)] * 3
+    assert {name: len(one) for name, one in times.items()} == {"a": 3, "b": 3}
+    calls = []
+    assert warm_up(calls.append, 1e-4) >= 1
+    assert calls[:3] == [1, 1, 2]
+
+
+def test_the_command_writes_what_it_measured(monkeypatch, capsys, tmp_path):
+    installed = [p for p in contestants.TRAINING_PEERS if p.name == "torch"]
+    broken = contestants.Peer("broken", "no_such_module", ())
+    absent = contestants.Peer("absent", "no_such_module", ("no_such_library",))
+    monkeypatch.setattr(contestants, "TRAINING_PEERS", (*installed, broken, absent))
+    path = tmp_path / "bench.json"
+    assert command(monkeypatch, "--quick", "--rounds", 2, "--json", path) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(path.read_text())
+    assert "lstm 1x32" in out
+    assert {"threads", "missing", "results", "origin"} <= answer.keys()
+    assert {"cpu", "libraries", "command", "cores"} <= answer["origin"].keys()
+    kinds = [result["kind"] for result in answer["results"]]
+    assert kinds == ["training"] * 3 + ["sampling"]
+    for result in answer["results"]:
+        assert result.keys() >= FIELDS
+        assert {len(times) for times in result["seconds"].values()} == {2}
+        assert result["share_of_limit"]["unspool"] > 0
+    assert [r["failed"].keys() for r in answer["results"][:3]] == [{"broken"}] * 3
+    assert "broken failed: ModuleNotFoundError" in err
+    assert sum("absent" in line and "pip install" in line for line in err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--only", "speed"], "training, sampling"),
+        (["--rounds", "0"], "at least 1"),
+        (["--rounds", "many"], "many"),
+        (["--json", "no/such/folder/x.json"], "no/such/folder"),
+    ],
+)
+def test_wrong_input_is_one_line(monkeypatch, capsys, arguments, word):
+    assert command(monkeypatch, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert word in err
