@@ -97,7 +97,7 @@ def test_the_command_writes_what_it_measured(monkeypatch, capsys, tmp_path):
     [
         (["--only", "speed"], "training, sampling"),
         (["--rounds", "0"], "at least 1"),
-        (["--rounds", "many"], "many"),
+        (["--rounds", "many"], "rounds"),
         (["--json", "no/such/folder/x.json"], "no/such/folder"),
     ],
 )

@@ -24,43 +24,18 @@ def sgemm() -> Run:
     return run
 
 
-def reads(size: int, threads: int) -> dict[str, Run]:
-    """A unit reads an array of `size` bytes once, on all cores; the fastest way is the limit.
+def read(size: int, threads: int) -> Run:
+    """A unit reads an array of `size` bytes once, in as many parts as there are threads.
 
-    Both compute x . x, which reads every element once: NumPy's BLAS, one thread for each
-    part, many reads a call; and XLA's sum over rows. Each thread reads the same part every
-    time, as a kernel of sampling does, so what fits in its cache is read from there.
+    It is NumPy's largest int32 of each part, which uses SIMD and lets go of Python's lock.
+    Each thread reads its own part time after time, as a kernel of sampling does: what fits
+    into its cache comes from there.
     """
-    return {"read (BLAS)": _blas_reads(size, threads), "read (XLA)": _xla_reads(size, threads)}
-
-
-def _blas_reads(size: int, threads: int) -> Run:
-    # Below 10,000 elements OpenBLAS starts no threads of its own.
-    block = 8192
-    parts = [
-        np.ones((max(1, size // (4 * threads * block)), block), np.float32) for _ in range(threads)
-    ]
-    read = sum(part.nbytes for part in parts)
+    parts = [np.ones(max(1, size // (4 * threads)), np.int32) for _ in range(threads)]
     pool = ThreadPoolExecutor(threads)
 
-    def repeat(part: np.ndarray, times: int) -> None:
-        for _ in range(times):
-            for row in part:
-                row.dot(row)
-
     def run(units: int) -> None:
-        times = max(1, round(units * size / read))
-        list(pool.map(repeat, parts, [times] * threads))
-
-    return run
-
-
-def _xla_reads(size: int, threads: int) -> Run:
-    x = jnp.ones((threads * 8, size // (threads * 32)))
-    total = jax.jit(lambda x: jnp.sum(x, axis=1))
-
-    def run(units: int) -> None:
-        for _ in range(units):
-            total(x).block_until_ready()
+        repeated = [np.broadcast_to(part, (units, part.size)) for part in parts]  # no copies
+        list(pool.map(lambda rows: np.maximum.reduce(rows, axis=1), repeated))
 
     return run

@@ -1,6 +1,7 @@
 """The benchmark: every contestant and the machine's limits in turn, shape by shape."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigError
@@ -71,24 +72,22 @@ def _training(shape: Shape, rounds: int, target_s: float) -> Result:
 
 def _sampling(shape: Shape, rounds: int, target_s: float) -> Result:
     threads = usable_threads()
-    ways: dict[str, Start] = {}
-    for weights in BYTES:
-        for way, run in limits.reads(shape.token_bytes(weights), threads).items():
-            ways[f"{way} {weights}"] = lambda run=run: run
+    ways: dict[str, Start] = {
+        f"read {weights}": partial(limits.read, shape.token_bytes(weights), threads)
+        for weights in BYTES
+    }
     result = _measure(shape, contestants.samplers(shape, threads), ways, rounds, target_s)
     times = {name: median(one) for name, one in result["seconds"].items()}
-    fastest = {
-        weights: min(times[name] for name in ways if name.endswith(weights)) for weights in BYTES
-    }
+    reading = {weights: times[f"read {weights}"] for weights in BYTES}
     names = {our_name(weights): weights for weights in BYTES}
     return {
         "kind": "sampling",
         **result,
         "needed_bytes": {w: shape.token_bytes(w) for w in BYTES},
-        "limit": {f"{w}_gb_per_s": shape.token_bytes(w) / fastest[w] / 1e9 for w in BYTES},
+        "limit": {f"{w}_gb_per_s": shape.token_bytes(w) / reading[w] / 1e9 for w in BYTES},
         "tokens_per_s": {name: 1 / times[name] for name in times if name not in ways},
         "share_of_limit": {
-            name: fastest[names.get(name, "float32")] / times[name]
+            name: reading[names.get(name, "float32")] / times[name]
             for name in times
             if name not in ways
         },
