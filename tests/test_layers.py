@@ -11,6 +11,7 @@ import unspool
 LAYERS = (
     ("errors", "_version"),
     ("files",),
+    ("heap",),
     ("cells",),
     ("kernels",),
     ("unroll", "bptt", "bidirectional"),

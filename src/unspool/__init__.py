@@ -13,6 +13,7 @@ from .errors import (
     UnknownTokenError,
     UnspoolError,
 )
+from .heap import keep_freed_memory
 from .models.classifier import Classifier
 from .models.generator import Generator
 from .models.language import LanguageModel
@@ -81,3 +82,5 @@ __all__ = [
     "train",
     "unroll",
 ]
+
+keep_freed_memory()  # before XLA starts its threads
