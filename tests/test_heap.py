@@ -27,7 +27,7 @@ print(sum(faults[-5:]) // 5)
 
 
 def page_faults(**environment: str) -> int:
-    """Of the quietest of four gradients of 26 MB blocks each."""
+    """Of a gradient, once the holes between blocks that stay have been used."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
     done = subprocess.run(
         [sys.executable, "-c", STEPS],
