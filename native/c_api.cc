@@ -30,6 +30,8 @@ UNSPOOL_PASS(lstm_backward, LstmBackward)
 UNSPOOL_PASS(gru_forward, GruForward)
 UNSPOOL_PASS(gru_backward, GruBackward)
 UNSPOOL_PASS(weight_gradient, WeightGradient)
+UNSPOOL_PASS(table_rows, TableRows)
+UNSPOOL_PASS(table_gradient, TableGradient)
 
 UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) { unspool::kernels().tanh(x, y, count); }
 

@@ -38,6 +38,11 @@ class Shapes {
   Shapes& units(const Array1& a) { return expect(a.dimensions()[0] == n_.hidden); }
   Shapes& rows(const Lengths& a) { return expect(a.dimensions()[0] == n_.batch); }
 
+  Shapes& expect(bool right) {
+    right_ = right_ && right;
+    return *this;
+  }
+
   // Runs the kernel if they all had.
   template <class Kernel, class Arguments>
   ffi::Error run(Kernel kernel, const Arguments& arguments, int64_t threads) const {
@@ -51,11 +56,6 @@ class Shapes {
   }
 
  private:
-  Shapes& expect(bool right) {
-    right_ = right_ && right;
-    return *this;
-  }
-
   unspool::Sizes n_;
   bool right_ = true;
 };
@@ -160,14 +160,53 @@ ffi::Error GruBackward(Array3 gates, Array3 hn, Array3 hs, Array2 h0, Array2 w_h
            threads);
 }
 
-ffi::Error WeightGradient(Array3 d_recurrent, Array3 hs, Array2 h0, Result2 d_w_hh, int64_t threads) {
-  const unspool::Sizes n = sizes(d_recurrent, h0);
-  const int64_t gates = n.hidden > 0 ? d_recurrent.dimensions()[2] / n.hidden : 1;
+// The last result is the first argument again, in the same place: what is computed from it waits for the gradient, so
+// that XLA does not run another program on the same cores meanwhile.
+ffi::Error WeightGradient(Array3 d, Array3 hs, Array2 h0, Result2 d_weights, Result3, int64_t threads) {
+  const unspool::Sizes n = sizes(d, h0);
+  const int64_t outputs = d.dimensions()[2];
   return Shapes(n)
-      .sequence(d_recurrent, gates).sequence(hs).state(h0).weights(*d_w_hh, gates)
+      .sequence(hs).state(h0)
+      .expect(d.dimensions()[1] == n.batch)
+      .expect(d_weights->dimensions()[0] == outputs && d_weights->dimensions()[1] == n.hidden)
       .run(unspool::kernels().weight_gradient,
-           unspool::WeightGradient{n, gates, d_recurrent.typed_data(), hs.typed_data(), h0.typed_data(),
-                                   d_w_hh->typed_data()},
+           unspool::WeightGradient{n, outputs, d.typed_data(), hs.typed_data(), h0.typed_data(),
+                                   d_weights->typed_data(), nullptr},
+           threads);
+}
+
+// Of y = x W^T + b for N rows: row k of x is the state before row k of d. The last result as above.
+ffi::Error AffineGradient(Array2 d, Array2 x, Result2 d_weights, ffi::Result<Array1> d_bias, Result2,
+                          int64_t threads) {
+  const unspool::Sizes n{x.dimensions()[0], 1, x.dimensions()[1]};
+  const int64_t outputs = d.dimensions()[1];
+  return Shapes(n)
+      .expect(d.dimensions()[0] == n.steps && d_bias->dimensions()[0] == outputs)
+      .expect(d_weights->dimensions()[0] == outputs && d_weights->dimensions()[1] == n.hidden)
+      .run(unspool::kernels().weight_gradient,
+           unspool::WeightGradient{n, outputs, d.typed_data(), x.typed_data() + n.hidden, x.typed_data(),
+                                   d_weights->typed_data(), d_bias->typed_data()},
+           threads);
+}
+
+// Ids of any shape: reshaped afterwards, the rows would be copied.
+ffi::Error TableRows(Array2 table, ffi::Buffer<ffi::S32> ids, ffi::Result<ffi::Buffer<ffi::F32>> out, int64_t threads) {
+  const int64_t rows = ids.element_count(), columns = table.dimensions()[1];
+  return Shapes({})
+      .expect(static_cast<int64_t>(out->element_count()) == rows * columns)
+      .run(unspool::kernels().table_rows,
+           unspool::TableRows{rows, table.dimensions()[0], columns, ids.typed_data(), table.typed_data(),
+                              out->typed_data()},
+           threads);
+}
+
+ffi::Error TableGradient(ffi::Buffer<ffi::S32, 1> ids, Array2 d, Result2 d_table, int64_t threads) {
+  const int64_t rows = d.dimensions()[0], columns = d.dimensions()[1];
+  return Shapes({})
+      .expect(ids.dimensions()[0] == rows && d_table->dimensions()[1] == columns)
+      .run(unspool::kernels().table_gradient,
+           unspool::TableGradient{rows, d_table->dimensions()[0], columns, ids.typed_data(), d.typed_data(),
+                                  d_table->typed_data()},
            threads);
 }
 
@@ -207,7 +246,7 @@ auto make_handler(ffi::Error (*function)(Parameters...)) {
 
 }  // namespace
 
-// The symbols that native_ffi.py registers.
+// The symbols that library.py registers.
 #define UNSPOOL_HANDLER(symbol, function)                                                        \
   extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* symbol(XLA_FFI_CallFrame* frame) { \
     static const auto handler = make_handler(function);                                          \
@@ -223,3 +262,6 @@ UNSPOOL_HANDLER(unspool_ffi_gru_forward, GruForward)
 UNSPOOL_HANDLER(unspool_ffi_gru_inference, GruInference)
 UNSPOOL_HANDLER(unspool_ffi_gru_backward, GruBackward)
 UNSPOOL_HANDLER(unspool_ffi_weight_gradient, WeightGradient)
+UNSPOOL_HANDLER(unspool_ffi_affine_gradient, AffineGradient)
+UNSPOOL_HANDLER(unspool_ffi_table_rows, TableRows)
+UNSPOOL_HANDLER(unspool_ffi_table_gradient, TableGradient)

@@ -68,12 +68,29 @@ struct GruBackward {
   float* d_h0;
 };
 
-// dW_hh (gates * H, H) = the sum over t and b of d_recurrent^T h_{t-1}
+// The weights' gradient of a product over T * B rows: d_weights (P, H) = the sum over t and b of d^T h_{t-1}.
 struct WeightGradient {
   Sizes sizes;
-  int64_t gates;
-  const float *d_recurrent, *hs, *h0;  // (T, B, gates * H), (T, B, H), (B, H)
-  float* d_w_hh;
+  int64_t outputs;          // P
+  const float *d, *hs, *h0;  // (T, B, P), (T, B, H), (B, H)
+  float* d_weights;
+  float* d_bias;  // (P): the sum of d; null where it is not asked for
+};
+
+// Rows (N, P) of a table (V, P) by their ids; NaN for ids outside of it.
+struct TableRows {
+  int64_t rows, entries, columns;  // N, V, P
+  const int32_t* ids;
+  const float* table;
+  float* out;
+};
+
+// The gradient of TableRows: the rows of d (N, P) added up by id, d_table (V, P). Ids outside of the table are left out.
+struct TableGradient {
+  int64_t rows, entries, columns;  // N, V, P
+  const int32_t* ids;
+  const float* d;
+  float* d_table;
 };
 
 // One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
@@ -122,6 +139,8 @@ struct Kernels {
   void (*gru_forward)(const GruForward&, int threads);
   void (*gru_backward)(const GruBackward&, int threads);
   void (*weight_gradient)(const WeightGradient&, int threads);
+  void (*table_rows)(const TableRows&, int threads);
+  void (*table_gradient)(const TableGradient&, int threads);
   void (*generate)(const Generate&, int threads);
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);

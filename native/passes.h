@@ -12,6 +12,8 @@ void lstm_backward(const LstmBackward& io, int threads);
 void gru_forward(const GruForward& io, int threads);
 void gru_backward(const GruBackward& io, int threads);
 void weight_gradient(const WeightGradient& io, int threads);
+void table_rows(const TableRows& io, int threads);
+void table_gradient(const TableGradient& io, int threads);
 void generate(const Generate& io, int threads);
 
 }  // namespace unspool::UNSPOOL_ISA

@@ -74,7 +74,8 @@ void run_all(unspool::Sizes n, int threads, unsigned seed) {
     forward.gates = forward.hn = nullptr;
     kernels.gru_forward(forward, threads);
     Floats d_w_hh(3 * weights);
-    kernels.weight_gradient({n, 3, d_recurrent.data(), hs.data(), h0.data(), d_w_hh.data()}, threads);
+    kernels.weight_gradient({n, 3 * n.hidden, d_recurrent.data(), hs.data(), h0.data(), d_w_hh.data(), d_b_hn.data()},
+                            threads);
   }
 }
 

@@ -1,7 +1,7 @@
-// dW_hh = the sum over t and b of d_recurrent^T h_{t-1}: one product over k = T * B rows, none of them copied elsewhere
-// than into blocks that stay in the caches.
+// d_weights = the sum over t and b of d^T h_{t-1}: one product over k = T * B rows, none of them copied elsewhere than into
+// blocks that stay in the caches.
 //
-// Of kDepth rows, a thread packs its columns of h into panels, then goes over its columns of d_recurrent by tiles of up
+// Of kDepth rows, a thread packs its columns of h into panels, then goes over its columns of d by tiles of up
 // to kTileRows: packed, a tile stays in the first-level cache while the panels pass by from the second. Blocks of k are
 // fixed and each one's sums begin at zero, so results do not depend on the threads, and rounding grows slower than with
 // one long sum.
@@ -50,7 +50,7 @@ class Product {
   explicit Product(const WeightGradient& io)
       : io_(io),
         depth_(io.sizes.steps * io.sizes.batch),
-        rows_(io.gates * io.sizes.hidden),
+        rows_(io.outputs),
         columns_(io.sizes.hidden),
         panels_((columns_ + kPanel - 1) / kPanel) {}
 
@@ -71,8 +71,9 @@ class Product {
 
   void multiply(Range rows, Range panels, float* packed) const {
     const Range columns{panels.begin * kPanel, std::min(panels.end * kPanel, columns_)};
+    if (panels.begin == 0 && io_.d_bias) std::fill_n(io_.d_bias + rows.begin, rows.size(), 0.0f);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
-      std::fill_n(io_.d_w_hh + row * columns_ + columns.begin, columns.size(), 0.0f);
+      std::fill_n(io_.d_weights + row * columns_ + columns.begin, columns.size(), 0.0f);
     }
     for (int64_t k = 0; k < depth_; k += kDepth) {
       const Range block{k, std::min(k + kDepth, depth_)};
@@ -112,13 +113,23 @@ class Product {
   template <int kRows>
   static void add_tile(const Product& all, Range block, int64_t row, Range panels, float* packed) {
     float* tile = packed + panels.size() * kDepth * kPanel;
-    const float* from = all.io_.d_recurrent + block.begin * all.rows_ + row;
+    const float* from = all.io_.d + block.begin * all.rows_ + row;
     for (int64_t k = 0; k < block.size(); ++k) std::copy_n(from + k * all.rows_, kRows, tile + k * kRows);
+    if (panels.begin == 0 && all.io_.d_bias) add_sums<kRows>(tile, block.size(), all.io_.d_bias + row);
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       const Columns to{packed + (panel - panels.begin) * kDepth * kPanel,
-                       all.io_.d_w_hh + row * all.columns_ + panel * kPanel, all.columns_, all.columns_of(panel)};
+                       all.io_.d_weights + row * all.columns_ + panel * kPanel, all.columns_, all.columns_of(panel)};
       add_product(tile, block.size(), to, std::make_integer_sequence<int, kRows>{});
     }
+  }
+
+  template <int kRows>
+  static void add_sums(const float* tile, int64_t depth, float* to) {
+    float sums[kRows] = {};
+    for (int64_t k = 0; k < depth; ++k) {
+      for (int row = 0; row < kRows; ++row) sums[row] += tile[k * kRows + row];
+    }
+    for (int row = 0; row < kRows; ++row) to[row] += sums[row];
   }
 
   using AddTile = void (*)(const Product&, Range block, int64_t row, Range panels, float* packed);

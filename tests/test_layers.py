@@ -11,7 +11,8 @@ import unspool
 LAYERS = (
     ("errors", "_version"),
     ("files",),
-    ("heap",),
+    ("heap", "library"),
+    ("products",),
     ("cells",),
     ("kernels",),
     ("unroll", "bptt", "bidirectional"),

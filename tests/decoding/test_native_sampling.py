@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from support import random_like
-from unspool import ConfigError, LanguageModel, sample
+from unspool import ConfigError, LanguageModel, library, sample
 from unspool.decoding import LanguageStepper, round_weights, sampling
-from unspool.kernels import native
 from unspool.kernels.generate import generate, quantise, round_matrix
 
-needs_native = pytest.mark.skipif(native.why_not() is not None, reason=str(native.why_not()))
+needs_native = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
 
 MODELS = {
     "rnn": {"cell": "rnn", "hidden_size": 70},

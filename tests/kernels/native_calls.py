@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from unspool.kernels.native import find_library
+from unspool.library import find_library
 
 LIBRARY = ctypes.CDLL(str(find_library()))
 ISAS = [
@@ -30,8 +30,8 @@ TOLERANCE = 1e-5
 # ---- calling the C entry points ----
 
 # The fields of the structures in kernels.h after the sizes, each with its shape: s a state (B, H),
-# a digit d a sequence (T, B, d * H) (g: as many as there are gates), w the weights, l the lengths,
-# u one number per unit. Results follow the colon.
+# a digit d a sequence (T, B, d * H) (g: P instead of d * H), w the weights, l the lengths,
+# u one number per unit, p one per output. Results follow the colon.
 FIELDS = {
     "rnn_forward": "projected=1 w_hh=w h0=s lengths=l : hs=1 h_last=s",
     "rnn_backward": "hs=1 w_hh=w lengths=l d_hs=1 d_h_last=s : d_projected=1 d_h0=s",
@@ -41,7 +41,7 @@ FIELDS = {
     "gru_forward": "projected=3 w_hh=w b_hn=u h0=s lengths=l : hs=1 gates=3 hn=1 h_last=s",
     "gru_backward": "gates=3 hn=1 hs=1 h0=s w_hh=w lengths=l d_hs=1 d_h_last=s : "
     "d_projected=3 d_recurrent=3 d_b_hn=s d_h0=s",
-    "weight_gradient": "d_recurrent=g hs=1 h0=s : d_w_hh=w",
+    "weight_gradient": "d=g hs=1 h0=s : d_weights=w d_bias=p",
 }
 GUARD_WORDS = 67  # odd, so that arrays are not aligned to more than 4 bytes
 GUARD = np.float32(np.nan).view(np.uint32) | np.uint32(0x5A5A)  # NaN: whoever reads it shows it
@@ -67,17 +67,19 @@ class Guarded:
 def call(name, sizes, arguments, threads=1, null=(), in_place=None):
     """Run a kernel on guarded copies of the arguments; returns its results by name.
 
-    `sizes` are T, B, H and, for the weight gradient, the number of gates. `null` results are not
-    asked for; `in_place` is a pair (argument, result) that is to be one.
+    `sizes` are T, B, H and, for the weight gradient, the number of outputs P. `null` results are
+    not asked for; `in_place` is a pair (argument, result) that is to be one.
     """
-    steps, batch, hidden, *gates = sizes
+    steps, batch, hidden, *outputs = sizes
     given_fields, result_fields = (
         dict(f.split("=") for f in part.split()) for part in FIELDS[name].split(":")
     )
     guarded = {field: Guarded(arguments[field]) for field in given_fields}
     for field, kind in result_fields.items():
         if kind == "w":
-            shape = gates[0] * hidden, hidden
+            shape = outputs[0], hidden
+        elif kind == "p":
+            shape = (outputs[0],)
         else:
             shape = (batch, hidden) if kind == "s" else (steps, batch, int(kind) * hidden)
         if in_place and field == in_place[1]:
@@ -120,8 +122,10 @@ def run_native(cell, inputs, threads=1, overwrite=False):
         f"{cell}_backward", sizes, inputs | kept, threads, in_place=place.get(f"{cell}_backward")
     )
     d_recurrent = backward.get("d_recurrent", backward["d_projected"])
-    arguments = {"d_recurrent": d_recurrent, "hs": kept["hs"], "h0": inputs["h0"]}
-    return forward | backward | call("weight_gradient", (*sizes, GATES[cell]), arguments, threads)
+    arguments = {"d": d_recurrent, "hs": kept["hs"], "h0": inputs["h0"]}
+    outputs = GATES[cell] * sizes[2]
+    gradient = call("weight_gradient", (*sizes, outputs), arguments, threads, null=("d_bias",))
+    return forward | backward | {"d_w_hh": gradient["d_weights"]}
 
 
 # ---- the reference ----

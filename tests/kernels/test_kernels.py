@@ -21,7 +21,7 @@ from support import (
     random_cell,
     random_like,
 )
-from unspool import LSTM, LSTMState, unroll
+from unspool import LSTM, LSTMState, library, unroll
 from unspool.cells import CELLS
 from unspool.kernels import (
     AUTODIFF,
@@ -29,7 +29,6 @@ from unspool.kernels import (
     PROGRAMS,
     STORED_GATES,
     backend_of,
-    native,
     run,
     scan_loop,
 )
@@ -39,7 +38,7 @@ B, T, H = 3, 6, 4
 LENGTHS = {"full": None, "mixed": [6, 1, 3], "empty": [0, 0, 0], "longer": [9, 6, 7]}
 
 needs_native = pytest.mark.skipif(
-    native.why_not() is not None, reason=f"no native kernels: {native.why_not()}"
+    library.why_not() is not None, reason=f"no native kernels: {library.why_not()}"
 )
 
 
@@ -88,7 +87,8 @@ def test_native_is_what_runs_by_default():
     backend = backend_of(random_cell("lstm", 2, H))
     assert backend.name == NATIVE
     assert (
-        backend.reason == f"C++ kernels for {native.instruction_set()}, {native.threads()} threads"
+        backend.reason
+        == f"C++ kernels for {library.instruction_set()}, {library.threads()} threads"
     )
 
 
@@ -139,12 +139,12 @@ def test_other_precisions_run_through_the_scan():
 
 
 def test_without_the_library_the_scan_runs(monkeypatch):
-    monkeypatch.setattr(native, "find_library", lambda: None)
-    native.why_not.cache_clear()
+    monkeypatch.setattr(library, "find_library", lambda: None)
+    library.why_not.cache_clear()
     try:
         name, reason = backend_of(random_cell("rnn", 2, H))
     finally:
-        native.why_not.cache_clear()
+        library.why_not.cache_clear()
     assert name == STORED_GATES
     assert reason == "the native library was not built: no C++ compiler at installation"
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unspool.kernels import native
+from unspool import library
 
-if native.why_not() is not None:
-    pytest.skip(f"no native kernels: {native.why_not()}", allow_module_level=True)
+if library.why_not() is not None:
+    pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
 from native_calls import (  # after the skip: it needs the library
     CELLS,
@@ -145,16 +145,19 @@ def test_nan_and_infinity_propagate_as_in_the_scan(cell, value, where, isa):
 def test_weight_gradient_is_the_product(gates, steps, batch, hidden, isa):
     LIBRARY.unspool_force_isa(isa.encode())
     rng = np.random.default_rng(6)
-    shapes = {"d_recurrent": (steps, batch, gates * hidden), "hs": (steps, batch, hidden)}
+    shapes = {"d": (steps, batch, gates * hidden), "hs": (steps, batch, hidden)}
     inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     inputs["h0"] = rng.normal(size=(batch, hidden)).astype(np.float32)
     before = np.concatenate([inputs["h0"][None], inputs["hs"][:-1]]).astype(np.float64)
-    sizes = (steps, batch, hidden, gates)
+    sizes = (steps, batch, hidden, gates * hidden)
     one = call("weight_gradient", sizes, inputs)
-    assert_close(one, {"d_w_hh": np.einsum("tbg,tbh->gh", inputs["d_recurrent"], before)})
+    sums = inputs["d"].astype(np.float64).sum((0, 1))
+    product = np.einsum("tbg,tbh->gh", inputs["d"], before)
+    assert_close(one, {"d_weights": product, "d_bias": sums})
     for threads in (2, 3, 7):
         many = call("weight_gradient", sizes, inputs, threads)
-        np.testing.assert_array_equal(many["d_w_hh"], one["d_w_hh"])
+        np.testing.assert_array_equal(many["d_weights"], one["d_weights"])
+        np.testing.assert_array_equal(many["d_bias"], one["d_bias"])
 
 
 # ---- activations ----

@@ -67,8 +67,8 @@ def test_no_array_of_all_logits_is_formed_above_the_limit(monkeypatch: pytest.Mo
         monkeypatch.setattr(softmax, "MAX_LOGITS", limit)
         return str(jax.make_jaxpr(lambda h: token_nats(MODEL, h, TARGETS))(HIDDEN))
 
-    assert f"[{B},{T},{V}]" in program(B * T * V)
-    assert f"[{B},{T},{V}]" not in program(B * T * V - 1)
+    assert f"[{T},{B},{V}]" in program(B * T * V)
+    assert f"[{T},{B},{V}]" not in program(B * T * V - 1)
 
 
 def test_draws_follow_the_log_uniform_distribution():

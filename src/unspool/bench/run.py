@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import ConfigError
-from ..kernels.native import threads as usable_threads
+from ..library import threads as usable_threads
 from . import contestants, limits
 from .contestants import Start, our_name
 from .shapes import BYTES, QUICK_SAMPLING, QUICK_TRAINING, SAMPLING, TRAINING, Shape

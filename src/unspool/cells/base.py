@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..errors import ConfigError
+from ..products import affine, look_up
 
 State = Any  # an array or a NamedTuple of arrays, batch first
 
@@ -57,16 +58,22 @@ class Cell(eqx.Module):
 
 
 def project_inputs(
-    x: Float[Array, "*N D"] | Int[Array, "*N"], w_ih: Float[Array, "P D"]
+    x: Float[Array, "*N D"] | Int[Array, "*N"],
+    w_ih: Float[Array, "P D"],
+    bias: Float[Array, "P"] | None = None,
 ) -> Float[Array, "*N P"]:
-    """`x @ w_ih.T`; for token ids the matching columns of `w_ih`, gathered.
+    """`x @ w_ih.T`, plus `bias`; for token ids the matching columns of `w_ih`, gathered.
 
     A token id stands for its one-hot vector, and the product of a matrix with a one-hot
     vector is one of its columns: no one-hot vector is formed and nothing is multiplied.
     """
-    if jnp.issubdtype(x.dtype, jnp.integer):
-        return w_ih.T[x]
-    return x @ w_ih.T
+    if not jnp.issubdtype(x.dtype, jnp.integer):
+        return x @ w_ih.T if bias is None else affine(x, w_ih, bias)
+    if bias is None:
+        return look_up(w_ih.T, x)
+    if w_ih.shape[1] < x.size:  # the shorter sum
+        return look_up(w_ih.T + bias, x)
+    return look_up(w_ih.T, x) + bias
 
 
 def check_sizes(**sizes: int) -> None:

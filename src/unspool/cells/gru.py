@@ -61,8 +61,9 @@ class GRU(Cell):
         return GRUState(jnp.zeros((batch, self.hidden_size)))
 
     def project(self, x: Float[Array, "*N D"] | Int[Array, "*N"]) -> Float[Array, "*N 3*H"]:
-        a = project_inputs(x, self.w_ih)
-        return (self.norm.inputs(a) if self.norm else a) + self.bias
+        if self.norm:
+            return self.norm.inputs(project_inputs(x, self.w_ih)) + self.bias
+        return project_inputs(x, self.w_ih, self.bias)
 
     def step(self, state: GRUState, projected: Float[Array, "B 3*H"]) -> GRUState:
         (h,) = state

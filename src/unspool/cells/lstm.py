@@ -77,8 +77,9 @@ class LSTM(Cell):
         return LSTMState(zeros, zeros)
 
     def project(self, x: Float[Array, "*N D"] | Int[Array, "*N"]) -> Float[Array, "*N 4*H"]:
-        a = project_inputs(x, self.w_ih)
-        return (self.norm.gates.inputs(a) if self.norm else a) + self.bias
+        if self.norm:
+            return self.norm.gates.inputs(project_inputs(x, self.w_ih)) + self.bias
+        return project_inputs(x, self.w_ih, self.bias)
 
     def step(self, state: LSTMState, projected: Float[Array, "B 4*H"]) -> LSTMState:
         h, c = state

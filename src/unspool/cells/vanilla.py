@@ -53,8 +53,9 @@ class RNN(Cell):
         return RNNState(jnp.zeros((batch, self.hidden_size)))
 
     def project(self, x: Float[Array, "*N D"] | Int[Array, "*N"]) -> Float[Array, "*N H"]:
-        a = project_inputs(x, self.w_ih)
-        return (self.norm.inputs(a) if self.norm else a) + self.bias
+        if self.norm:
+            return self.norm.inputs(project_inputs(x, self.w_ih)) + self.bias
+        return project_inputs(x, self.w_ih, self.bias)
 
     def step(self, state: RNNState, projected: Float[Array, "B H"]) -> RNNState:
         a = state.h @ self.w_hh.T

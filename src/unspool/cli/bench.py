@@ -12,7 +12,7 @@ from .. import bench as benchmark
 from .. import files
 from ..bench.origin import origin
 from ..errors import ConfigError
-from ..kernels.native import threads
+from ..library import threads
 
 
 def bench(

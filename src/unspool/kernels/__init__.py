@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .. import library
 from ..cells import GRU, LSTM, RNN, Cell, State
 from . import native
 from .program import Program, Weights, execute
@@ -47,10 +48,10 @@ def backend_of(cell: Cell) -> Backend:
         return Backend(STORED_GATES, f"the device is {jax.default_backend()}, not a CPU")
     if cell.w_hh.dtype != jnp.float32:  # type: ignore[attr-defined]
         return Backend(STORED_GATES, f"weights are {cell.w_hh.dtype}")  # type: ignore[attr-defined]
-    if native.why_not() is not None:
-        return Backend(STORED_GATES, str(native.why_not()))
+    if library.why_not() is not None:
+        return Backend(STORED_GATES, str(library.why_not()))
     return Backend(
-        NATIVE, f"C++ kernels for {native.instruction_set()}, {native.threads()} threads"
+        NATIVE, f"C++ kernels for {library.instruction_set()}, {library.threads()} threads"
     )
 
 

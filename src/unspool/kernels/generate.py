@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..errors import ConfigError
-from .native import threads
+from ..library import threads
 
 WeightType = Literal["float32", "bfloat16", "int8"]
 

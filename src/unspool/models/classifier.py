@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ..cells.base import check_sizes
 from ..cells.init import uniform
 from ..errors import ConfigError
+from ..products import affine
 from .reader import Reader, live
 
 POOLINGS = ("last", "mean", "max", "attention")
@@ -72,7 +73,7 @@ class Classifier(eqx.Module):
     ) -> Float[Array, "B C"]:
         """Logits of the classes; dropout acts where `key` is given."""
         outputs, last = self.reader(inputs, lengths, key)
-        return self._pool(outputs, last, lengths) @ self.w_out.T + self.b_out
+        return affine(self._pool(outputs, last, lengths), self.w_out, self.b_out)
 
     def _pool(self, outputs: Array, last: Array, lengths: Array) -> Float[Array, "B F"]:
         match self.pooling:

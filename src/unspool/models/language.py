@@ -13,6 +13,7 @@ from ..cells import CELLS, Cell
 from ..cells.base import check_sizes
 from ..cells.init import uniform
 from ..errors import ConfigError
+from ..products import affine, look_up
 from ..unroll import Stack, check_batch, check_rates
 
 CreateCell = Callable[..., Cell]  # (input_size, hidden_size, *, layer_norm, key) -> Cell
@@ -138,7 +139,7 @@ class LanguageModel(eqx.Module):
 
     def logits(self, hidden: Float[Array, "*N H"]) -> Float[Array, "*N V"]:
         """W_out h + b_out."""
-        return hidden @ self.output_weights.T + self.b_out
+        return affine(hidden, self.output_weights, self.b_out)
 
     def _project(self, tokens: Int[Array, "T B"], key: PRNGKeyArray | None) -> Array:
         """The first cell's input half, by indexing a table wherever that is less work."""
@@ -148,8 +149,8 @@ class LanguageModel(eqx.Module):
             return cell.project(tokens) if keep is None else _drop_columns(cell, keep, tokens)
         embedding = self.embedding if keep is None else self.embedding * keep[:, None]
         if self.vocab_size < tokens.size:
-            return cell.project(embedding)[tokens]
-        return cell.project(embedding[tokens])
+            return look_up(cell.project(embedding), tokens)
+        return cell.project(look_up(embedding, tokens))
 
     def _kept_tokens(self, key: PRNGKeyArray | None) -> Float[Array, "V"] | None:
         if key is None or self.dropout_embedding == 0:

@@ -12,6 +12,7 @@ from ..cells import CELLS, Cell
 from ..cells.base import check_sizes
 from ..cells.init import uniform
 from ..errors import ConfigError
+from ..products import look_up
 from ..unroll import check_batch, check_rates, locked_dropout
 
 EMBEDDING_FAN = 100  # embeddings start in +-0.1
@@ -119,7 +120,7 @@ class Reader(eqx.Module):
     def _embed(self, inputs: Array) -> Float[Array, "T B E"]:
         if self.embedding is None:
             return inputs
-        x = self.embedding[inputs]
+        x = look_up(self.embedding, inputs)
         return jnp.sum(x, axis=2) if inputs.ndim == 3 else x
 
 

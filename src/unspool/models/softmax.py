@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..products import affine, look_up
 from .language import LanguageModel
 
 MAX_LOGITS = 2**25  # at most 128 MiB of logits at once
@@ -17,14 +18,15 @@ def token_nats(
     Where the logits of all steps would not fit in 128 MiB they are formed one time step
     at a time, and again in the backward pass.
     """
+    hidden, targets = jnp.swapaxes(hidden, 0, 1), targets.T  # as the layers left them: no copy
     if targets.size * model.vocab_size <= MAX_LOGITS:
-        return cross_entropy(model.logits(hidden), targets)
+        return cross_entropy(model.logits(hidden), targets).T
 
     @jax.checkpoint
     def one_step(x: tuple[Array, Array]) -> Array:
         return cross_entropy(model.logits(x[0]), x[1])
 
-    return jax.lax.map(one_step, (jnp.swapaxes(hidden, 0, 1), targets.T)).T
+    return jax.lax.map(one_step, (hidden, targets)).T
 
 
 def cross_entropy(logits: Float[Array, "*N V"], targets: Int[Array, "*N"]) -> Float[Array, "*N"]:
@@ -53,9 +55,9 @@ def sampled_nats(
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
     drawn = log_uniform(key, samples, size)
-    others = hidden @ w[drawn].T + b[drawn] - log_expected_count(drawn, samples, size)
+    others = affine(hidden, look_up(w, drawn), b[drawn]) - log_expected_count(drawn, samples, size)
     others = jnp.where(drawn == targets[..., None], -jnp.inf, others)
-    true = jnp.sum(hidden * w[targets], axis=-1) + b[targets]
+    true = jnp.sum(hidden * look_up(w, targets), axis=-1) + b[targets]
     return jax.nn.logsumexp(jnp.append(others, true[..., None], axis=-1), axis=-1) - true
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells.base import check_sizes
 from ..cells.init import uniform
+from ..products import affine
 from .reader import Reader
 
 
@@ -46,4 +47,4 @@ class Tagger(eqx.Module):
     ) -> Float[Array, "B T C"]:
         """Logits of the tags at every step; dropout acts where `key` is given."""
         outputs, _ = self.reader(inputs, lengths, key)
-        return jnp.swapaxes(outputs, 0, 1) @ self.w_out.T + self.b_out
+        return jnp.swapaxes(affine(outputs, self.w_out, self.b_out), 0, 1)

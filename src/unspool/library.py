@@ -1,0 +1,88 @@
+"""The native library (native/): finding it, loading it, calling its kernels from compiled programs.
+
+It is built when Unspool is installed on a machine with a C++ compiler.
+"""
+
+import ctypes
+import os
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+LIBRARY = "libunspool_native.so"
+DISABLE = "UNSPOOL_NATIVE"  # set to 0 to run without the library
+
+_HANDLERS = (
+    "rnn_forward", "rnn_backward",
+    "lstm_forward", "lstm_inference", "lstm_backward",
+    "gru_forward", "gru_inference", "gru_backward",
+    "weight_gradient", "affine_gradient", "table_rows", "table_gradient",
+    "generate",
+)  # fmt: skip
+
+
+@cache
+def why_not() -> str | None:
+    """Why the native kernels cannot be used, or None: loads and registers them once."""
+    if os.environ.get(DISABLE) == "0":
+        return f"{DISABLE}=0 is set"
+    path = find_library()
+    if path is None:
+        return "the native library was not built: no C++ compiler at installation"
+    try:
+        library = ctypes.CDLL(str(path))
+        for name in _HANDLERS:
+            entry = getattr(library, f"unspool_ffi_{name}")
+            handler = jax.ffi.pycapsule(entry)  # type: ignore[no-untyped-call]
+            jax.ffi.register_ffi_target(f"unspool_{name}", handler, platform="cpu")
+    except (OSError, AttributeError) as error:
+        return f"the native library could not be loaded: {error}"
+    return None
+
+
+def find_library() -> Path | None:
+    """The library beside this package, or in site-packages for an editable installation."""
+    folders = (Path(__file__).parent, Path(sysconfig.get_path("platlib")) / "unspool")
+    return next((folder / LIBRARY for folder in folders if (folder / LIBRARY).exists()), None)
+
+
+def instruction_set() -> str:
+    """The instruction set that the kernels run with on this processor."""
+    path = find_library()
+    assert path is not None  # `why_not` is asked first
+    name = ctypes.CDLL(str(path)).unspool_isa
+    name.restype = ctypes.c_char_p
+    return str(name().decode())
+
+
+def threads() -> int:
+    """The number of processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def call(name: str, results: tuple[Any, ...], *arguments: Any, reuse: Any = None) -> Any:
+    """Call a kernel; `reuse` maps an argument that XLA may overwrite to a result's place."""
+    kernel = jax.ffi.ffi_call(
+        f"unspool_{name}", results, input_output_aliases=reuse, vmap_method="sequential"
+    )
+    return kernel(*arguments, threads=threads())
+
+
+def shape(*sizes: int) -> jax.ShapeDtypeStruct:
+    """Of a float32 result."""
+    return jax.ShapeDtypeStruct(sizes, jnp.float32)  # type: ignore[no-untyped-call]
+
+
+def applies_to(*arrays: Any) -> bool:
+    """Whether a kernel can take these arrays: float32, on the CPU, with the library there."""
+    return (
+        all(array.dtype == jnp.float32 for array in arrays)
+        and jax.default_backend() == "cpu"
+        and why_not() is None
+    )
