@@ -19,15 +19,15 @@ class Chooser {
 
   // Overwrites the logits. noise is null for the likeliest token.
   int32_t choose(float* logits, const float* noise) {
+    if (noise != nullptr && io_.temperature != 1) {
+      for (int64_t i = 0; i < io_.vocab; ++i) logits[i] /= io_.temperature;
+    }
     for (int64_t i = 0; i < io_.vocab; ++i) {
-      if (std::isnan(logits[i])) return static_cast<int32_t>(i);
+      if (std::isnan(logits[i])) return static_cast<int32_t>(i);  // what follows needs an order
     }
     std::iota(tokens_.begin(), tokens_.end(), 0);
     Token begin = tokens_.begin(), end = tokens_.end();
     if (noise != nullptr) {
-      if (io_.temperature != 1) {
-        for (int64_t i = 0; i < io_.vocab; ++i) logits[i] /= io_.temperature;
-      }
       if (io_.top_k < io_.vocab) end = keep_largest(logits, begin, end);
       if (io_.top_p < 1) begin = keep_likeliest(logits, begin, end);
       for (Token token = begin; token != end; ++token) logits[*token] += noise[*token];

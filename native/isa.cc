@@ -1,4 +1,4 @@
-// Which instruction set the kernels run with.
+// Which instruction set the kernels run with. CMakeLists.txt defines UNSPOOL_HAS_<name> for those that were compiled.
 #include <atomic>
 #include <cstring>
 
@@ -9,14 +9,17 @@ namespace unspool {
 namespace plain {
 extern const Kernels kTable;
 }
-#if defined(__x86_64__)
+#ifdef UNSPOOL_HAS_avx2
 namespace avx2 {
 extern const Kernels kTable;
 }
+#endif
+#ifdef UNSPOOL_HAS_avx512
 namespace avx512 {
 extern const Kernels kTable;
 }
-#elif defined(__aarch64__)
+#endif
+#ifdef UNSPOOL_HAS_neon
 namespace neon {
 extern const Kernels kTable;
 }
@@ -32,11 +35,14 @@ struct Choice {
 // Best first. GCC and Clang's check of the processor includes the operating system's support for its registers.
 const Kernels* find(const char* name) {
   const Choice choices[] = {
-#if defined(__x86_64__)
+#ifdef UNSPOOL_HAS_avx512
       {&avx512::kTable, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")},
+#endif
+#ifdef UNSPOOL_HAS_avx2
       {&avx2::kTable, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-#elif defined(__aarch64__)
+#endif
+#ifdef UNSPOOL_HAS_neon
       {&neon::kTable, true},
 #endif
       {&plain::kTable, true},

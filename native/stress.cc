@@ -1,107 +1,190 @@
-// Runs every kernel over many shapes and thread counts, alone and several at once, for the sanitizers to watch: arrays
-// have exactly the size the kernels may touch. Prints the number of calls; the sanitizer reports the rest.
-#include <cstdio>
-#include <cstdlib>
-#include <random>
+// Runs every kernel over many shapes and thread counts, alone and several at once, for the sanitizers to watch, and
+// compares the numbers of every instruction set and team of threads with those of the plain one on one thread.
+//
+//   stress [quick [FILE]]    prints the largest differences; fails where they are too large
+//
+// FILE gets all numbers of the best instruction set on one thread, each array as its length (int64) and its floats.
+#include <algorithm>
+#include <cmath>
+#include <string>
 #include <thread>
-#include <vector>
 
-#include "kernels.h"
+#include "stress_calls.h"
 
 namespace {
 
-using Floats = std::vector<float>;
+using namespace unspool;
+using namespace unspool::stress;
 
-class Random {
- public:
-  explicit Random(unsigned seed) : engine_(seed) {}
+// Of an array's largest number, or of 0.1 where the terms of a sum have cancelled to less. Contraction to fused
+// multiply-adds and the order of sums differ between instruction sets.
+constexpr double kTolerance = 3e-5;
+constexpr double kDifferentTokens = 0.002;  // near ties are rare
 
-  Floats floats(int64_t count) {
-    Floats values(count);
-    for (float& value : values) value = normal_(engine_);
-    return values;
-  }
-
-  std::vector<int32_t> lengths(int64_t batch, int64_t steps) {
-    std::vector<int32_t> values(batch);
-    for (int32_t& value : values) value = std::uniform_int_distribution<int32_t>(0, steps)(engine_);
-    return values;
-  }
-
- private:
-  std::mt19937 engine_;
-  std::normal_distribution<float> normal_;
+struct Report {
+  double difference = 0, activation_error = 0;
+  int64_t calls = 0, tokens = 0, different_tokens = 0;
 };
 
-// Both passes of every cell, on arrays of their own.
-void run_all(unspool::Sizes n, int threads, unsigned seed) {
-  const unspool::Kernels& kernels = unspool::kernels();
-  const int64_t state = n.batch * n.hidden, sequence = n.steps * state, weights = n.hidden * n.hidden;
-  Random random(seed);
-  const Floats projected = random.floats(4 * sequence), w_hh = random.floats(4 * weights);
-  const Floats b_hn = random.floats(n.hidden);
-  const Floats h0 = random.floats(state), c0 = random.floats(state);
-  const Floats d_hs = random.floats(sequence), d_last = random.floats(state);
-  const std::vector<int32_t> lengths = random.lengths(n.batch, n.steps);
-  const int32_t* ends = lengths.data();
-  {
-    Floats hs(sequence), h_last(state), d_projected(sequence), d_h0(state);
-    kernels.rnn_forward({n, projected.data(), w_hh.data(), h0.data(), ends, hs.data(), h_last.data()}, threads);
-    kernels.rnn_backward({n, hs.data(), w_hh.data(), ends, d_hs.data(), d_last.data(), d_projected.data(), d_h0.data()},
-                         threads);
+double difference(const Results& a, const Results& b) {
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    double distance = 0, size = 0.1;
+    for (size_t j = 0; j < a[i].size(); ++j) {
+      const double gap = std::abs(static_cast<double>(a[i][j]) - b[i][j]);
+      distance = gap <= distance ? distance : gap;  // NaN comes through
+      size = std::max<double>(size, std::abs(b[i][j]));
+    }
+    const double relative = distance / size;
+    worst = relative <= worst ? worst : relative;
   }
-  {
-    Floats hs(sequence), cs(sequence), gates(4 * sequence), h_last(state), c_last(state);
-    Floats d_projected(4 * sequence), d_h0(state), d_c0(state);
-    unspool::LstmForward forward{n,    projected.data(), w_hh.data(), h0.data(),    c0.data(),    ends,
-                                 hs.data(), cs.data(),   gates.data(), h_last.data(), c_last.data()};
-    kernels.lstm_forward(forward, threads);
-    kernels.lstm_backward({n, gates.data(), cs.data(), c0.data(), w_hh.data(), ends, d_hs.data(), d_last.data(),
-                           d_last.data(), d_projected.data(), d_h0.data(), d_c0.data()},
-                          threads);
-    forward.cs = forward.gates = nullptr;
-    kernels.lstm_forward(forward, threads);
+  return worst;
+}
+
+std::FILE* numbers = nullptr;
+
+void write(const Results& results) {
+  for (const Floats& array : results) {
+    const auto count = static_cast<int64_t>(array.size());
+    std::fwrite(&count, sizeof count, 1, numbers);
+    std::fwrite(array.data(), sizeof(float), array.size(), numbers);
   }
-  {
-    Floats hs(sequence), gates(3 * sequence), hn(sequence), h_last(state);
-    Floats d_projected(3 * sequence), d_recurrent(3 * sequence), d_b_hn(state), d_h0(state);
-    unspool::GruForward forward{n,    projected.data(), w_hh.data(),  b_hn.data(), h0.data(),
-                                ends, hs.data(),        gates.data(), hn.data(),   h_last.data()};
-    kernels.gru_forward(forward, threads);
-    kernels.gru_backward({n, gates.data(), hn.data(), hs.data(), h0.data(), w_hh.data(), ends, d_hs.data(),
-                          d_last.data(), d_projected.data(), d_recurrent.data(), d_b_hn.data(), d_h0.data()},
-                         threads);
-    forward.gates = forward.hn = nullptr;
-    kernels.gru_forward(forward, threads);
-    Floats d_w_hh(3 * weights);
-    kernels.weight_gradient({n, 3 * n.hidden, d_recurrent.data(), hs.data(), h0.data(), d_w_hh.data(), d_b_hn.data()},
-                            threads);
+}
+
+void write(const Generated& generated) { write(generated.states); }
+
+using Isas = std::vector<std::pair<std::string, Report>>;
+
+// For every instruction set in `isas` and 1 to 3 threads: calls `run` and adds to its report.
+template <class Run, class Compare>
+void against_plain(Isas& isas, const Run& run, const Compare& compare) {
+  force_isa("plain");
+  const auto expected = run(1);
+  for (auto& [isa, report] : isas) {
+    force_isa(isa.c_str());
+    for (int threads : {1, 2, 3}) {
+      compare(run(threads), expected, report);
+      ++report.calls;
+    }
   }
+  if (numbers != nullptr) write(run(1));
+}
+
+void add_difference(const Results& found, const Results& expected, Report& report) {
+  const double gap = difference(found, expected);
+  report.difference = gap <= report.difference ? report.difference : gap;
+}
+
+void train(Isas& isas, Sizes sizes, unsigned seed) {
+  const Inputs inputs(sizes, seed);
+  for (const auto& run : {run_rnn, run_lstm, run_gru, run_table}) {
+    against_plain(isas, [&](int threads) { return run(inputs, threads); }, add_difference);
+  }
+}
+
+void generate_all(Isas& isas, Network network, unsigned seed) {
+  for (WeightType type : {WeightType::kFloat32, WeightType::kBfloat16, WeightType::kInt8}) {
+    for (int gates : {1, 3, 4}) {
+      network.type = type, network.gates = gates;
+      against_plain(
+          isas, [&](int threads) { return generate(network, threads, seed); },
+          [](const Generated& found, const Generated& expected, Report& report) {
+            add_difference(found.states, expected.states, report);
+            for (size_t i = 0; i < found.tokens.size(); ++i) {
+              ++report.tokens;
+              report.different_tokens += found.tokens[i] != expected.tokens[i];
+            }
+          });
+      ++seed;
+    }
+  }
+}
+
+// tanh and sigmoid for floats of every exponent, against double; below the smallest normal float 0 is right.
+double activation_error() {
+  Floats x, y;
+  for (uint64_t bits = 0; bits < 1ull << 32; bits += 9973) {
+    const auto word = static_cast<uint32_t>(bits);
+    float value;
+    std::memcpy(&value, &word, sizeof value);
+    if (!std::isnan(value)) x.push_back(value);
+  }
+  y.resize(x.size());
+  double worst = 0;
+  const auto compare = [&](auto exact) {
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double wanted = exact(static_cast<double>(x[i]));
+      const double error = (std::abs(y[i] - wanted) - 1.2e-38) / std::max(std::abs(wanted), 1e-30);
+      worst = error <= worst ? worst : error;
+    }
+  };
+  kernels().tanh(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  compare([](double v) { return std::tanh(v); });
+  kernels().sigmoid(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  compare([](double v) { return 1 / (1 + std::exp(-v)); });
+  return worst;
+}
+
+// Several callers share the idle threads.
+void at_once(int repeats) {
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([=] {
+      for (int repeat = 0; repeat < repeats; ++repeat) {
+        const Inputs inputs({20, 20 + i, 70}, repeat);
+        for (const auto& run : {run_rnn, run_lstm, run_gru, run_table}) run(inputs, 1 + (i + repeat) % 3);
+        generate({4, WeightType::kFloat32, 3, 1 + i, 130, 130, 70}, 1 + (i + repeat) % 3, repeat);
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+// Sizes that fill no vector, tile or panel; the last ones are large enough for three threads that share units or rows.
+void run_shapes(Isas& isas, bool quick) {
+  const std::vector<int64_t> batches = quick ? std::vector<int64_t>{3, 14} : std::vector<int64_t>{1, 3, 14, 29};
+  const std::vector<int64_t> hiddens =
+      quick ? std::vector<int64_t>{1, 33} : std::vector<int64_t>{1, 7, 16, 33, 70, 130};
+  unsigned seed = 0;
+  for (int64_t batch : batches) {
+    for (int64_t hidden : hiddens) {
+      for (int64_t steps : {1, 5, 40}) {
+        if (!quick || steps == 5) train(isas, {steps, batch, hidden}, ++seed);
+      }
+      const int64_t vocab = hidden % 2 ? 67 : 1, inputs = batch % 2 ? 0 : hidden + 3;
+      generate_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);
+    }
+  }
+  for (const Sizes& sizes : {Sizes{40, 1, 130}, Sizes{12, 29, 70}, Sizes{9, 31, 130}}) train(isas, sizes, ++seed);
+  for (int64_t inputs : {0, 40}) generate_all(isas, {0, {}, 3, 7, 700, 130, inputs}, ++seed);
+}
+
+bool right(const std::string& isa, const Report& report) {
+  return report.difference <= (isa == "plain" ? 0 : kTolerance) && report.activation_error <= 1e-6 &&
+         report.different_tokens <= (isa == "plain" ? 0 : kDifferentTokens * report.tokens);
 }
 
 }  // namespace
 
-int main() {
-  const int64_t batches[] = {1, 3, 14, 29}, hiddens[] = {1, 7, 16, 33, 70, 130};
-  int calls = 0;
+int main(int argc, char** argv) {
+  const bool quick = argc > 1 && std::string(argv[1]) == "quick";
+  if (argc > 2) numbers = std::fopen(argv[2], "wb");
+  Isas isas;
   for (const char* isa : {"plain", "neon", "avx2", "avx512"}) {
-    if (!unspool::force_isa(isa)) continue;
-    for (int64_t batch : batches) {
-      for (int64_t hidden : hiddens) {
-        for (int64_t steps : {1, 5, 40}) {
-          for (int threads : {1, 2, 3}) run_all({steps, batch, hidden}, threads, ++calls);
-        }
-      }
-    }
-    std::vector<std::thread> callers;
-    for (int i = 0; i < 4; ++i) {
-      callers.emplace_back([i] {
-        for (int repeat = 0; repeat < 10; ++repeat) run_all({20, 20 + i, 70}, 1 + i % 3, repeat);
-      });
-    }
-    for (std::thread& caller : callers) caller.join();
-    calls += 40;
+    if (force_isa(isa)) isas.push_back({isa, {}});
   }
-  std::printf("%d calls of every kernel\n", calls);
-  return calls > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  run_shapes(isas, quick);
+  if (numbers != nullptr) std::fclose(numbers);
+  bool all_right = true;
+  for (auto& [isa, report] : isas) {
+    force_isa(isa.c_str());
+    at_once(quick ? 2 : 10);
+    report.activation_error = activation_error();
+    std::printf("%s: %lld calls, difference from plain %.1e, %lld of %lld tokens differ, activations %.1e\n",
+                isa.c_str(), static_cast<long long>(report.calls), report.difference,
+                static_cast<long long>(report.different_tokens), static_cast<long long>(report.tokens),
+                report.activation_error);
+    all_right = all_right && right(isa, report);
+  }
+  return all_right ? EXIT_SUCCESS : EXIT_FAILURE;
 }
