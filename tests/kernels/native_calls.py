@@ -51,7 +51,8 @@ class Guarded:
     """An array between guard words."""
 
     def __init__(self, array):
-        self.words = np.full(array.size + 2 * GUARD_WORDS, GUARD, np.uint32)
+        assert array.nbytes % 4 == 0
+        self.words = np.full(array.nbytes // 4 + 2 * GUARD_WORDS, GUARD, np.uint32)
         self.array = self.words[GUARD_WORDS:-GUARD_WORDS].view(array.dtype).reshape(array.shape)
         self.array[...] = array
 
