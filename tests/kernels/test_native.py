@@ -298,12 +298,15 @@ def prepared_calls():
         inputs = draw_inputs(cell, *sizes, seed=5)
         inputs["lengths"][:] = sizes[0]
         inputs |= {name: array.copy() for name, array in run_native(cell, inputs).items()}
-        inputs.setdefault("d_recurrent", inputs["d_projected"])
+        inputs["d"] = inputs.get("d_recurrent", inputs["d_projected"])
+        inputs["d_weights"], inputs["d_bias"] = inputs["d_w_hh"], np.zeros(len(inputs["d_w_hh"]))
         for name in (f"{cell}_forward", f"{cell}_backward", "weight_gradient"):
             fields = [f.split("=")[0] for f in FIELDS[name].split() if f != ":"]
-            gates = [GATES[cell]] if name == "weight_gradient" else []
+            outputs = [GATES[cell] * sizes[2]] if name == "weight_gradient" else []
             addresses = [inputs[field].ctypes.data for field in fields]
-            packed = (ctypes.c_int64 * (3 + len(gates) + len(fields)))(*sizes, *gates, *addresses)
+            packed = (ctypes.c_int64 * (3 + len(outputs) + len(fields)))(
+                *sizes, *outputs, *addresses
+            )
             packed.arrays = inputs
             calls.append((getattr(LIBRARY, f"unspool_{name}"), packed))
     rng = np.random.default_rng(6)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unspool import library
 from unspool.decoding import Temperature, TopK, TopP
-from unspool.kernels import native
 
-if native.why_not() is not None:
-    pytest.skip(f"no native kernels: {native.why_not()}", allow_module_level=True)
+if library.why_not() is not None:
+    pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
 from generate_calls import (  # after the skip: it needs the library
     WEIGHTS,
