@@ -16,10 +16,12 @@ from .errors import (
 from .heap import keep_freed_memory
 from .models.classifier import Classifier
 from .models.generator import Generator
+from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
 from .models.tagger import Tagger
-from .run import ClassifierRun, GeneratorRun, Run, TaggerRun, load
+from .run import ClassifierRun, GeneratorRun, GlimpseRun, Run, TaggerRun, load
 from .tasks.generate import GenerateTask
+from .tasks.glimpse import GlimpseTask
 from .tasks.labelled import ClassifyTask, TagTask
 from .tasks.language import LanguageTask
 from .tasks.task import Evaluation, Task
@@ -53,6 +55,9 @@ __all__ = [
     "GenerateTask",
     "Generator",
     "GeneratorRun",
+    "GlimpseClassifier",
+    "GlimpseRun",
+    "GlimpseTask",
     "LSTMState",
     "LabelledData",
     "LanguageModel",

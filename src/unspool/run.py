@@ -5,6 +5,7 @@ from typing import Any
 
 from .runs.base import LoadedRun, require
 from .runs.generator import GeneratorRun
+from .runs.glimpse import GlimpseRun
 from .runs.labelled import ClassifierRun, LabelledRun, TaggerRun
 from .runs.text import Run
 from .training.directory import read_config
@@ -12,6 +13,7 @@ from .training.directory import read_config
 __all__ = [
     "ClassifierRun",
     "GeneratorRun",
+    "GlimpseRun",
     "LabelledRun",
     "LoadedRun",
     "Run",
@@ -24,15 +26,16 @@ KINDS: dict[str, type[LoadedRun]] = {
     "classifier": ClassifierRun,
     "tagger": TaggerRun,
     "generator": GeneratorRun,
+    "glimpse": GlimpseRun,
 }
 
 
 def load(path: str | Path, model: Any = None) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
-    Returns a `Run` for a language model, a `ClassifierRun`, `TaggerRun` or `GeneratorRun` for
-    these. `model` gives the structure where config.json cannot, for cells of your own. Raises
-    RunError where the directory is no run, or is damaged, or has no weights yet.
+    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun` or
+    `GeneratorRun` for these. `model` gives the structure where config.json cannot, for cells of
+    your own. Raises RunError where the directory is no run, or is damaged, or has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from unspool.data import LabelledData, is_series, read_labelled
+from unspool.data import LabelledData, form_of, read_labelled
 from unspool.data.labelled import Rows, class_names, held_out, label_ids, one_line
 from unspool.errors import ConfigError, DataError, RunError
 
@@ -155,8 +155,8 @@ def test_the_vocabulary_is_that_of_the_training_part(write):
 
 def test_series_and_texts_do_not_mix(write, tmp_path):
     np.savez(tmp_path / "s.npz", series=np.ones((4, 3, 2)), labels=[0, 1, 0, 1])
-    assert is_series(tmp_path / "s.npz")
-    with pytest.raises(DataError, match="must both hold series, or both texts"):
+    assert form_of(tmp_path / "s.npz") == "series"
+    with pytest.raises(DataError, match="must both hold texts, or series, or images"):
         LabelledData.read(tmp_path / "s.npz", val=write("b.txt", "x abc\n"))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unspool.data import LabelledData, SeriesEncoder, is_series, read_series
+from unspool.data import LabelledData, SeriesEncoder, form_of, read_series
 from unspool.errors import DataError
 
 TS = "# a comment\n@problemName Two\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n7,8:9,10:b\n"
@@ -25,7 +25,7 @@ def test_npz(tmp_path):
 def test_csv(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("series,label,x,y\na,u,1,2\na,u,3,4\nb,v,5,6\n")
-    assert is_series(path)
+    assert form_of(path) == "series"
     rows, labels, where = read_series(path)
     assert [row.tolist() for row in rows] == [[[1, 2], [3, 4]], [[5, 6]]]
     assert (labels, where) == (["u", "v"], [f"{path} row 2", f"{path} row 4"])
@@ -65,7 +65,7 @@ def test_bad_text_files(tmp_path, name, text, message):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.ones(3)}, "must have the arrays `series` and `labels`, has x"),
+        ({"x": np.ones(3)}, "must have the arrays `series` (or `images`) and `labels`, has x"),
         ({"series": np.ones(3)}, "series must be numbers (B, T, D), got shape (3,)"),
         ({"series": np.ones((2, 3, 1))}, "has no labels"),
         ({"series": np.ones((2, 3, 1)), "labels": [1]}, "labels must have shape (2,), got (1,)"),

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from test_resume import assert_same, outcome
 
@@ -20,6 +21,8 @@ def make(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labelled")
     (folder / "lines.txt").write_text(LINES)
     (folder / "words.txt").write_text(WORDS)
+    images = np.random.default_rng(0).normal(size=(24, 6, 6))
+    np.savez(folder / "images.npz", images=images, labels=[0, 1] * 12)
 
     def make(kind):
         if kind == "tag":
@@ -30,6 +33,12 @@ def make(tmp_path_factory):
             data = LabelledData.read(folder / "lines.txt", lines=True, tokens="char")
             model = unspool.Generator.create(**data.model_options(), **SIZES)
             return model, unspool.GenerateTask(data, batch=4)
+        if kind == "glimpse":
+            data = LabelledData.read(folder / "images.npz", val_fraction=0.3)
+            model = unspool.GlimpseClassifier.create(
+                2, data.encoder.shape, glimpses=2, glimpse_size=4, **SIZES
+            )
+            return model, unspool.GlimpseTask(data, batch=4, copies=2)
         data = LabelledData.read(folder / "lines.txt", val_fraction=0.3)
         model = unspool.Classifier.create(**data.model_options(), embedding_size=4, **SIZES)
         return model, unspool.ClassifyTask(data, batch=4)
@@ -37,7 +46,7 @@ def make(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("kind", ["classify", "tag", "generate"])
+@pytest.mark.parametrize("kind", ["classify", "tag", "generate", "glimpse"])
 def test_a_resumed_run_is_one_that_was_never_stopped(kind, make, tmp_path):
     list(unspool.train(*make(kind), run=tmp_path / "straight", **OPTIONS))
     for stop in (7, 16, 99):

@@ -8,6 +8,7 @@ import typer
 from ..errors import ConfigError
 from ..recipes import toml
 from ..recipes.generate import GENERATOR
+from ..recipes.glimpse import LOOKER
 from ..recipes.labelled import CLASSIFIER, TAGGER
 from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
@@ -34,7 +35,16 @@ Labelled = Annotated[
     _sources(
         "TRAIN",
         "A .tsv or .csv with columns label and text, lines `LABEL text`, a folder with a folder "
-        "or a LABEL.txt for each class, or series of numbers: .ts, .npz, .csv.",
+        "or a LABEL.txt for each class, series of numbers: .ts, .npz, .csv, or images: see "
+        "`unspool train glimpse --help`.",
+    ),
+]
+Images = Annotated[
+    list[str] | None,
+    _sources(
+        "IMAGES",
+        "IDX files such as MNIST's train-images-idx3-ubyte[.gz], whose labels are found beside "
+        "it, an .npz with `images` (B, H, W) or (B, H, W, C) and `labels`, or sklearn:digits.",
     ),
 ]
 Tagged = Annotated[
@@ -135,11 +145,11 @@ _command(
     CLASSIFIER,
     Labelled,
     _NO_LABELS,
-    f"""Train a classifier of texts or of series of numbers.
+    f"""Train a classifier of texts, of series of numbers, or of images read as sequences.
 
     unspool train classify train.tsv --val dev.tsv --run runs/sentiment
 
-    Defaults depend on the tokens (word, char, ...) or on reading series. {_SAVES}""",
+    Defaults depend on the tokens (word, char, ...) or on reading series or images. {_SAVES}""",
 )
 _command(
     TAGGER,
@@ -160,4 +170,14 @@ _command(
     unspool train generate names/ --run runs/names
 
     {_SAVES}""",
+)
+_command(
+    LOOKER,
+    Images,
+    "a file of images must be named",
+    f"""Train a classifier that looks at images in a few glimpses, where it chooses to.
+
+    unspool train glimpse sklearn:digits --run runs/digits
+
+    What to look at is learned by REINFORCE (Mnih et al. 2014). {_SAVES}""",
 )

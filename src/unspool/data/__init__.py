@@ -2,9 +2,18 @@
 
 from .corpora import CORPORA
 from .dataset import LabelledData, encode_rows
-from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder, words_of
+from .encoders import (
+    LAYOUTS,
+    Encoder,
+    ImageEncoder,
+    SeriesEncoder,
+    TextEncoder,
+    load_encoder,
+    words_of,
+)
+from .images import read_images
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import BOUNDARY, Rows, is_series, one_line, read_labelled, read_texts
+from .labelled import BOUNDARY, Rows, form_of, one_line, read_labelled, read_texts
 from .sequences import Batch, Buckets, Sequences, bucket_bounds
 from .series import read_series
 from .sources import open_sources, read_pieces
@@ -16,10 +25,12 @@ __all__ = [
     "BOUNDARY",
     "CORPORA",
     "KINDS",
+    "LAYOUTS",
     "Batch",
     "Buckets",
     "Chunk",
     "Encoder",
+    "ImageEncoder",
     "LabelledData",
     "Lanes",
     "Rows",
@@ -35,12 +46,13 @@ __all__ = [
     "encode_rows",
     "evaluation_chunks",
     "fingerprint_sources",
-    "is_series",
+    "form_of",
     "load_encoder",
     "load_vocabulary",
     "one_line",
     "open_sources",
     "open_tokens",
+    "read_images",
     "read_labelled",
     "read_pieces",
     "read_series",

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from .. import files
 from ..errors import ConfigError, DataError, RunError
-from .encoders import Encoder, SeriesEncoder, TextEncoder, load_encoder
-from .labelled import Rows, class_names, held_out, is_series, label_ids, one_line, read_labelled
+from .encoders import Encoder, ImageEncoder, SeriesEncoder, TextEncoder, load_encoder
+from .labelled import Rows, class_names, form_of, held_out, label_ids, one_line, read_labelled
 from .sequences import Sequences, load_sequences, save_sequences
 
 DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
@@ -39,27 +39,33 @@ class LabelledData:
         aligned: bool = False,
         lines: bool = False,
         seed: int = 0,
+        image: str = "rows",
+        patch: int = 4,
         **encoding: Any,
     ) -> Self:
         """Read `source` and `val` (see `read_labelled`); without `val`, a share of every label
         of the source is held out, the same for the same seed.
 
-        With `lines` the texts are single lines to generate, and get START and END. `encoding`
-        are the options of `TextEncoder.build`. The vocabulary, or the mean and deviation of
-        series, come from the training part alone. Raises DataError naming file and row.
+        With `lines` the texts are single lines to generate, and get START and END. `image` and
+        `patch` are the layout of images (see `ImageEncoder`), `encoding` the options of
+        `TextEncoder.build`. The vocabulary, or the mean and deviation of numbers, come from the
+        training part alone. Raises DataError naming file and row.
         """
         rows = read_labelled(source, aligned=aligned)
         if val is None:
             train, val_rows = map(rows.take, held_out(rows.labels, val_fraction, seed))
         else:
             train, val_rows = rows, read_labelled(val, aligned=aligned)
-        if is_series(source) != is_series(source if val is None else val):
-            raise DataError(f"{source} and {val} must both hold series, or both texts")
+        form = form_of(source)
+        if val is not None and form_of(val) != form:
+            raise DataError(f"{source} and {val} must both hold texts, or series, or images")
         if lines:
             train, val_rows = one_line(train), one_line(val_rows)
         labels = tuple(class_names(train, str(source)))
         encoder: Encoder
-        if is_series(source):
+        if form == "images":
+            encoder = ImageEncoder.build(train.rows, image, patch)
+        elif form == "series":
             encoder = SeriesEncoder.build(train.rows)
         elif aligned and encoding.get("tokens", "word") != "word":
             raise ConfigError(f"tokens must be word for tags of words, got {encoding['tokens']!r}")
@@ -110,7 +116,7 @@ class LabelledData:
         """What a model must know of the data."""
         if isinstance(self.encoder, TextEncoder):
             return {"classes": len(self.labels), "vocab_size": self.encoder.table_size}
-        return {"classes": len(self.labels), "input_size": len(self.encoder.mean)}
+        return {"classes": len(self.labels), "input_size": self.encoder.width}
 
 
 def encode_rows(rows: Rows, encoder: Encoder, labels: tuple[str, ...]) -> Sequences:

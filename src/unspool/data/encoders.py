@@ -1,4 +1,4 @@
-"""From what a user has (a text, a list of words, a series of numbers) to a network's inputs."""
+"""From what a user has (a text, words, a series of numbers, an image) to a network's inputs."""
 
 import re
 from collections import Counter
@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zlib import crc32
 
 import numpy as np
 
-from ..errors import DataError, RunError
+from ..errors import ConfigError, DataError, RunError
+from .images import size_of
 from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
 
 # n't and the like stay whole in texts that are split already, and are split off in others.
 _WORD = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]+")
+LAYOUTS = ("rows", "columns", "patches")
 _AFFIXES = 8  # hashed features of a word beside the word itself
 
 
@@ -30,6 +32,8 @@ class TextEncoder:
     of features: its id, its first 1 to 3 and last 1 to 4 letters and its shape (capitals,
     digits), so that unknown words tell something too. Texts are cut after `max_length` tokens.
     """
+
+    form: ClassVar[str] = "text"
 
     vocab: Vocabulary
     affixes: int = 0
@@ -68,7 +72,7 @@ class TextEncoder:
     def describe(self) -> dict[str, Any]:
         """JSON values; the vocabulary is in a file of its own."""
         return {
-            "kind": "text",
+            "kind": self.form,
             "tokens": self.vocab.kind,
             "affixes": self.affixes,
             "max_length": self.max_length,
@@ -96,8 +100,15 @@ class TextEncoder:
 class SeriesEncoder:
     """Series (T, D) of numbers to mean 0 and deviation 1 of the training part, by column."""
 
+    form: ClassVar[str] = "series"
+
     mean: np.ndarray
     std: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Numbers a step."""
+        return len(self.mean)
 
     @classmethod
     def build(cls, series: Sequence[np.ndarray]) -> "SeriesEncoder":
@@ -108,7 +119,7 @@ class SeriesEncoder:
 
     def describe(self) -> dict[str, Any]:
         """JSON values: everything there is."""
-        return {"kind": "series", "mean": self.mean.tolist(), "std": self.std.tolist()}
+        return {"kind": self.form, "mean": self.mean.tolist(), "std": self.std.tolist()}
 
     def encode(self, series: np.ndarray) -> np.ndarray:
         """(x - mean) / std, float32; DataError for another width."""
@@ -123,16 +134,98 @@ class SeriesEncoder:
         """Nothing to write: `describe` says it all."""
 
 
-Encoder = TextEncoder | SeriesEncoder
+@dataclass(frozen=True, eq=False)
+class ImageEncoder:
+    """Images (H, W, C) to sequences (T, D), pixels to mean 0 and deviation 1 of the training
+    part, by channel.
+
+    `layout` "rows": a step is a row from left to right, T = H and D = W C; "columns": a column
+    from top to bottom; "patches": a square of `patch` x `patch` pixels, read like lines of a
+    text, zero (the mean) where it reaches over the right or the lower edge.
+    """
+
+    form: ClassVar[str] = "images"
+
+    shape: tuple[int, int, int]
+    mean: np.ndarray
+    std: np.ndarray
+    layout: str = "rows"
+    patch: int = 4
+
+    @classmethod
+    def build(
+        cls, images: Sequence[np.ndarray], layout: str = "rows", patch: int = 4
+    ) -> "ImageEncoder":
+        """Mean and standard deviation over all pixels of all images; 1 for a constant channel.
+
+        Raises ConfigError for an unknown layout, or a patch below 1 or wider than the images.
+        """
+        height, width, channels = images[0].shape
+        if layout not in LAYOUTS:
+            raise ConfigError(f"image must be one of {', '.join(LAYOUTS)}, got {layout!r}")
+        if layout == "patches" and not 1 <= patch <= min(height, width):
+            size = size_of(images[0].shape)
+            raise ConfigError(f"patch must be from 1 to the images' size, {size}, got {patch}")
+        means = [image.mean(axis=(0, 1), dtype=np.float64) for image in images]
+        mean = np.mean(means, axis=0)
+        squares = [np.mean((image - mean) ** 2, axis=(0, 1)) for image in images]
+        std = np.sqrt(np.mean(squares, axis=0))
+        return cls((height, width, channels), mean, np.where(std > 0, std, 1.0), layout, patch)
+
+    @property
+    def width(self) -> int:
+        """Numbers a step."""
+        height, width, channels = self.shape
+        side = {"rows": width, "columns": height, "patches": self.patch**2}[self.layout]
+        return side * channels
+
+    def describe(self) -> dict[str, Any]:
+        """JSON values: everything there is."""
+        return {
+            "kind": self.form,
+            "shape": list(self.shape),
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "layout": self.layout,
+            "patch": self.patch,
+        }
+
+    def encode(self, image: np.ndarray) -> np.ndarray:
+        """The sequence (T, D), float32; DataError for an image of another size."""
+        if image.shape != self.shape:
+            raise DataError(
+                f"images must be {size_of(self.shape)}, as in training, got {size_of(image.shape)}"
+            )
+        pixels = ((image - self.mean) / self.std).astype(np.float32)
+        if self.layout == "rows":
+            return pixels.reshape(len(pixels), -1)
+        if self.layout == "columns":
+            return pixels.swapaxes(0, 1).reshape(pixels.shape[1], -1)
+        below, right = (-size % self.patch for size in self.shape[:2])
+        pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)))
+        down, across = (size // self.patch for size in pixels.shape[:2])
+        squares = pixels.reshape(down, self.patch, across, self.patch, -1).swapaxes(1, 2)
+        return squares.reshape(down * across, -1)
+
+    def save(self, directory: Path) -> None:
+        """Nothing to write: `describe` says it all."""
+
+
+Encoder = TextEncoder | SeriesEncoder | ImageEncoder
 
 
 def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
     """The encoder that `describe` described, with the vocabulary in `directory`."""
     try:
-        if description["kind"] == "series":
-            return SeriesEncoder(np.array(description["mean"]), np.array(description["std"]))
-        vocab = load_vocabulary(directory)
-        return TextEncoder(vocab, description["affixes"], description["max_length"])
+        given = dict(description)
+        kind = given.pop("kind")
+        if kind == "text":
+            vocab = load_vocabulary(directory)
+            return TextEncoder(vocab, given["affixes"], given["max_length"])
+        mean, std = np.array(given.pop("mean")), np.array(given.pop("std"))
+        if kind == "series":
+            return SeriesEncoder(mean, std)
+        return ImageEncoder(tuple(given.pop("shape")), mean, std, **given)
     except (KeyError, TypeError) as error:
         raise RunError(f"{directory} is damaged: its inputs are not described: {error}") from error
 

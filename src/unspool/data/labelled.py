@@ -4,20 +4,23 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from .images import DIGITS, is_images, read_images
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .sources import read_pieces
 
+Form = Literal["text", "series", "images"]
 BOUNDARY = "\n"  # START and END of a text to generate, which is one line
 
 
 class Rows(NamedTuple):
-    """N sequences and their labels. `rows` are texts, lists of words or arrays (T, D); `labels`
-    a string each, or a list of strings with one a step; `where` says "FILE row 7" of each.
+    """N sequences and their labels. `rows` are texts, lists of words, arrays (T, D) or images
+    (H, W, C); `labels` a string each, or a list of strings with one a step; `where` says
+    "FILE row 7" of each.
     """
 
     rows: list[Any]
@@ -29,9 +32,15 @@ class Rows(NamedTuple):
         return Rows(*([column[i] for i in numbers] for column in self))
 
 
-def is_series(source: str | Path) -> bool:
-    """Whether a source holds series of numbers: .npz, .ts, or a CSV with a column `series`."""
-    return Path(source).suffix in SERIES_SUFFIXES or is_series_table(Path(source))
+def form_of(source: str | Path) -> Form:
+    """What a source holds. Series are .npz, .ts, or a CSV with a column `series`; images are
+    IDX files, an .npz with an array `images`, or scikit-learn's digits.
+    """
+    if is_images(source):
+        return "images"
+    if Path(source).suffix in SERIES_SUFFIXES or is_series_table(Path(source)):
+        return "series"
+    return "text"
 
 
 def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
@@ -41,12 +50,17 @@ def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
     folder of texts a class, or with one LABEL.txt of lines a class; other files have lines
     `LABEL text`. One label a step (`aligned`): .conllu and .conll (CoNLL-U, words and universal
     tags), other files with lines `WORD TAG` and an empty line after each sentence. Series of
-    numbers: see `read_series`. Raises DataError naming the file and row.
+    numbers: see `read_series`; images: see `read_images`. Raises DataError naming the file and
+    row.
     """
-    path = Path(source)
-    if not path.exists():
+    path, form = Path(source), form_of(source)
+    if not path.exists() and str(source) != DIGITS:
         raise DataError(f"{path} does not exist: give a file or folder of labelled sequences")
-    if is_series(path):
+    if form == "images":
+        if aligned:
+            raise DataError(f"{source} has images with one label each: there are no steps to tag")
+        found = Rows(*read_images(source))
+    elif form == "series":
         found = Rows(*read_series(path, aligned=aligned))
     elif aligned:
         found = _collect(_sentences(path))

@@ -49,15 +49,22 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
     return rows, labels, where
 
 
-def _read_npz(path: Path, aligned: bool) -> Series:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; DataError where it is none."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path} is not a readable .npz file: {error}") from error
+
+
+def _read_npz(path: Path, aligned: bool) -> Series:
+    arrays = read_arrays(path)
     if "series" not in arrays:
         names = ", ".join(arrays) or "nothing"
-        raise DataError(f"{path} must have the arrays `series` and `labels`, has {names}")
+        raise DataError(
+            f"{path} must have the arrays `series` (or `images`) and `labels`, has {names}"
+        )
     series = np.asarray(arrays["series"])
     series = series[..., None] if series.ndim == 2 else series
     if series.ndim != 3 or not np.issubdtype(series.dtype, np.number):

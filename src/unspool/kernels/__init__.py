@@ -12,7 +12,7 @@ from . import native
 from .program import Program, Weights, execute
 from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop
 
-__all__ = ["NATIVE", "Backend", "backend_of", "run", "scan_loop"]
+__all__ = ["NATIVE", "Backend", "backend_of", "one_by_one", "run", "scan_loop"]
 
 
 class Backend(NamedTuple):
@@ -53,6 +53,11 @@ def backend_of(cell: Cell) -> Backend:
     return Backend(
         NATIVE, f"C++ kernels for {library.instruction_set()}, {library.threads()} threads"
     )
+
+
+def one_by_one(cell: Cell) -> Backend:
+    """The time loop of a model that calls `step` itself, as its next input depends on the state."""
+    return Backend(AUTODIFF, "the next input depends on the state")
 
 
 def run(

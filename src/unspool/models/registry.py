@@ -7,16 +7,18 @@ import jax
 
 from ..cells import CELLS, Cell
 from ..errors import RunError
-from ..kernels import backend_of
+from ..kernels import backend_of, one_by_one
 from .classifier import Classifier
 from .generator import Generator
+from .glimpse import GlimpseClassifier
 from .language import LanguageModel
 from .tagger import Tagger
 
-LABELLERS = {"classifier": Classifier, "tagger": Tagger}
+LABELLERS = {"classifier": Classifier, "tagger": Tagger, "glimpse": GlimpseClassifier}
 BUILDERS: dict[Any, Callable[..., Any]] = {
     "classifier": Classifier.create,
     "tagger": Tagger.create,
+    "glimpse": GlimpseClassifier.create,
     "generator": Generator.create,
     "language": lambda vocab_size, **options: LanguageModel.create(vocab_size, **options),
 }
@@ -55,7 +57,8 @@ def _describe_language(model: LanguageModel) -> dict[str, Any]:
 def backends(model: Any) -> tuple[str, ...]:
     """For each cell of a model, what runs its time loop and why."""
     leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, Cell))
-    chosen = [backend_of(leaf) for leaf in leaves if isinstance(leaf, Cell)]
+    choose = one_by_one if isinstance(model, GlimpseClassifier) else backend_of
+    chosen = [choose(leaf) for leaf in leaves if isinstance(leaf, Cell)]
     return tuple(f"{backend.name} ({backend.reason})" for backend in chosen)
 
 

@@ -8,11 +8,11 @@ from ..data import LabelledData
 from ..models.generator import Generator
 from ..tasks.generate import GenerateTask
 from ..training.config import option
-from .labelled import LabelledOptions, LabelledRecipe
+from .labelled import LabelledRecipe, SequenceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(LabelledOptions):
+class GenerateOptions(SequenceOptions):
     """Every option of `unspool train generate`."""
 
     tokens: str = option("char", "what a token is", choices=("char", "byte", "bpe"))

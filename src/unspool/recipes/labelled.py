@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import LabelledData, is_series
+from ..data import LAYOUTS, LabelledData, form_of
 from ..errors import ConfigError
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
@@ -17,17 +17,14 @@ from .recipe import DATA, Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledOptions(TrainingConfig):
-    """What all three share. Defaults depend on what is read: see `defaults`."""
+    """What all of them share. Defaults depend on what is read: see `defaults`."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    layers: int = option(1, "number of recurrent layers", at_least=1)
     hidden: int = option(128, "units a layer and direction", at_least=1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
     )
-    vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
-    min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
     val: str | None = option(None, "a held-out file of the same form")
     val_fraction: float = option(
         0.1, "share of every label that is held out without --val", above=0, below=1
@@ -36,7 +33,16 @@ class LabelledOptions(TrainingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderOptions(LabelledOptions):
+class SequenceOptions(LabelledOptions):
+    """What classifiers, taggers and generators share."""
+
+    layers: int = option(1, "number of recurrent layers", at_least=1)
+    vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
+    min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions(SequenceOptions):
     """What classifiers and taggers share."""
 
     bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
@@ -55,6 +61,8 @@ class ClassifyOptions(ReaderOptions):
     tokens: str = option("word", "what a token is", choices=("word", "char", "byte", "bpe"))
     max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
     pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
+    image: str = option("rows", "what a step of an image is", choices=LAYOUTS)
+    patch: int = option(4, "pixels a side of a patch of an image", at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +87,10 @@ CLASSIFY: dict[str, dict[str, Any]] = {
         "max_steps": 500, "eval_every": 25, "pooling": "max",
     },
 }  # fmt: skip
+CLASSIFY["images"] = {
+    **CLASSIFY["series"], "hidden": 128, "dropout_tokens": 0.2, "average": 0.998,
+    "max_steps": 2000, "eval_every": 100,
+}  # fmt: skip
 CLASSIFY["byte"] = CLASSIFY["char"]
 CLASSIFY["bpe"] = {**CLASSIFY["word"], "affixes": 0}
 
@@ -96,14 +108,16 @@ class LabelledRecipe(Recipe):
 
     aligned: bool
     lines: bool = False
+    encoding: tuple[str, ...] = (
+        "tokens", "affixes", "vocab_size", "min_count", "max_length", "image", "patch",
+    )  # fmt: skip
     task_class: type[LabelledTask]
     by_input: dict[str, dict[str, Any]]
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those of the kind of tokens, or of series of numbers."""
-        if sources and is_series(sources[0]):
-            return self.by_input["series"]
-        return self.by_input.get(given.get("tokens", "word"), {})
+        """Those of the kind of tokens, or of series of numbers, or of images."""
+        form = form_of(sources[0]) if sources else "text"
+        return self.by_input.get(given.get("tokens", "word") if form == "text" else form, {})
 
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> LabelledData:
         """One source, and the held-out file where one is named."""
@@ -126,11 +140,11 @@ class LabelledRecipe(Recipe):
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
         if len(sources) != 1:
             raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
-        names = ("tokens", "affixes", "vocab_size", "min_count", "max_length")
-        encoding = {name: getattr(options, name) for name in names if hasattr(options, name)}
+        names = (name for name in self.encoding if hasattr(options, name))
         return LabelledData.read(
             sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-            aligned=self.aligned, lines=self.lines, **encoding,
+            aligned=self.aligned, lines=self.lines,
+            **{name: getattr(options, name) for name in names},
         )  # fmt: skip
 
 

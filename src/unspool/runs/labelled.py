@@ -14,11 +14,13 @@ from ..data import (
     Sequences,
     TextEncoder,
     encode_rows,
+    form_of,
     load_encoder,
     read_labelled,
 )
 from ..errors import DataError, RunError
 from ..models.classifier import Classifier
+from ..models.glimpse import GlimpseClassifier
 from ..models.tagger import Tagger
 from ..tasks.labelled import (
     evaluate_classifier,
@@ -50,9 +52,9 @@ class LabelledRun(LoadedRun):
         return {"encoder": encoder, "labels": tuple(task["labels"])}
 
     @property
-    def reads_text(self) -> bool:
-        """Whether it labels texts, not series of numbers."""
-        return isinstance(self.encoder, TextEncoder)
+    def reads(self) -> str:
+        """What it labels: text, series or images."""
+        return self.encoder.form
 
     def read(
         self, sources: tuple[str, ...], prepare: Callable[[Rows], Rows] = lambda rows: rows
@@ -65,19 +67,27 @@ class LabelledRun(LoadedRun):
         if len(sources) > 1:
             raise DataError(f"name one file to evaluate on, got {len(sources)}")
         rows = read_labelled(sources[0], aligned=self.aligned)
-        if isinstance(rows.rows[0], np.ndarray) == self.reads_text:
-            wants = "texts" if self.reads_text else "series of numbers"
-            raise DataError(f"{sources[0]}: {self.path} reads {wants}, which this file has not")
+        if form_of(sources[0]) != self.reads:
+            raise DataError(
+                f"{sources[0]}: {self.path} reads {self.reads}, which this file has not"
+            )
         return encode_rows(prepare(rows), self.encoder, self.labels)
 
-    def log_probabilities(self, rows: Sequence[Any]) -> list[np.ndarray]:
-        """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence."""
+    def log_probabilities(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[np.ndarray]:
+        """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence.
+
+        `where` names the sequences in errors, otherwise they are counted.
+        """
         if not rows:
             return []
-        encoded = [self.encoder.encode(row) for row in rows]
-        for number, ids in enumerate(encoded, start=1):
-            if len(ids) == 0:
-                raise DataError(f"sequence {number} is empty: there is nothing to label")
+        encoded = []
+        for place, row in zip(where or _counted(rows), rows, strict=True):
+            try:
+                encoded.append(self.encoder.encode(row))
+            except DataError as error:
+                raise DataError(f"{place}: {error}") from error
+            if len(encoded[-1]) == 0:
+                raise DataError(f"{place} is empty: there is nothing to label")
         return log_probabilities(self.model, unlabelled(encoded))
 
 
@@ -88,14 +98,15 @@ class ClassifierRun(LabelledRun):
     what: ClassVar[str] = "a classifier: use `unspool classify`"
     aligned: ClassVar[bool] = False
 
-    model: Classifier
+    model: Classifier | GlimpseClassifier
 
-    def classify(self, rows: Sequence[Any]) -> list[dict[str, float]]:
-        """For each text (or array (T, D)) the probabilities of the labels, highest first.
+    def classify(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[dict[str, float]]:
+        """For each text, series (T, D) or image (H, W, C) the probabilities of the labels,
+        highest first. `where` names the rows in errors.
 
         run.classify(["a gripping film"])  ->  [{"1": 0.97, "0": 0.03}]
         """
-        found = [np.exp(log_p) for log_p in self.log_probabilities(rows)]
+        found = [np.exp(log_p) for log_p in self.log_probabilities(rows, where)]
         return [{self.labels[i]: float(p[i]) for i in np.argsort(-p, kind="stable")} for p in found]
 
     def evaluate(self, *sources: str) -> Evaluation:
@@ -112,14 +123,19 @@ class TaggerRun(LabelledRun):
 
     model: Tagger
 
-    def tag(self, rows: Sequence[Any]) -> list[list[str]]:
-        """For each list of words (or array (T, D)) the likeliest tag of every step.
+    def tag(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[list[str]]:
+        """For each list of words (or array (T, D)) the likeliest tag of every step. `where`
+        names the rows in errors.
 
         run.tag([["The", "dog", "barks"]])  ->  [["DET", "NOUN", "VERB"]]
         """
-        found = self.log_probabilities(rows)
+        found = self.log_probabilities(rows, where)
         return [[self.labels[i] for i in log_p.argmax(axis=-1)] for log_p in found]
 
     def evaluate(self, *sources: str) -> Evaluation:
         """Loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
         return evaluate_tagger(self.model, self.read(sources), self.labels)
+
+
+def _counted(rows: Sequence[Any]) -> list[str]:
+    return [f"sequence {number}" for number in range(1, len(rows) + 1)]

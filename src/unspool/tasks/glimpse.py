@@ -1,0 +1,65 @@
+"""Images named after a few glimpses: what to look at is learned from rewards."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..cells.base import check_sizes
+from ..data import LabelledData
+from ..models.glimpse import GlimpseClassifier, Looks
+from ..models.softmax import cross_entropy
+from .labelled import ClassifyTask
+
+
+class GlimpseTask(ClassifyTask):
+    """One label an image: -ln p(label), REINFORCE for the places, and the baseline's error.
+
+    Every image of a batch is looked at `copies` times, at places drawn independently. The loss
+    is the mean over all of them of `loss_terms`' sum. Evaluation looks at the mean places; the
+    best model is the most accurate. The data's images are read as rows.
+    """
+
+    kind = "glimpse"
+
+    def __init__(
+        self, data: LabelledData, *, batch: int = 32, copies: int = 1, seed: int = 0
+    ) -> None:
+        super().__init__(data, batch=batch, seed=seed)
+        check_sizes(copies=copies)
+        self.copies = copies
+
+    def describe(self) -> dict[str, Any]:
+        """As of every labelled task, and the number of copies."""
+        return {**super().describe(), "copies": self.copies}
+
+    def loss(
+        self, model: GlimpseClassifier, batch: Any, state: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Any]:
+        """Mean over the batch's images and their copies."""
+        inputs, targets, lengths = (jnp.repeat(x, self.copies, axis=0) for x in batch)
+        terms = loss_terms(model.look(inputs, key), targets, model.std)
+        real = lengths > 0
+        return jnp.sum(jnp.where(real, sum(terms), 0.0)) / jnp.sum(real), state
+
+
+def loss_terms(
+    looks: Looks, targets: Any, std: float
+) -> tuple[Float[Array, "B"], Float[Array, "B"], Float[Array, "B"]]:
+    """-ln p(label); -sum_t (R - b_t) ln p(l_t | m_t); the mean over t of (R - b_t)^2.
+
+    R is 1 where the likeliest label is right, else 0; t runs from 2, as the first place is not
+    chosen. In the second term R - b_t is a constant, so that its gradient is an unbiased
+    estimate of that of -E[R] with respect to the location network (Williams 1992); b_t, which
+    has not seen l_t, only takes variance away.
+    """
+    reward = (jnp.argmax(looks.logits, axis=-1) == targets).astype(jnp.float32)
+    advantage = reward - looks.baselines[1:]
+    deviation = (looks.locations[1:] - looks.means[1:]) / std
+    log_p = -0.5 * jnp.sum(deviation**2, axis=-1)  # but for a constant
+    reinforce = -jnp.sum(jax.lax.stop_gradient(advantage) * log_p, axis=0)
+    nats = cross_entropy(looks.logits, targets)
+    if len(advantage) == 0:  # one glimpse: nothing is chosen
+        return nats, reinforce, reinforce
+    return nats, reinforce, jnp.mean(advantage**2, axis=0)
