@@ -299,7 +299,10 @@ def prepared_calls():
         inputs["lengths"][:] = sizes[0]
         inputs |= {name: array.copy() for name, array in run_native(cell, inputs).items()}
         inputs["d"] = inputs.get("d_recurrent", inputs["d_projected"])
-        inputs["d_weights"], inputs["d_bias"] = inputs["d_w_hh"], np.zeros(len(inputs["d_w_hh"]))
+        inputs["d_weights"], inputs["d_bias"] = (
+            inputs["d_w_hh"],
+            np.zeros(len(inputs["d_w_hh"]), np.float32),
+        )
         for name in (f"{cell}_forward", f"{cell}_backward", "weight_gradient"):
             fields = [f.split("=")[0] for f in FIELDS[name].split() if f != ":"]
             outputs = [GATES[cell] * sizes[2]] if name == "weight_gradient" else []
