@@ -17,9 +17,10 @@ using Lengths = ffi::Buffer<ffi::S32, 1>;
 using Result2 = ffi::Result<Array2>;
 using Result3 = ffi::Result<Array3>;
 
-// (T, B, H) from the first state (B, H) and a sequence (T, B, gates * H).
-unspool::Sizes sizes(const Array3& sequence, const Array2& state) {
-  return {sequence.dimensions()[0], state.dimensions()[0], state.dimensions()[1]};
+// From weights (directions * gates * H, H), the first state (B, directions * H) and a sequence (T, B, ...).
+unspool::Sizes sizes(const Array3& sequence, const Array2& state, const Array2& w_hh) {
+  const int64_t hidden = w_hh.dimensions()[1];
+  return {sequence.dimensions()[0], state.dimensions()[0], hidden, state.dimensions()[1] == 2 * hidden ? 2 : 1};
 }
 
 // Collects whether every array has the shape the sizes call for.
@@ -29,13 +30,15 @@ class Shapes {
 
   Shapes& sequence(const Array3& a, int64_t gates = 1) {
     return expect(a.dimensions()[0] == n_.steps && a.dimensions()[1] == n_.batch &&
-                  a.dimensions()[2] == gates * n_.hidden);
+                  a.dimensions()[2] == n_.directions * gates * n_.hidden);
   }
-  Shapes& state(const Array2& a) { return expect(a.dimensions()[0] == n_.batch && a.dimensions()[1] == n_.hidden); }
+  Shapes& state(const Array2& a) {
+    return expect(a.dimensions()[0] == n_.batch && a.dimensions()[1] == n_.directions * n_.hidden);
+  }
   Shapes& weights(const Array2& a, int64_t gates) {
-    return expect(a.dimensions()[0] == gates * n_.hidden && a.dimensions()[1] == n_.hidden);
+    return expect(a.dimensions()[0] == n_.directions * gates * n_.hidden && a.dimensions()[1] == n_.hidden);
   }
-  Shapes& units(const Array1& a) { return expect(a.dimensions()[0] == n_.hidden); }
+  Shapes& units(const Array1& a) { return expect(a.dimensions()[0] == n_.directions * n_.hidden); }
   Shapes& rows(const Lengths& a) { return expect(a.dimensions()[0] == n_.batch); }
 
   Shapes& expect(bool right) {
@@ -62,7 +65,7 @@ class Shapes {
 
 ffi::Error RnnForward(Array3 projected, Array2 w_hh, Array2 h0, Lengths lengths, Result3 hs, Result2 h_last,
                       int64_t threads) {
-  const unspool::Sizes n = sizes(projected, h0);
+  const unspool::Sizes n = sizes(projected, h0, w_hh);
   return Shapes(n)
       .sequence(projected).weights(w_hh, 1).state(h0).rows(lengths).sequence(*hs).state(*h_last)
       .run(unspool::kernels().rnn_forward,
@@ -73,7 +76,7 @@ ffi::Error RnnForward(Array3 projected, Array2 w_hh, Array2 h0, Lengths lengths,
 
 ffi::Error RnnBackward(Array3 hs, Array2 w_hh, Lengths lengths, Array3 d_hs, Array2 d_h_last, Result3 d_projected,
                        Result2 d_h0, int64_t threads) {
-  const unspool::Sizes n = sizes(hs, d_h_last);
+  const unspool::Sizes n = sizes(hs, d_h_last, w_hh);
   return Shapes(n)
       .sequence(hs).weights(w_hh, 1).rows(lengths).sequence(d_hs).state(d_h_last).sequence(*d_projected).state(*d_h0)
       .run(unspool::kernels().rnn_backward,
@@ -84,7 +87,7 @@ ffi::Error RnnBackward(Array3 hs, Array2 w_hh, Lengths lengths, Array3 d_hs, Arr
 
 ffi::Error LstmForward(Array3 projected, Array2 w_hh, Array2 h0, Array2 c0, Lengths lengths, Result3 hs, Result3 cs,
                        Result3 gates, Result2 h_last, Result2 c_last, int64_t threads) {
-  const unspool::Sizes n = sizes(projected, h0);
+  const unspool::Sizes n = sizes(projected, h0, w_hh);
   return Shapes(n)
       .sequence(projected, 4).weights(w_hh, 4).state(h0).state(c0).rows(lengths)
       .sequence(*hs).sequence(*cs).sequence(*gates, 4).state(*h_last).state(*c_last)
@@ -97,7 +100,7 @@ ffi::Error LstmForward(Array3 projected, Array2 w_hh, Array2 h0, Array2 c0, Leng
 
 ffi::Error LstmInference(Array3 projected, Array2 w_hh, Array2 h0, Array2 c0, Lengths lengths, Result3 hs,
                          Result2 h_last, Result2 c_last, int64_t threads) {
-  const unspool::Sizes n = sizes(projected, h0);
+  const unspool::Sizes n = sizes(projected, h0, w_hh);
   return Shapes(n)
       .sequence(projected, 4).weights(w_hh, 4).state(h0).state(c0).rows(lengths)
       .sequence(*hs).state(*h_last).state(*c_last)
@@ -110,7 +113,7 @@ ffi::Error LstmInference(Array3 projected, Array2 w_hh, Array2 h0, Array2 c0, Le
 
 ffi::Error LstmBackward(Array3 gates, Array3 cs, Array2 c0, Array2 w_hh, Lengths lengths, Array3 d_hs, Array2 d_h_last,
                         Array2 d_c_last, Result3 d_projected, Result2 d_h0, Result2 d_c0, int64_t threads) {
-  const unspool::Sizes n = sizes(gates, c0);
+  const unspool::Sizes n = sizes(gates, c0, w_hh);
   return Shapes(n)
       .sequence(gates, 4).sequence(cs).state(c0).weights(w_hh, 4).rows(lengths).sequence(d_hs).state(d_h_last)
       .state(d_c_last).sequence(*d_projected, 4).state(*d_h0).state(*d_c0)
@@ -123,7 +126,7 @@ ffi::Error LstmBackward(Array3 gates, Array3 cs, Array2 c0, Array2 w_hh, Lengths
 
 ffi::Error GruForward(Array3 projected, Array2 w_hh, Array1 b_hn, Array2 h0, Lengths lengths, Result3 hs, Result3 gates,
                       Result3 hn, Result2 h_last, int64_t threads) {
-  const unspool::Sizes n = sizes(projected, h0);
+  const unspool::Sizes n = sizes(projected, h0, w_hh);
   return Shapes(n)
       .sequence(projected, 3).weights(w_hh, 3).units(b_hn).state(h0).rows(lengths)
       .sequence(*hs).sequence(*gates, 3).sequence(*hn).state(*h_last)
@@ -136,7 +139,7 @@ ffi::Error GruForward(Array3 projected, Array2 w_hh, Array1 b_hn, Array2 h0, Len
 
 ffi::Error GruInference(Array3 projected, Array2 w_hh, Array1 b_hn, Array2 h0, Lengths lengths, Result3 hs,
                         Result2 h_last, int64_t threads) {
-  const unspool::Sizes n = sizes(projected, h0);
+  const unspool::Sizes n = sizes(projected, h0, w_hh);
   return Shapes(n)
       .sequence(projected, 3).weights(w_hh, 3).units(b_hn).state(h0).rows(lengths).sequence(*hs).state(*h_last)
       .run(unspool::kernels().gru_forward,
@@ -148,7 +151,7 @@ ffi::Error GruInference(Array3 projected, Array2 w_hh, Array1 b_hn, Array2 h0, L
 ffi::Error GruBackward(Array3 gates, Array3 hn, Array3 hs, Array2 h0, Array2 w_hh, Lengths lengths, Array3 d_hs,
                        Array2 d_h_last, Result3 d_projected, Result3 d_recurrent, Result2 d_b_hn, Result2 d_h0,
                        int64_t threads) {
-  const unspool::Sizes n = sizes(gates, h0);
+  const unspool::Sizes n = sizes(gates, h0, w_hh);
   return Shapes(n)
       .sequence(gates, 3).sequence(hn).sequence(hs).state(h0).weights(w_hh, 3).rows(lengths).sequence(d_hs)
       .state(d_h_last).sequence(*d_projected, 3).sequence(*d_recurrent, 3).state(*d_b_hn).state(*d_h0)
@@ -162,16 +165,17 @@ ffi::Error GruBackward(Array3 gates, Array3 hn, Array3 hs, Array2 h0, Array2 w_h
 
 // The last result is the first argument again, in the same place: what is computed from it waits for the gradient, so
 // that XLA does not run another program on the same cores meanwhile.
-ffi::Error WeightGradient(Array3 d, Array3 hs, Array2 h0, Result2 d_weights, Result3, int64_t threads) {
-  const unspool::Sizes n = sizes(d, h0);
+ffi::Error WeightGradient(Array3 d, Array3 hs, Array2 h0, Lengths lengths, Result2 d_weights, Result3,
+                          int64_t threads) {
+  const unspool::Sizes n = sizes(d, h0, *d_weights);
   const int64_t outputs = d.dimensions()[2];
   return Shapes(n)
-      .sequence(hs).state(h0)
+      .sequence(hs).state(h0).rows(lengths)
       .expect(d.dimensions()[1] == n.batch)
       .expect(d_weights->dimensions()[0] == outputs && d_weights->dimensions()[1] == n.hidden)
       .run(unspool::kernels().weight_gradient,
            unspool::WeightGradient{n, outputs, d.typed_data(), hs.typed_data(), h0.typed_data(),
-                                   d_weights->typed_data(), nullptr},
+                                   lengths.typed_data(), d_weights->typed_data(), nullptr},
            threads);
 }
 
@@ -185,7 +189,7 @@ ffi::Error AffineGradient(Array2 d, Array2 x, Result2 d_weights, ffi::Result<Arr
       .expect(d_weights->dimensions()[0] == outputs && d_weights->dimensions()[1] == n.hidden)
       .run(unspool::kernels().weight_gradient,
            unspool::WeightGradient{n, outputs, d.typed_data(), x.typed_data() + n.hidden, x.typed_data(),
-                                   d_weights->typed_data(), d_bias->typed_data()},
+                                   nullptr, d_weights->typed_data(), d_bias->typed_data()},
            threads);
 }
 

@@ -11,32 +11,38 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 3;
   static constexpr int kSequences = 3;
-  explicit Forward(const GruForward& io) : ForwardStep(io.sizes, io.lengths), io_(io) {}
+  Forward(const GruForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, 3 * hidden_}, {io_.hs, hidden_}, {io_.hn, hidden_}};
     return all[i];
   }
 
-  WeightView weights(int gate) const { return {io_.w_hh + gate * hidden_ * hidden_, 1, hidden_}; }
+  WeightView weights(int gate) const {
+    return {io_.w_hh + (direction_ * 3 + gate) * hidden_ * hidden_, 1, hidden_};
+  }
 
   void start(int64_t row, Range units, float* carry) const {
-    const float* h0 = io_.h0 + row * hidden_;
+    const int64_t state = state_row(row, hidden_);
+    const float* h0 = io_.h0 + state;
     std::copy(h0 + units.begin, h0 + units.end, carry + units.begin);
-    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + row * hidden_ + units.begin);
+    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + state + units.begin);
   }
 
   void update(At at, const Vec* sums, const float* now, float* next) const {
-    const int64_t length = this->length(at.row);
-    if (at.t >= length) return write(at, Vec{}, Vec{}, Vec{}, Vec{}, Vec{});
+    const Vec h_before = load(now + at.unit, at.lanes);
+    if (!is_live(at.t, at.row)) {
+      store(next + at.unit, h_before, at.lanes);
+      return write(at, Vec{}, Vec{}, Vec{}, Vec{}, Vec{});
+    }
     const float* p = io_.projected + in_sequence(at, 3 * hidden_);
     const Vec r = sigmoid(load(p, at.lanes) + sums[0]);
     const Vec z = sigmoid(load(p + hidden_, at.lanes) + sums[1]);
-    const Vec m = sums[2] + load(io_.b_hn + at.unit, at.lanes);
+    const Vec m = sums[2] + load(io_.b_hn + direction_ * hidden_ + at.unit, at.lanes);
     const Vec n = tanh(load(p + 2 * hidden_, at.lanes) + r * m);
-    const Vec h = (1.0f - z) * n + z * load(now + at.unit, at.lanes);
+    const Vec h = (1.0f - z) * n + z * h_before;
     store(next + at.unit, h, at.lanes);
-    if (at.t == length - 1) store(io_.h_last + in_state(at), h, at.lanes);
+    if (is_last(at)) store(io_.h_last + in_state(at), h, at.lanes);
     write(at, r, z, n, m, h);
   }
 
@@ -62,7 +68,7 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 5;
-  explicit Backward(const GruBackward& io) : BackwardStep(io.sizes, io.lengths), io_(io) {}
+  Backward(const GruBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return 3 * hidden_; }
   Sequence sequence(int i) const {
@@ -74,27 +80,29 @@ class Backward : public BackwardStep {
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh, hidden_, 1}; }
+  WeightView weights(int) const { return {io_.w_hh + direction_ * 3 * hidden_ * hidden_, hidden_, 1}; }
   void start(int64_t row, Range units, float*) const {
-    std::fill_n(io_.d_b_hn + row * hidden_ + units.begin, units.size(), 0.0f);
+    std::fill_n(io_.d_b_hn + state_row(row, hidden_) + units.begin, units.size(), 0.0f);
   }
 
   // d_h0 holds d_h z until the next step.
   void update(At at, const Vec* sums, const float*, float* next) const {
-    const int64_t state = in_state(at), length = this->length(at.row);
-    const Vec from_later = at.t == length - 1 ? load(io_.d_h_last + state, at.lanes)
-                                              : sums[0] + load(io_.d_h0 + state, at.lanes);
-    if (at.t < 0) return store(io_.d_h0 + state, from_later, at.lanes);
-    if (at.t >= length) return write(at, Vec{}, Vec{}, Vec{}, Vec{});
+    const int64_t state = in_state(at);
+    const Vec from_later = has_product(at.t, at.row) ? sums[0] + load(io_.d_h0 + state, at.lanes)
+                                                     : load(io_.d_h_last + state, at.lanes);
+    if (!is_live(at.t, at.row)) {
+      if (is_before_first(at)) store(io_.d_h0 + state, from_later, at.lanes);
+      if (is_step(at.t)) write(at, Vec{}, Vec{}, Vec{}, Vec{});
+      return;
+    }
 
     const float* gates = io_.gates + in_sequence(at, 3 * hidden_);
     const Vec r = load(gates, at.lanes), z = load(gates + hidden_, at.lanes), n = load(gates + 2 * hidden_, at.lanes);
     const int64_t place = in_sequence(at, hidden_);
-    const float* h_before = at.t == 0 ? io_.h0 + state : io_.hs + place - batch_ * hidden_;
     const Vec d_h = load(io_.d_hs + place, at.lanes) + from_later;
     const Vec d_n = d_h * (1.0f - z) * (1.0f - n * n);
     const Vec d_m = d_n * r;
-    const Vec d_z = d_h * (load(h_before, at.lanes) - n) * z * (1.0f - z);
+    const Vec d_z = d_h * (load(state_before(at, io_.hs, io_.h0), at.lanes) - n) * z * (1.0f - z);
     const Vec d_r = d_n * load(io_.hn + place, at.lanes) * r * (1.0f - r);
     store(io_.d_h0 + state, d_h * z, at.lanes);
     store(io_.d_b_hn + state, load(io_.d_b_hn + state, at.lanes) + d_m, at.lanes);
@@ -122,8 +130,8 @@ class Backward : public BackwardStep {
 
 }  // namespace
 
-void gru_forward(const GruForward& io, int threads) { Recurrence(Forward(io)).run(threads); }
+void gru_forward(const GruForward& io, int threads) { Recurrence<Forward>(io).run(threads); }
 
-void gru_backward(const GruBackward& io, int threads) { Recurrence(Backward(io)).run(threads); }
+void gru_backward(const GruBackward& io, int threads) { Recurrence<Backward>(io).run(threads); }
 
 }  // namespace unspool::UNSPOOL_ISA

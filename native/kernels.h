@@ -1,8 +1,11 @@
 // The kernels' arguments and the table through which one instruction set's versions are called.
 //
 // All arrays are float32, row-major and time-major: T steps, B batch, H hidden. Weights are in PyTorch's layout
-// (output, input), gates in its order. `lengths` holds B numbers in [0, T]: from step lengths[b] on row b keeps its
-// state, and whatever is stored for it is 0, so that sums over all steps need no mask.
+// (output, input), gates in its order. `lengths` holds B numbers in [0, T]: row b takes part in the steps before
+// lengths[b]; whatever is stored for the others is 0, so that sums over all steps need no mask.
+//
+// With two directions every array has the forward direction's columns, then the backward one's (weights: rows). The
+// backward direction begins at each row's last step and ends at its first; its h_last is the state there.
 //
 // d_projected may be the same array as the gates (or, for the plain network, hs), and gates the same as projected.
 #pragma once
@@ -13,6 +16,7 @@ namespace unspool {
 
 struct Sizes {
   int64_t steps, batch, hidden;
+  int64_t directions = 1;
 };
 
 // h_t = tanh(p_t + W h_{t-1})
@@ -71,8 +75,9 @@ struct GruBackward {
 // The weights' gradient of a product over T * B rows: d_weights (P, H) = the sum over t and b of d^T h_{t-1}.
 struct WeightGradient {
   Sizes sizes;
-  int64_t outputs;          // P
+  int64_t outputs;           // P, of both directions together
   const float *d, *hs, *h0;  // (T, B, P), (T, B, H), (B, H)
+  const int32_t* lengths;    // of interest to the backward direction only
   float* d_weights;
   float* d_bias;  // (P): the sum of d; null where it is not asked for
 };

@@ -12,26 +12,31 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 4;
   static constexpr int kSequences = 3;
-  explicit Forward(const LstmForward& io) : ForwardStep(io.sizes, io.lengths), io_(io) {}
+  Forward(const LstmForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, 4 * hidden_}, {io_.hs, hidden_}, {io_.cs, hidden_}};
     return all[i];
   }
 
-  WeightView weights(int gate) const { return {io_.w_hh + gate * hidden_ * hidden_, 1, hidden_}; }
+  WeightView weights(int gate) const {
+    return {io_.w_hh + (direction_ * 4 + gate) * hidden_ * hidden_, 1, hidden_};
+  }
 
   // c_last holds c all along.
   void start(int64_t row, Range units, float* carry) const {
-    const float *h0 = io_.h0 + row * hidden_, *c0 = io_.c0 + row * hidden_;
+    const int64_t state = state_row(row, hidden_);
+    const float *h0 = io_.h0 + state, *c0 = io_.c0 + state;
     std::copy(h0 + units.begin, h0 + units.end, carry + units.begin);
-    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + row * hidden_ + units.begin);
-    std::copy(c0 + units.begin, c0 + units.end, io_.c_last + row * hidden_ + units.begin);
+    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + state + units.begin);
+    std::copy(c0 + units.begin, c0 + units.end, io_.c_last + state + units.begin);
   }
 
-  void update(At at, const Vec* sums, const float*, float* next) const {
-    const int64_t length = this->length(at.row);
-    if (at.t >= length) return write(at, Vec{}, Vec{}, Vec{}, Vec{}, Vec{}, Vec{});
+  void update(At at, const Vec* sums, const float* now, float* next) const {
+    if (!is_live(at.t, at.row)) {
+      store(next + at.unit, load(now + at.unit, at.lanes), at.lanes);
+      return write(at, Vec{}, Vec{}, Vec{}, Vec{}, Vec{}, Vec{});
+    }
     const float* p = io_.projected + in_sequence(at, 4 * hidden_);
     const Vec i = sigmoid(load(p, at.lanes) + sums[0]);
     const Vec f = sigmoid(load(p + hidden_, at.lanes) + sums[1]);
@@ -42,7 +47,7 @@ class Forward : public ForwardStep {
     const Vec h = o * tanh(c);
     store(state, c, at.lanes);
     store(next + at.unit, h, at.lanes);
-    if (at.t == length - 1) store(io_.h_last + in_state(at), h, at.lanes);
+    if (is_last(at)) store(io_.h_last + in_state(at), h, at.lanes);
     write(at, i, f, g, o, c, h);
   }
 
@@ -70,7 +75,7 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 3;
-  explicit Backward(const LstmBackward& io) : BackwardStep(io.sizes, io.lengths), io_(io) {}
+  Backward(const LstmBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return 4 * hidden_; }
   Sequence sequence(int i) const {
@@ -78,31 +83,34 @@ class Backward : public BackwardStep {
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh, hidden_, 1}; }
+  WeightView weights(int) const { return {io_.w_hh + direction_ * 4 * hidden_ * hidden_, hidden_, 1}; }
 
   // d_c0 holds d_c all along.
   void start(int64_t row, Range units, float*) const {
-    const float* d_c_last = io_.d_c_last + row * hidden_;
-    std::copy(d_c_last + units.begin, d_c_last + units.end, io_.d_c0 + row * hidden_ + units.begin);
+    const int64_t state = state_row(row, hidden_);
+    const float* d_c_last = io_.d_c_last + state;
+    std::copy(d_c_last + units.begin, d_c_last + units.end, io_.d_c0 + state + units.begin);
   }
 
   void update(At at, const Vec* sums, const float*, float* next) const {
-    const int64_t state = in_state(at), length = this->length(at.row);
-    const Vec from_later = at.t == length - 1 ? load(io_.d_h_last + state, at.lanes) : sums[0];
-    if (at.t < 0) return store(io_.d_h0 + state, from_later, at.lanes);
+    const int64_t state = in_state(at);
+    const Vec from_later = has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
     float* d_projected = io_.d_projected + in_sequence(at, 4 * hidden_);
-    if (at.t >= length) return write(d_projected, Vec{}, Vec{}, Vec{}, Vec{}, at.lanes);
+    if (!is_live(at.t, at.row)) {
+      if (is_before_first(at)) store(io_.d_h0 + state, from_later, at.lanes);
+      if (is_step(at.t)) write(d_projected, Vec{}, Vec{}, Vec{}, Vec{}, at.lanes);
+      return;
+    }
 
     const float* gates = io_.gates + in_sequence(at, 4 * hidden_);
     const Vec i = load(gates, at.lanes), f = load(gates + hidden_, at.lanes);
     const Vec g = load(gates + 2 * hidden_, at.lanes), o = load(gates + 3 * hidden_, at.lanes);
     const int64_t place = in_sequence(at, hidden_);
-    const float* c_before = at.t == 0 ? io_.c0 + state : io_.cs + place - batch_ * hidden_;
     const Vec tanh_c = tanh(load(io_.cs + place, at.lanes));
     const Vec d_h = load(io_.d_hs + place, at.lanes) + from_later;
     const Vec d_c = load(io_.d_c0 + state, at.lanes) + d_h * o * (1.0f - tanh_c * tanh_c);
     const Vec d_i = d_c * g * i * (1.0f - i);
-    const Vec d_f = d_c * load(c_before, at.lanes) * f * (1.0f - f);
+    const Vec d_f = d_c * load(state_before(at, io_.cs, io_.c0), at.lanes) * f * (1.0f - f);
     const Vec d_g = d_c * i * (1.0f - g * g);
     const Vec d_o = d_h * tanh_c * o * (1.0f - o);
     store(io_.d_c0 + state, d_c * f, at.lanes);
@@ -123,8 +131,8 @@ class Backward : public BackwardStep {
 
 }  // namespace
 
-void lstm_forward(const LstmForward& io, int threads) { Recurrence(Forward(io)).run(threads); }
+void lstm_forward(const LstmForward& io, int threads) { Recurrence<Forward>(io).run(threads); }
 
-void lstm_backward(const LstmBackward& io, int threads) { Recurrence(Backward(io)).run(threads); }
+void lstm_backward(const LstmBackward& io, int threads) { Recurrence<Backward>(io).run(threads); }
 
 }  // namespace unspool::UNSPOOL_ISA

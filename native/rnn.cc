@@ -11,28 +11,32 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 2;
-  explicit Forward(const RnnForward& io) : ForwardStep(io.sizes, io.lengths), io_(io) {}
+  Forward(const RnnForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, hidden_}, {io_.hs, hidden_}};
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh, 1, hidden_}; }
+  WeightView weights(int) const { return {io_.w_hh + direction_ * hidden_ * hidden_, 1, hidden_}; }
 
   void start(int64_t row, Range units, float* carry) const {
-    const float* h0 = io_.h0 + row * hidden_;
+    const int64_t state = state_row(row, hidden_);
+    const float* h0 = io_.h0 + state;
     std::copy(h0 + units.begin, h0 + units.end, carry + units.begin);
-    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + row * hidden_ + units.begin);
+    std::copy(h0 + units.begin, h0 + units.end, io_.h_last + state + units.begin);
   }
 
-  void update(At at, const Vec* sums, const float*, float* next) const {
-    const int64_t place = in_sequence(at, hidden_), length = this->length(at.row);
-    if (at.t >= length) return store(io_.hs + place, Vec{}, at.lanes);
+  void update(At at, const Vec* sums, const float* now, float* next) const {
+    const int64_t place = in_sequence(at, hidden_);
+    if (!is_live(at.t, at.row)) {
+      store(next + at.unit, load(now + at.unit, at.lanes), at.lanes);
+      return store(io_.hs + place, Vec{}, at.lanes);
+    }
     const Vec h = tanh(load(io_.projected + place, at.lanes) + sums[0]);
     store(io_.hs + place, h, at.lanes);
     store(next + at.unit, h, at.lanes);
-    if (at.t == length - 1) store(io_.h_last + in_state(at), h, at.lanes);
+    if (is_last(at)) store(io_.h_last + in_state(at), h, at.lanes);
   }
 
  private:
@@ -44,7 +48,7 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 2;
-  explicit Backward(const RnnBackward& io) : BackwardStep(io.sizes, io.lengths), io_(io) {}
+  Backward(const RnnBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return hidden_; }
   Sequence sequence(int i) const {
@@ -52,14 +56,17 @@ class Backward : public BackwardStep {
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh, hidden_, 1}; }
+  WeightView weights(int) const { return {io_.w_hh + direction_ * hidden_ * hidden_, hidden_, 1}; }
   void start(int64_t, Range, float*) const {}
 
   void update(At at, const Vec* sums, const float*, float* next) const {
-    const int64_t state = in_state(at), place = in_sequence(at, hidden_), length = this->length(at.row);
-    const Vec from_later = at.t == length - 1 ? load(io_.d_h_last + state, at.lanes) : sums[0];
-    if (at.t < 0) return store(io_.d_h0 + state, from_later, at.lanes);
-    if (at.t >= length) return store(io_.d_projected + place, Vec{}, at.lanes);
+    const int64_t state = in_state(at), place = in_sequence(at, hidden_);
+    const Vec from_later = has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
+    if (!is_live(at.t, at.row)) {
+      if (is_before_first(at)) store(io_.d_h0 + state, from_later, at.lanes);
+      if (is_step(at.t)) store(io_.d_projected + place, Vec{}, at.lanes);
+      return;
+    }
     const Vec h = load(io_.hs + place, at.lanes);
     const Vec d_p = (load(io_.d_hs + place, at.lanes) + from_later) * (1.0f - h * h);
     store(io_.d_projected + place, d_p, at.lanes);
@@ -72,8 +79,8 @@ class Backward : public BackwardStep {
 
 }  // namespace
 
-void rnn_forward(const RnnForward& io, int threads) { Recurrence(Forward(io)).run(threads); }
+void rnn_forward(const RnnForward& io, int threads) { Recurrence<Forward>(io).run(threads); }
 
-void rnn_backward(const RnnBackward& io, int threads) { Recurrence(Backward(io)).run(threads); }
+void rnn_backward(const RnnBackward& io, int threads) { Recurrence<Backward>(io).run(threads); }
 
 }  // namespace unspool::UNSPOOL_ISA

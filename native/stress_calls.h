@@ -75,8 +75,8 @@ inline Floats weight_gradient(const Inputs& in, int64_t gates, const Floats& d_r
                               int threads) {
   const int64_t outputs = gates * in.n.hidden;
   Floats gradients(outputs * (in.n.hidden + 1));
-  kernels().weight_gradient({in.n, outputs, d_recurrent.data(), hs.data(), in.h0.data(), gradients.data(),
-                             gradients.data() + outputs * in.n.hidden}, threads);
+  kernels().weight_gradient({in.n, outputs, d_recurrent.data(), hs.data(), in.h0.data(), in.lengths.data(),
+                             gradients.data(), gradients.data() + outputs * in.n.hidden}, threads);
   return gradients;
 }
 

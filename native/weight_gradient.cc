@@ -61,15 +61,25 @@ class Product {
     const Buffer packed(grid.size() * packed_size(panels));
     team.run([&](int rank) {
       if (rank >= grid.size()) return;
-      multiply(part(rows_, grid.row_parts, rank / grid.block_parts),
-               part(panels_, grid.block_parts, rank % grid.block_parts), packed.data() + rank * packed_size(panels));
+      const Range rows = part(rows_, grid.row_parts, rank / grid.block_parts);
+      for (int64_t direction = 0; direction < io_.sizes.directions; ++direction) {
+        multiply(direction, of_direction(rows, direction), part(panels_, grid.block_parts, rank % grid.block_parts),
+                 packed.data() + rank * packed_size(panels));
+      }
     });
   }
 
  private:
   static int64_t packed_size(int64_t panels) { return kDepth * (panels * kPanel + kTileRows); }
 
-  void multiply(Range rows, Range panels, float* packed) const {
+  // Those of the rows that belong to this direction, and so are multiplied with its states.
+  Range of_direction(Range rows, int64_t direction) const {
+    const int64_t outputs = rows_ / io_.sizes.directions, first = direction * outputs, end = first + outputs;
+    return {std::clamp(rows.begin, first, end), std::clamp(rows.end, first, end)};
+  }
+
+  void multiply(int64_t direction, Range rows, Range panels, float* packed) const {
+    if (rows.size() == 0) return;
     const Range columns{panels.begin * kPanel, std::min(panels.end * kPanel, columns_)};
     if (panels.begin == 0 && io_.d_bias) std::fill_n(io_.d_bias + rows.begin, rows.size(), 0.0f);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
@@ -78,26 +88,32 @@ class Product {
     for (int64_t k = 0; k < depth_; k += kDepth) {
       const Range block{k, std::min(k + kDepth, depth_)};
       for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        pack(block, panel, packed + (panel - panels.begin) * kDepth * kPanel);
+        pack(direction, block, panel, packed + (panel - panels.begin) * kDepth * kPanel);
       }
       add_block(block, rows, panels, packed);
     }
   }
 
-  // The state before row k of all T * B.
-  const float* state(int64_t k) const {
-    return k < io_.sizes.batch ? io_.h0 + k * columns_ : io_.hs + (k - io_.sizes.batch) * columns_;
+  // The state of a batch's row before step t.
+  const float* state(int64_t direction, int64_t t, int64_t row) const {
+    const auto [steps, batch, hidden, directions] = io_.sizes;
+    const int64_t before = direction == 0 ? t - 1 : t + 1;
+    const bool is_first = direction == 0 ? t == 0 : before >= std::min<int64_t>(io_.lengths[row], steps);
+    return is_first ? io_.h0 + (row * directions + direction) * hidden
+                    : io_.hs + ((before * batch + row) * directions + direction) * hidden;
   }
 
   int64_t columns_of(int64_t panel) const { return std::min<int64_t>(kPanel, columns_ - panel * kPanel); }
 
-  void pack(Range block, int64_t panel, float* to) const {
+  void pack(int64_t direction, Range block, int64_t panel, float* to) const {
     const int64_t columns = columns_of(panel);
     const int lanes = static_cast<int>(std::min<int64_t>(columns, kLanes)), more = static_cast<int>(columns - lanes);
+    int64_t t = block.begin / io_.sizes.batch, row = block.begin % io_.sizes.batch;
     for (int64_t k = block.begin; k < block.end; ++k, to += kPanel) {
-      const float* from = state(k) + panel * kPanel;
+      const float* from = state(direction, t, row) + panel * kPanel;
       store(to, load(from, lanes));
       store(to + kLanes, more > 0 ? load(from + kLanes, more) : Vec{});
+      if (++row == io_.sizes.batch) ++t, row = 0;
     }
   }
 

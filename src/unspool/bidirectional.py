@@ -23,6 +23,12 @@ class Bidirectional(eqx.Module):
         self, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]
     ) -> tuple[Float[Array, "T B 2*H"], Float[Array, "B 2*H"]]:
         """Time-major outputs, zero in padding, and both last outputs side by side."""
+        joined = kernels.join_directions(self.forward, self.backward)
+        if joined is not None:
+            first = [cell.initial_state(xs.shape[1]) for cell in (self.forward, self.backward)]
+            state = jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=-1), *first)
+            outputs, last = kernels.run(joined, joined.project(xs), state, lengths)
+            return outputs, joined.output(last)
         ahead, h_ahead = run_cell(self.forward, xs, lengths)
         back, h_back = run_cell(self.backward, reverse(xs, lengths), lengths)
         outputs = jnp.concatenate([ahead, reverse(back, lengths)], axis=-1)

@@ -41,7 +41,7 @@ FIELDS = {
     "gru_forward": "projected=3 w_hh=w b_hn=u h0=s lengths=l : hs=1 gates=3 hn=1 h_last=s",
     "gru_backward": "gates=3 hn=1 hs=1 h0=s w_hh=w lengths=l d_hs=1 d_h_last=s : "
     "d_projected=3 d_recurrent=3 d_b_hn=s d_h0=s",
-    "weight_gradient": "d=g hs=1 h0=s : d_weights=w d_bias=p",
+    "weight_gradient": "d=g hs=1 h0=s lengths=l : d_weights=w d_bias=p",
 }
 GUARD_WORDS = 67  # odd, so that arrays are not aligned to more than 4 bytes
 GUARD = np.float32(np.nan).view(np.uint32) | np.uint32(0x5A5A)  # NaN: whoever reads it shows it
@@ -88,9 +88,9 @@ def call(name, sizes, arguments, threads=1, null=(), in_place=None):
         elif field not in null:
             guarded[field] = Guarded(np.full(shape, np.nan, np.float32))
     fields = [*given_fields, *result_fields]
-    packed = (ctypes.c_int64 * (len(sizes) + len(fields)))(
-        *sizes, *(guarded[f].address if f in guarded else 0 for f in fields)
-    )
+    addresses = [guarded[f].address if f in guarded else 0 for f in fields]
+    numbers = [steps, batch, hidden, 1, *outputs, *addresses]  # 1: direction
+    packed = (ctypes.c_int64 * len(numbers))(*numbers)
     assert getattr(LIBRARY, f"unspool_{name}")(packed, threads) == 0
     for field in guarded:
         guarded[field].check()
@@ -123,7 +123,8 @@ def run_native(cell, inputs, threads=1, overwrite=False):
         f"{cell}_backward", sizes, inputs | kept, threads, in_place=place.get(f"{cell}_backward")
     )
     d_recurrent = backward.get("d_recurrent", backward["d_projected"])
-    arguments = {"d": d_recurrent, "hs": kept["hs"], "h0": inputs["h0"]}
+    arguments = {"d": d_recurrent, "hs": kept["hs"]}
+    arguments |= {name: inputs[name] for name in ("h0", "lengths")}
     outputs = GATES[cell] * sizes[2]
     gradient = call("weight_gradient", (*sizes, outputs), arguments, threads, null=("d_bias",))
     return forward | backward | {"d_w_hh": gradient["d_weights"]}

@@ -152,6 +152,7 @@ def test_weight_gradient_is_the_product(gates, steps, batch, hidden, isa):
     shapes = {"d": (steps, batch, gates * hidden), "hs": (steps, batch, hidden)}
     inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     inputs["h0"] = rng.normal(size=(batch, hidden)).astype(np.float32)
+    inputs["lengths"] = np.full(batch, steps, np.int32)
     before = np.concatenate([inputs["h0"][None], inputs["hs"][:-1]]).astype(np.float64)
     sizes = (steps, batch, hidden, gates * hidden)
     one = call("weight_gradient", sizes, inputs)
@@ -299,17 +300,14 @@ def prepared_calls():
         inputs["lengths"][:] = sizes[0]
         inputs |= {name: array.copy() for name, array in run_native(cell, inputs).items()}
         inputs["d"] = inputs.get("d_recurrent", inputs["d_projected"])
-        inputs["d_weights"], inputs["d_bias"] = (
-            inputs["d_w_hh"],
-            np.zeros(len(inputs["d_w_hh"]), np.float32),
-        )
+        inputs["d_weights"] = inputs["d_w_hh"]
+        inputs["d_bias"] = np.zeros(len(inputs["d_w_hh"]), np.float32)
         for name in (f"{cell}_forward", f"{cell}_backward", "weight_gradient"):
             fields = [f.split("=")[0] for f in FIELDS[name].split() if f != ":"]
             outputs = [GATES[cell] * sizes[2]] if name == "weight_gradient" else []
             addresses = [inputs[field].ctypes.data for field in fields]
-            packed = (ctypes.c_int64 * (3 + len(outputs) + len(fields)))(
-                *sizes, *outputs, *addresses
-            )
+            numbers = [*sizes, 1, *outputs, *addresses]
+            packed = (ctypes.c_int64 * len(numbers))(*numbers)
             packed.arrays = inputs
             calls.append((getattr(LIBRARY, f"unspool_{name}"), packed))
     rng = np.random.default_rng(6)

@@ -12,7 +12,15 @@ from . import native
 from .program import Program, Weights, execute
 from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop
 
-__all__ = ["NATIVE", "Backend", "backend_of", "one_by_one", "run", "scan_loop"]
+__all__ = [
+    "NATIVE",
+    "Backend",
+    "backend_of",
+    "join_directions",
+    "one_by_one",
+    "run",
+    "scan_loop",
+]
 
 
 class Backend(NamedTuple):
@@ -58,6 +66,17 @@ def backend_of(cell: Cell) -> Backend:
 def one_by_one(cell: Cell) -> Backend:
     """The time loop of a model that calls `step` itself, as its next input depends on the state."""
     return Backend(AUTODIFF, "the next input depends on the state")
+
+
+def join_directions(forward: Cell, backward: Cell) -> Cell | None:
+    """Two cells as one for `run`, with states side by side, where its loop takes both at once.
+
+    The second cell then runs backwards in time. None where there is no such loop.
+    """
+    alike = type(forward) is type(backward) and forward.hidden_size == backward.hidden_size
+    if not alike or backend_of(forward).name != NATIVE or backend_of(backward).name != NATIVE:
+        return None
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), forward, backward)
 
 
 def run(

@@ -2,6 +2,9 @@
 
 From step `lengths[b]` on, row b keeps its state, and its outputs, stored gates and gradients are
 zero.
+
+With weights (2*P, H) and states (B, 2*H) the loops run a second cell backwards in time, from each
+row's last step to its first. Its columns come after the first's in all arrays, its rows in weights.
 """
 
 from typing import Any
@@ -28,10 +31,13 @@ def _shapes(sequence: Array, state: Array) -> tuple[Any, Any, Any]:
     return shape(steps, batch, hidden), shape(batch, hidden), shape(steps, batch, columns)
 
 
-def _weight_gradient(d_recurrent: Array, h0: Array, hs: Array) -> tuple[Array, Array]:
+def _weight_gradient(
+    d_recurrent: Array, hs: Array, h0: Array, lengths: Any, weights: Weights
+) -> tuple[Array, Array]:
     """dW_hh, and `d_recurrent` for those who shall wait for it."""
-    results = shape(d_recurrent.shape[-1], hs.shape[-1]), shape(*d_recurrent.shape)
-    return call("weight_gradient", results, d_recurrent, hs, h0, reuse={0: 1})
+    results = shape(*weights.w_hh.shape), shape(*d_recurrent.shape)
+    arguments = (d_recurrent, hs, h0, _lengths(lengths, hs))
+    return call("weight_gradient", results, *arguments, reuse={0: 1})
 
 
 def _rnn_forward(projected: Array, weights: Weights, state: RNNState, lengths: Any) -> Any:
@@ -52,7 +58,7 @@ def _rnn_backward(
     sequence, last, _ = _shapes(hs, state.h)
     arguments = (hs, weights.w_hh, _lengths(lengths, hs), d_hs, d_last.h)
     da, dh = call("rnn_backward", (sequence, last), *arguments, reuse={3: 0})
-    d_w_hh, da = _weight_gradient(da, state.h, hs)
+    d_w_hh, da = _weight_gradient(da, hs, state.h, lengths, weights)
     return da, Weights(d_w_hh), RNNState(dh)
 
 
@@ -78,7 +84,7 @@ def _lstm_backward(
     _, last, projected = _shapes(gates, state.h)
     arguments = (gates, cs, state.c, weights.w_hh, _lengths(lengths, gates), d_hs, *d_last)
     da, dh, dc = call("lstm_backward", (projected, last, last), *arguments, reuse={0: 0})
-    d_w_hh, da = _weight_gradient(da, state.h, hs)
+    d_w_hh, da = _weight_gradient(da, hs, state.h, lengths, weights)
     return da, Weights(d_w_hh), LSTMState(dh, dc)
 
 
@@ -105,7 +111,7 @@ def _gru_backward(
     arguments = (gates, hn, hs, state.h, weights.w_hh, _lengths(lengths, gates), d_hs, d_last.h)
     results = (projected, projected, last, last)
     d_projected, d_recurrent, d_b_hn, dh = call("gru_backward", results, *arguments, reuse={0: 0})
-    d_w_hh, _ = _weight_gradient(d_recurrent, state.h, hs)
+    d_w_hh, _ = _weight_gradient(d_recurrent, hs, state.h, lengths, weights)
     return d_projected, Weights(d_w_hh, d_b_hn.sum(0)), GRUState(dh)
 
 
