@@ -7,6 +7,7 @@ import pytest
 
 import unspool
 from support import assert_close, inner, random_cell, random_like
+from unspool import kernels
 from unspool.bidirectional import Bidirectional, reverse
 
 LENGTHS = jnp.array([4, 1, 0, 3])
@@ -49,3 +50,42 @@ def test_padded_equals_unpadded():
         assert_close(outputs[:length, row : row + 1], alone)
         assert_close(last[row : row + 1], alone_last)
         assert not np.any(outputs[length:, row])
+
+
+@pytest.mark.skipif(kernels.native.why_not() is not None, reason="no native library")
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("batch, hidden", [(4, 5), (40, 130)])  # one thread, and several
+def test_both_directions_in_one_loop_are_two_loops(kind, batch, hidden):
+    """Outputs, last states and all gradients, also that of first states that are not zero."""
+    steps = 6
+    cells = random_cell(kind, 3, hidden), random_like(random_cell(kind, 3, hidden), seed=7)
+    states = [random_like(cell.initial_state(batch), seed=i) for i, cell in enumerate(cells)]
+    xs = random_like(jnp.ones((steps, batch, 3)), seed=2)
+    lengths = jnp.arange(batch) % (steps + 1)  # none of the steps, some, all
+
+    def side_by_side(a, b):
+        return jnp.concatenate([a, b], axis=-1)
+
+    def together(cells, states, xs):
+        joined = kernels.join_directions(*cells)
+        state = jax.tree.map(side_by_side, *states)
+        return kernels.run(joined, joined.project(xs), state, lengths)
+
+    def apart(cells, states, xs):
+        (ahead, last), (back, first) = (
+            kernels.run(cell, cell.project(x), state, lengths)
+            for cell, state, x in zip(cells, states, (xs, reverse(xs, lengths)), strict=True)
+        )
+        outputs = side_by_side(ahead, reverse(back, lengths))
+        return outputs, jax.tree.map(side_by_side, last, first)
+
+    found, pull = jax.vjp(together, cells, states, xs)
+    expected, pull_apart = jax.vjp(apart, cells, states, xs)
+    assert_close(found, expected)
+    weights = random_like(found, seed=3)
+    assert_close(pull(weights), pull_apart(weights), rtol=1e-4, atol=1e-4)
+
+
+def test_unlike_cells_are_not_joined():
+    assert kernels.join_directions(random_cell("gru", 3, 5), random_cell("gru", 3, 6)) is None
+    assert kernels.join_directions(random_cell("gru", 3, 5), random_cell("lstm", 3, 5)) is None

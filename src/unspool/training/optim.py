@@ -43,7 +43,7 @@ def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
 def _clip(limit: float, gradients: Any, _params: Any) -> Any:
     # One factor instead of optax's choice between g and g / norm, for which XLA on the CPU writes
     # all quotients to memory and reads them again with every use.
-    factor = jnp.minimum(1.0, limit / optax.global_norm(gradients))
+    factor = jnp.minimum(1.0, limit / optax.tree.norm(gradients))
     return jax.tree.map(lambda g: g * factor, gradients)
 
 
