@@ -149,7 +149,8 @@ void run_shapes(Isas& isas, bool quick) {
   for (int64_t batch : batches) {
     for (int64_t hidden : hiddens) {
       for (int64_t steps : {1, 5, 40}) {
-        if (!quick || steps == 5) train(isas, {steps, batch, hidden}, ++seed);
+        if (quick && steps != 5) continue;
+        for (int64_t directions : {1, 2}) train(isas, {steps, batch, hidden, directions}, ++seed);
       }
       const int64_t vocab = hidden % 2 ? 67 : 1, inputs = batch % 2 ? 0 : hidden + 3;
       generate_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);

@@ -50,13 +50,13 @@ class Random {
 struct Inputs {
   Inputs(Sizes sizes, unsigned seed)
       : n(sizes),
-        state(n.batch * n.hidden),
+        state(n.batch * n.directions * n.hidden),
         sequence(n.steps * state),
-        weights(n.hidden * n.hidden),
+        weights(n.directions * n.hidden * n.hidden),
         random(seed),
         projected(random.floats(4 * sequence)),
         w_hh(random.floats(4 * weights, 0.5 / std::sqrt(n.hidden))),
-        b_hn(random.floats(n.hidden)),
+        b_hn(random.floats(n.directions * n.hidden)),
         h0(random.floats(state)),
         c0(random.floats(state)),
         d_hs(random.floats(sequence)),
@@ -73,7 +73,7 @@ struct Inputs {
 // The bias's gradient comes after the weights'.
 inline Floats weight_gradient(const Inputs& in, int64_t gates, const Floats& d_recurrent, const Floats& hs,
                               int threads) {
-  const int64_t outputs = gates * in.n.hidden;
+  const int64_t outputs = in.n.directions * gates * in.n.hidden;
   Floats gradients(outputs * (in.n.hidden + 1));
   kernels().weight_gradient({in.n, outputs, d_recurrent.data(), hs.data(), in.h0.data(), in.lengths.data(),
                              gradients.data(), gradients.data() + outputs * in.n.hidden}, threads);

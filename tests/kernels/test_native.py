@@ -63,7 +63,9 @@ def test_equals_scan(cell, isa, steps, batch, hidden, full, threads, scale, over
     if full:
         inputs["lengths"][:] = steps
     native = run_native(cell, inputs, threads, overwrite)
-    assert_close(native, run_scan(cell, inputs, (MAX_STEPS, MAX_BATCH, MAX_HIDDEN), np.float64))
+    expected = run_scan(cell, inputs, (MAX_STEPS, MAX_BATCH, MAX_HIDDEN), np.float64)
+    # Weights of that scale multiply rounding from step to step: a scan in float32 errs as much.
+    assert_close(native, expected, cancelled_to=0.1 * max(scale, 1) ** 2)
     ended = np.arange(steps)[:, None] >= inputs["lengths"]
     for name in ("hs", "cs", "gates", "hn", "d_projected", "d_recurrent"):
         assert not native.get(name, np.zeros((*ended.shape, 1)))[ended].any(), name
