@@ -110,7 +110,8 @@ ffi::Error Generate(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats
       table.dimensions()[0] == vocab && (is_greedy || (noise_shape[0] == block && noise_shape[1] == batch && noise_shape[2] == vocab)) &&
       w_out.element_count() == static_cast<size_t>(packed_size(vocab, 1, layers.back().hidden)) &&
       out_scale.dimensions()[0] == (type == ffi::S8 ? vocab : 0) && tokens->dimensions()[0] == batch &&
-      tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block && *top_k.typed_data() > 0 && vocab > 0;
+      tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block &&
+      *top_k.typed_data() > 0 && vocab > 0;
   if (!right) return ffi::Error::InvalidArgument("unspool: array shapes do not belong together");
   const unspool::Generate io{
       *steps.typed_data(), batch, vocab, table.dimensions()[1], static_cast<int64_t>(layers.size()),
