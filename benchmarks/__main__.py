@@ -4,7 +4,7 @@ from . import memory
 
 
 def main() -> None:
-    print("python -m benchmarks.NAME, where NAME is shakespeare, nanogpt_cpu, start_up or memory;")
+    print("python -m benchmarks.NAME, where NAME is a file of this folder;")
     print("see benchmarks/README.md. Here: memory, for texts of 2, 20 and 200 MB.\n")
     memory.main()
 

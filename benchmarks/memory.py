@@ -1,7 +1,8 @@
-"""Does memory stay flat while training on a large text?
+"""Do memory and the time of a step stay flat while training on a large text?
 
 Writes a synthetic text, trains on it in a process of its own, and samples that process's
-resident memory: once it has its first step, and at its end.
+resident memory: once it has its first step, and at its end. Preparing (vocabulary and ids) is
+timed until then, steps afterwards.
 """
 
 import argparse
@@ -13,7 +14,8 @@ from pathlib import Path
 from .common import write_result
 
 CHILD = """
-import sys, resource
+import sys, resource, time
+began = time.perf_counter()
 from pathlib import Path
 from unspool.recipes.text import merge_options, train_text
 from unspool.training import StepReport
@@ -27,7 +29,7 @@ options = merge_options(dict(hidden=64, max_steps=int(sys.argv[3]), eval_every=1
 for report in train_text((sys.argv[1],), Path(sys.argv[2]), options):
     if isinstance(report, StepReport) and report.step in (20, int(sys.argv[3])):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(report.step, resident_mib(), peak, flush=True)
+        print(time.perf_counter() - began, resident_mib(), peak, flush=True)
 """
 
 
@@ -44,16 +46,22 @@ def main() -> None:
 
 
 def measure(megabytes: int, steps: int) -> dict[str, float]:
-    """Anonymous resident memory after 20 steps and at the end, and the process's peak."""
+    """Anonymous resident memory after 20 steps and at the end, the process's peak, and times."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "text.txt"
         write_text(source, megabytes * 10**6)
         command = [sys.executable, "-c", CHILD, str(source), str(Path(folder) / "run"), str(steps)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        (_, early, _), (_, late, peak) = (
+        (first, early, _), (last, late, peak) = (
             map(float, line.split()) for line in done.stdout.splitlines()
         )
-    return {"after_20_steps": early, "at_the_end": late, "peak_with_file_pages": peak}
+    return {
+        "after_20_steps": early,
+        "at_the_end": late,
+        "peak_with_file_pages": peak,
+        "seconds_to_step_20": first,
+        "ms_per_step": 1e3 * (last - first) / (steps - 20),
+    }
 
 
 def write_text(path: Path, size: int) -> None:
