@@ -57,8 +57,9 @@ class GlimpseClassifier(eqx.Module):
         p(label | image) = softmax(W_out h_T + b_out)
         b_{t+1} = W_b h_t + b_b                                         baseline
 
-    The sampled places carry no gradient, and neither does what the baseline reads of h_t:
-    `GlimpseTask` trains the location network by REINFORCE.
+    The sampled places carry no gradient, and neither does what the location network and the
+    baseline read of h_t: `GlimpseTask` trains the first by REINFORCE alone, and REINFORCE, whose
+    noise would drown what cross entropy says, trains nothing else.
     """
 
     what: Linear
@@ -166,7 +167,7 @@ class GlimpseClassifier(eqx.Module):
             h = self.core.output(state)
             reward = self.baseline(jax.lax.stop_gradient(h))[:, 0]
             state = self.core.step(state, self.core.project(x))
-            following = jnp.tanh(self.locator(self.core.output(state)))
+            following = jnp.tanh(self.locator(jax.lax.stop_gradient(self.core.output(state))))
             return (state, following), (mean, location, reward)
 
         start = self.core.initial_state(len(images)), jnp.zeros(shape[1:])

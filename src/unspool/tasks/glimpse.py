@@ -47,19 +47,18 @@ class GlimpseTask(ClassifyTask):
 def loss_terms(
     looks: Looks, targets: Any, std: float
 ) -> tuple[Float[Array, "B"], Float[Array, "B"], Float[Array, "B"]]:
-    """-ln p(label); -sum_t (R - b_t) ln p(l_t | m_t); the mean over t of (R - b_t)^2.
+    """-ln p(label); and the means over t of -(R - b_t) ln p(l_t | m_t) and of (R - b_t)^2.
 
-    R is 1 where the likeliest label is right, else 0; t runs from 2, as the first place is not
-    chosen. In the second term R - b_t is a constant, so that its gradient is an unbiased
-    estimate of that of -E[R] with respect to the location network (Williams 1992); b_t, which
-    has not seen l_t, only takes variance away.
+    R is 1 where the likeliest label is right, else 0; t runs from 2 to T, as the first place is
+    not chosen. In the second term R - b_t is a constant, so that its gradient is an unbiased
+    estimate of that of -E[R] / (T - 1) with respect to the location network (Williams 1992);
+    b_t, which has not seen l_t, only takes variance away.
     """
     reward = (jnp.argmax(looks.logits, axis=-1) == targets).astype(jnp.float32)
     advantage = reward - looks.baselines[1:]
     deviation = (looks.locations[1:] - looks.means[1:]) / std
     log_p = -0.5 * jnp.sum(deviation**2, axis=-1)  # but for a constant
-    reinforce = -jnp.sum(jax.lax.stop_gradient(advantage) * log_p, axis=0)
-    nats = cross_entropy(looks.logits, targets)
-    if len(advantage) == 0:  # one glimpse: nothing is chosen
-        return nats, reinforce, reinforce
-    return nats, reinforce, jnp.mean(advantage**2, axis=0)
+    chosen = max(len(advantage), 1)  # with one glimpse there is nothing to choose
+    reinforce = -jnp.sum(jax.lax.stop_gradient(advantage) * log_p, axis=0) / chosen
+    error = jnp.sum(advantage**2, axis=0) / chosen
+    return cross_entropy(looks.logits, targets), reinforce, error
