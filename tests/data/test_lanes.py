@@ -141,13 +141,13 @@ def test_evaluation_needs_two_tokens():
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="no madvise on this system")
 def test_an_epoch_does_not_keep_the_text_in_memory(tmp_path):
-    np.zeros(32 << 20, np.uint8).tofile(tmp_path / "ids")
+    np.zeros(128 << 20, np.uint8).tofile(tmp_path / "ids")
     tokens = open_tokens(tmp_path / "ids", 256)
     lanes = Lanes(tokens, batch=4, steps=4096)
     before = mapped_bytes()
     for position in range(lanes.chunks_per_epoch):
         lanes.chunk(position)
-    assert mapped_bytes() - before < 8 << 20
+    assert mapped_bytes() - before < 32 << 20  # other files of the process come and go
 
 
 def mapped_bytes():
