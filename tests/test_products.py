@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import unspool
 from unspool import library
 from unspool.products import affine, look_up
 
@@ -63,6 +64,16 @@ def test_large_ones_on_several_threads():
         jax.vjp(lambda t: look_up(t, ids), d[:40])[1](d),
         jax.vjp(lambda t: t[ids], d[:40])[1](d),
     )
+
+
+@needs_library
+def test_a_few_columns_of_many_need_no_copy_of_the_matrix():
+    cell = unspool.LSTM.create(300, 8, key=jax.random.key(0))
+    few, many = (str(jax.make_jaxpr(cell.project)(jnp.zeros(n, int))) for n in (299, 301))
+    assert "ffi_call" not in few  # its table would be the matrix, transposed in memory
+    assert "ffi_call" in many
+    ids = jnp.arange(301) % 300
+    close(cell.project(ids)[:299], cell.project(ids[:299]))
 
 
 @needs_library

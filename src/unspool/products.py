@@ -1,6 +1,7 @@
-"""Products over all time steps at once, with gradients by the native library where it is there.
+"""Products and look-ups over all time steps at once, with the native library where it is there.
 
-The forward passes are XLA's. Of the backward passes, XLA transposes an operand of the weights'
+The products are XLA's, forwards and for the inputs' gradients; rows are copied, and the gradients
+of weights, biases and tables are summed, by kernels. XLA transposes an operand of the weights'
 gradient in memory, sums the bias's apart from it, and copies what it scatters; the kernels read
 every array once, where it lies. Differentiable once, in reverse mode.
 """

@@ -69,11 +69,10 @@ def project_inputs(
     """
     if not jnp.issubdtype(x.dtype, jnp.integer):
         return x @ w_ih.T if bias is None else affine(x, w_ih, bias)
-    if bias is None:
-        return look_up(w_ih.T, x)
-    if w_ih.shape[1] < x.size:  # the shorter sum
-        return look_up(w_ih.T + bias, x)
-    return look_up(w_ih.T, x) + bias
+    if w_ih.shape[1] < x.size:
+        return look_up(w_ih.T if bias is None else w_ih.T + bias, x)
+    columns = w_ih.T[x]  # few of many: XLA gathers them without a transposed copy of the matrix
+    return columns if bias is None else columns + bias
 
 
 def check_sizes(**sizes: int) -> None:
