@@ -8,13 +8,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jaxtyping import Array
 from scipy.special import chdtrc
 
 import unspool
+from unspool import library
 from unspool.cells import CELLS, Cell
 
 KINDS = tuple(CELLS)
+needs_library = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
 
 
 def random_like(tree: Any, seed: int, scale: float = 0.5) -> Any:
@@ -30,6 +33,12 @@ def random_cell(kind: str, inputs: int, hidden: int, *, layer_norm: bool = False
     """A cell none of whose weights, biases or gains has its initial value."""
     create = partial(CELLS[kind].create, inputs, hidden, layer_norm=layer_norm)
     return random_like(jax.eval_shape(lambda: create(key=jax.random.key(0))), seed=1)
+
+
+def printed(done: Any) -> list[str]:
+    """The lines that a command printed, which went well and complained of nothing."""
+    assert (done.code, done.err) == (0, "")
+    return done.out.splitlines()
 
 
 def inner(a: Any, b: Any) -> Array:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import unspool
-from support import assert_close, inner, random_cell, random_like
-from unspool import kernels, library
+from support import assert_close, inner, needs_library, random_cell, random_like
+from unspool import kernels
 from unspool.bidirectional import Bidirectional, reverse
 
 LENGTHS = jnp.array([4, 1, 0, 3])
@@ -52,7 +52,7 @@ def test_padded_equals_unpadded():
         assert not np.any(outputs[length:, row])
 
 
-@pytest.mark.skipif(library.why_not() is not None, reason="no native library")
+@needs_library
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize(("batch", "hidden"), [(4, 5), (40, 130)])  # the second for threads
 def test_both_directions_in_one_loop_are_two_loops(kind, batch, hidden):

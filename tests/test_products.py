@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unspool
-from unspool import library
+from support import needs_library
 from unspool.products import affine, look_up
 
-needs_library = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
 sizes = st.integers(1, 70)
 
 

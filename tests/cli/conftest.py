@@ -85,6 +85,26 @@ def unspool(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def refused(unspool, tmp_path, monkeypatch):
+    """Run `unspool` where it is to fail: one line with `message`, and no run "r" is begun.
+
+    `{name}` stands for the place of that name, in arguments and message.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(arguments, message, places):
+        named = {f"{{{name}}}": str(place) for name, place in places.items()}
+        done = unspool(*(named.get(argument, argument) for argument in arguments))
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        for name, place in named.items():
+            message = message.replace(name, place)
+        assert message in done.err
+        assert not (tmp_path / "r").exists()
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def verse(tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "verse.txt"

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from support import printed
 from unspool.cli.main import app
 
 TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
@@ -36,11 +37,6 @@ def runs(files, tmp_path_factory):
         arguments = ["train", *command, "--run", folder / name, *TINY]
         app(list(map(str, arguments)), standalone_mode=False)
     return folder
-
-
-def printed(done):
-    assert (done.code, done.err) == (0, "")
-    return done.out.splitlines()
 
 
 @pytest.mark.parametrize("name", ["patches", "glimpse"])
@@ -97,12 +93,5 @@ def test_resume(unspool, runs, files):
         (["train", "glimpse", "{images.npz}", "--run", "r", "--std", "0"], "std must be above 0"),
     ],
 )  # fmt: skip
-def test_errors_are_one_line(unspool, runs, files, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    places = {f"{{{p.name}}}": str(p) for p in (*runs.iterdir(), *files.iterdir())}
-    done = unspool(*(places.get(argument, argument) for argument in arguments))
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    for name, path in places.items():
-        message = message.replace(name, path)
-    assert message in done.err
-    assert not (tmp_path / "r").exists()
+def test_errors_are_one_line(refused, runs, files, arguments, message):
+    refused(arguments, message, {p.name: p for p in (*runs.iterdir(), *files.iterdir())})

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from support import printed
+
 LINES = "x the thread goes out\ny the wheel goes round\nx thread in\ny wheel un spun\n" * 6
 WORDS = "the O\nthread B-T\n\nwheels B-W\nspin I-W\nround O\n\n" * 8
 TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
@@ -39,11 +41,6 @@ def labelled(spawn, files, tmp_path_factory):
         assert done.code == 0, done.err
         assert "% of the time steps are padding" in done.out
     return runs
-
-
-def printed(done):
-    assert (done.code, done.err) == (0, "")
-    return done.out.splitlines()
 
 
 def test_classify_texts_and_files(unspool, labelled, tmp_path):
@@ -140,15 +137,6 @@ def test_resume(unspool, labelled, files):
         (["train", "generate", "{series.npz}", "--run", "r"], "must be a text of one line"),
     ],
 )
-def test_errors_are_one_line(
-    unspool, labelled, files, trained, tmp_path, monkeypatch, arguments, message
-):
-    monkeypatch.chdir(tmp_path)
-    places = {f"{{{p.name}}}": str(p) for p in (*labelled.iterdir(), *files.iterdir())}
-    places["{text}"] = str(trained)
-    done = unspool(*(places.get(argument, argument) for argument in arguments))
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    for name, path in places.items():
-        message = message.replace(name, path)
-    assert message in done.err
-    assert not (tmp_path / "r").exists()
+def test_errors_are_one_line(refused, labelled, files, trained, arguments, message):
+    places = {p.name: p for p in (*labelled.iterdir(), *files.iterdir())}
+    refused(arguments, message, {**places, "text": trained})

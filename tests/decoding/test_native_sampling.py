@@ -8,12 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from support import random_like
-from unspool import ConfigError, LanguageModel, library, sample
+from support import needs_library, random_like
+from unspool import ConfigError, LanguageModel, sample
 from unspool.decoding import LanguageStepper, round_weights, sampling
 from unspool.kernels.generate import generate, quantise, round_matrix
-
-needs_native = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
 
 MODELS = {
     "rnn": {"cell": "rnn", "hidden_size": 70},
@@ -46,7 +44,7 @@ def assert_same_text(model, weights="float32", prompt=(1,), **options):
     return found
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_kernel_writes_what_the_loop_writes(name, weights):
@@ -54,7 +52,7 @@ def test_the_kernel_writes_what_the_loop_writes(name, weights):
     assert name == "one unit" or len(np.unique(found)) > 5
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize(
     "options",
     [
@@ -74,26 +72,26 @@ def test_the_kernel_chooses_as_the_transforms_do(options):
     assert_same_text(draw_model("gru"), count=2, **options)
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("vocab_size", [1, 2, 63, 64, 65, 200])
 def test_vocabularies_that_do_not_fill_a_panel(vocab_size):
     assert_same_text(draw_model("rnn", vocab_size), prompt=[0])
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("length", [2, 31, 32, 33, 300])
 def test_prompts(length):
     assert_same_text(draw_model("lstm"), prompt=np.arange(length) ** 2 % 67)
 
 
-@needs_native
+@needs_library
 def test_equal_logits_go_to_the_first_token():
     model = jax.tree.map(lambda leaf: leaf * 0, draw_model("gru"))
     assert not assert_same_text(model, temperature=0).any()
     assert not assert_same_text(model, top_k=1).any()
 
 
-@needs_native
+@needs_library
 def test_a_large_table_is_not_multiplied_ahead(monkeypatch):
     monkeypatch.setattr("unspool.decoding.native.LARGEST_TABLE", 0)
     for name in ("embedding", "tied"):
@@ -101,7 +99,7 @@ def test_a_large_table_is_not_multiplied_ahead(monkeypatch):
         assert_same_text(draw_model(name), "int8", count=3)
 
 
-@needs_native
+@needs_library
 def test_the_state_afterwards_is_the_loops():
     model = draw_model("lstm")
     kernel, loop = steppers(model)
@@ -113,7 +111,7 @@ def test_the_state_afterwards_is_the_loops():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, expected)
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_rows_and_threads_change_no_bit(name, monkeypatch):
     """With 5 threads and 13 rows, against each row alone on one thread."""
@@ -137,7 +135,7 @@ def test_rows_and_threads_change_no_bit(name, monkeypatch):
         jax.tree.map(np.testing.assert_array_equal, alone, cut)
 
 
-@needs_native
+@needs_library
 def test_several_callers_at_once():
     stepper = LanguageStepper(draw_model("lstm"))
     expected = [sample(stepper, [1], max_new_tokens=200, seed=s) for s in range(4)]
@@ -154,7 +152,7 @@ def test_several_callers_at_once():
     np.testing.assert_array_equal([found[s] for s in range(4)], expected)
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.5}], ids=str)
 def test_values_that_are_not_finite_end_in_a_token(value, options):
@@ -168,14 +166,14 @@ def test_values_that_are_not_finite_end_in_a_token(value, options):
         assert (found != 7).all()
 
 
-@needs_native
+@needs_library
 def test_ids_outside_the_vocabulary_are_clamped():
     stepper = LanguageStepper(draw_model("rnn"))
     last = sample(stepper, [66], max_new_tokens=20)
     np.testing.assert_array_equal(sample(stepper, [10**6], max_new_tokens=20), last)
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("part", ["table", "w_out", "out_scale"])
 def test_arrays_that_do_not_belong_together_are_an_error(part):
     network = LanguageStepper(draw_model("rnn")).network
@@ -191,7 +189,7 @@ def test_arrays_that_do_not_belong_together_are_an_error(part):
         )  # fmt: skip
 
 
-@needs_native
+@needs_library
 def test_large_blocks_change_no_token(monkeypatch):
     stepper = LanguageStepper(draw_model("gru"))
     monkeypatch.setattr(sampling, "LARGE_BLOCK_S", float("inf"))

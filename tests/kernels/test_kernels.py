@@ -18,6 +18,7 @@ from support import (
     assert_close,
     assert_equal,
     create_leaky,
+    needs_library,
     random_cell,
     random_like,
 )
@@ -36,10 +37,6 @@ from unspool.kernels.program import Weights, execute
 
 B, T, H = 3, 6, 4
 LENGTHS = {"full": None, "mixed": [6, 1, 3], "empty": [0, 0, 0], "longer": [9, 6, 7]}
-
-needs_native = pytest.mark.skipif(
-    library.why_not() is not None, reason=f"no native kernels: {library.why_not()}"
-)
 
 
 @eqx.filter_jit
@@ -61,7 +58,7 @@ def draw(kind: str, steps: int = T, batch: int = B, hidden: int = H) -> tuple[An
     return cell, random_like(jnp.zeros((steps, batch, len(cell.bias))), seed=3), state
 
 
-@pytest.mark.parametrize("name", [pytest.param(NATIVE, marks=needs_native), STORED_GATES])
+@pytest.mark.parametrize("name", [pytest.param(NATIVE, marks=needs_library), STORED_GATES])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
 def test_programs_give_the_outputs_and_gradients_of_the_scan(kind: str, lengths: Any, name: str):
@@ -71,7 +68,7 @@ def test_programs_give_the_outputs_and_gradients_of_the_scan(kind: str, lengths:
     assert_close(with_gradients(partial(loop_of, name), cell, projected, state, lengths), expected)
 
 
-@needs_native
+@needs_library
 @pytest.mark.parametrize("kind", KINDS)
 def test_native_equals_the_scan_at_an_odd_size(kind: str):
     _, projected, state = draw(kind, steps=11, batch=19, hidden=37)
@@ -82,7 +79,7 @@ def test_native_equals_the_scan_at_an_odd_size(kind: str):
     assert_close(with_gradients(run, cell, projected, state, lengths), expected, atol=1e-5)
 
 
-@needs_native
+@needs_library
 def test_native_is_what_runs_by_default():
     backend = backend_of(random_cell("lstm", 2, H))
     assert backend.name == NATIVE
@@ -92,7 +89,7 @@ def test_native_is_what_runs_by_default():
     )
 
 
-@needs_native
+@needs_library
 def test_an_argument_that_a_kernel_may_overwrite_can_still_be_used():
     cell, projected, state = draw("lstm")
 
@@ -105,7 +102,7 @@ def test_an_argument_that_a_kernel_may_overwrite_can_still_be_used():
     assert_equal(use_twice(projected)[1], 2 * projected)
 
 
-@needs_native
+@needs_library
 def test_programs_from_several_threads_at_once():
     cell, projected, state = draw("gru", steps=20, batch=16, hidden=33)
     loop = jax.jit(lambda p: run(cell, p, state)[0])
@@ -120,7 +117,7 @@ def test_programs_from_several_threads_at_once():
         assert_equal(outputs, expected)
 
 
-@needs_native
+@needs_library
 def test_unroll_under_vmap():
     cell = random_cell("lstm", 2, H)
     xs = random_like(jnp.zeros((2, B, T, 2)), seed=6)
