@@ -13,8 +13,17 @@ from .encoders import (
 )
 from .images import read_images
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import BOUNDARY, Rows, form_of, one_line, read_labelled, read_texts
-from .sequences import Batch, Buckets, Sequences, bucket_bounds
+from .labelled import (
+    BOUNDARY,
+    Rows,
+    form_of,
+    numbered_lines,
+    one_line,
+    read_labelled,
+    read_texts,
+)
+from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
+from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
 from .sources import open_sources, read_pieces
 from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
@@ -33,7 +42,11 @@ __all__ = [
     "ImageEncoder",
     "LabelledData",
     "Lanes",
+    "PairBatch",
+    "PairData",
+    "Pairs",
     "Rows",
+    "Sentences",
     "Sequences",
     "SeriesEncoder",
     "Size",
@@ -47,13 +60,17 @@ __all__ = [
     "evaluation_chunks",
     "fingerprint_sources",
     "form_of",
+    "in_order_of_length",
     "load_encoder",
+    "load_sentences",
     "load_vocabulary",
+    "numbered_lines",
     "one_line",
     "open_sources",
     "open_tokens",
     "read_images",
     "read_labelled",
+    "read_parallel",
     "read_pieces",
     "read_series",
     "read_texts",

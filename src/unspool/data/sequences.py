@@ -1,5 +1,6 @@
 """Sequences of unequal length: end to end in one array, and padded batches of similar ones."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -141,6 +142,19 @@ class Buckets:
             empty = np.full(self.batch - len(rest), -1)
             batches.append((np.concatenate([rest, empty]), self.bounds[-1]))
         return [batches[i] for i in np.argsort(draw(len(batches)), kind="stable")]
+
+
+def in_order_of_length(lengths: np.ndarray, batch: int = 256) -> Iterator[tuple[np.ndarray, int]]:
+    """Row numbers in batches of `batch`, shortest first, and the length to pad each to; -1 fills
+    the last batch up.
+    """
+    bounds = bucket_bounds(lengths)
+    order = np.argsort(lengths, kind="stable")
+    batch = min(batch, len(order))
+    for begin in range(0, len(order), batch):
+        rows = order[begin : begin + batch]
+        steps = bounds[int(np.searchsorted(bounds, lengths[rows[-1]]))]
+        yield np.concatenate([rows, np.full(batch - len(rows), -1)]), steps
 
 
 def bucket_bounds(lengths: np.ndarray, most: int = MOST_BUCKETS) -> tuple[int, ...]:

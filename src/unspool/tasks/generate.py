@@ -7,11 +7,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..data import LabelledData, Sequences, TextEncoder
+from ..data import LabelledData, Sequences, TextEncoder, in_order_of_length
 from ..decoding.conditional import generate
 from ..models.generator import Generator
 from ..models.softmax import cross_entropy
-from .labelled import LabelledTask, in_order_of_length
+from .labelled import LabelledTask
 from .task import Evaluation
 
 SAMPLED_CONDITIONS, SAMPLE_TOKENS = 10, 40
@@ -54,7 +54,8 @@ class GenerateTask(LabelledTask):
 
 def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Evaluation:
     """Loss of every token but START, and per character and byte, where END counts as one."""
-    total = sum(float(_evaluate(model, batch)) for _, batch in in_order_of_length(sequences))
+    batches = (sequences.padded(*batch) for batch in in_order_of_length(sequences.lengths))
+    total = sum(float(_evaluate(model, batch)) for batch in batches)
     starts = len(sequences.lengths)
     bits = total / math.log(2)
     return Evaluation(

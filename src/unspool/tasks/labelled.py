@@ -1,7 +1,6 @@
 """Labels: of whole sequences (many to one), and of every step (many to many)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..data import Batch, Buckets, LabelledData, Sequences, TextEncoder, bucket_bounds
+from ..data import Batch, Buckets, LabelledData, Sequences, TextEncoder, in_order_of_length
 from ..models.softmax import cross_entropy
 from . import metrics
 from .task import Evaluation
-
-EVAL_BATCH = 256
 
 
 class LabelledTask(ABC):
@@ -143,7 +140,8 @@ def evaluate_tagger(model: Any, sequences: Sequences, labels: tuple[str, ...]) -
 def log_probabilities(model: Any, sequences: Sequences) -> list[np.ndarray]:
     """ln p of every label, for each sequence: (C,), or (T, C) where the model labels steps."""
     found: list[Any] = [None] * len(sequences.lengths)
-    for rows, batch in in_order_of_length(sequences):
+    for rows, steps in in_order_of_length(sequences.lengths):
+        batch = sequences.padded(rows, steps)
         log_p = np.asarray(_log_softmax(model, batch.inputs, batch.lengths))
         for row, length, result in zip(rows, batch.lengths, log_p, strict=True):
             if row >= 0:
@@ -168,18 +166,6 @@ def _evaluation(
         details={"labels": list(labels), "confusion": confusion.tolist()},
         unit=unit,
     )
-
-
-def in_order_of_length(sequences: Sequences) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Batches of at most 256 rows, shortest first, with the rows' numbers (-1: empty)."""
-    bounds = bucket_bounds(sequences.lengths)
-    order = np.argsort(sequences.lengths, kind="stable")
-    batch = min(EVAL_BATCH, len(order))
-    for begin in range(0, len(order), batch):
-        rows = order[begin : begin + batch]
-        steps = bounds[int(np.searchsorted(bounds, sequences.lengths[rows[-1]]))]
-        rows = np.concatenate([rows, np.full(batch - len(rows), -1)])
-        yield rows, sequences.padded(rows, steps)
 
 
 @eqx.filter_jit

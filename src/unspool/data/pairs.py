@@ -1,0 +1,311 @@
+"""Sentence pairs: reading parallel text, and encoding it for an encoder and a decoder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .. import files
+from ..errors import ConfigError, DataError, RunError
+from .kinds import build_vocabulary, check_options, load_vocabulary
+from .labelled import BOUNDARY, held_out, numbered_lines
+from .sequences import Sequences, load_sequences, save_sequences
+from .vocab import CharVocabulary, Vocabulary
+
+DESCRIPTION, ARRAYS = "pairs.json", "pairs.npz"
+SOURCE, TARGET = "source", "target"  # folders of the two vocabularies
+_DEFAULT_SIZE = {"bpe": 6000, "word": 50_000}
+_NAMED = 3  # lines that a note names
+
+
+class Lines(NamedTuple):
+    """Sentence pairs, and where each stands in its file."""
+
+    source: list[str]
+    target: list[str]
+    where: list[str]
+
+    def take(self, numbers: list[int]) -> "Lines":
+        """These pairs, in this order."""
+        return Lines(*([column[i] for i in numbers] for column in self))
+
+
+class Pairs(NamedTuple):
+    """N encoded pairs; both sides of pair n end with END."""
+
+    source: Sequences
+    target: Sequences
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Of each pair, the longer side."""
+        return np.maximum(self.source.lengths, self.target.lengths)
+
+    def padded(self, rows: np.ndarray, steps: int) -> "PairBatch":
+        """Rows of this number, both sides padded to `steps`; row -1 is all padding."""
+        source, target = self.source.padded(rows, steps), self.target.padded(rows, steps)
+        return PairBatch(source.inputs, source.lengths, target.inputs, target.lengths)
+
+
+class PairBatch(NamedTuple):
+    """B pairs: ids (B, T) of both sides, padded to the same T, and lengths (B,)."""
+
+    source: np.ndarray
+    source_lengths: np.ndarray
+    target: np.ndarray
+    target_lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """One language: sentences to ids and back.
+
+    A sentence loses white space around it, and runs of it inside become one space. Words begin
+    with their space, the first too, so that a word is the same token wherever it stands. END,
+    which is START as well, is the line break, which no sentence has inside.
+    """
+
+    vocab: Vocabulary
+
+    @classmethod
+    def build(
+        cls, texts: list[str], tokens: str, vocab_size: int | None, min_count: int | None
+    ) -> Self:
+        """Count the tokens of some sentences. Raises ConfigError for options that break a rule."""
+        check_options(tokens, vocab_size, min_count)
+        vocab: Vocabulary
+        if tokens == "char":
+            vocab = CharVocabulary.build([BOUNDARY, *map(one_spaced, texts)], unknown=True)
+        else:
+            lines = (f" {one_spaced(text)}{BOUNDARY}" for text in texts)
+            size = vocab_size or _DEFAULT_SIZE.get(tokens)
+            vocab = build_vocabulary(tokens, lines, vocab_size=size, min_count=min_count)
+        built = cls(vocab)
+        if vocab.decode([built.end]) != BOUNDARY:
+            raise DataError(f"{len(texts)} sentences are too few for a vocabulary: lower min_count")
+        return built
+
+    @property
+    def end(self) -> int:
+        """The id of START and END."""
+        return int(self.vocab.encode(BOUNDARY)[0])
+
+    @property
+    def _lead(self) -> str:
+        return " " if self.vocab.kind in ("word", "bpe") else ""
+
+    def encode(self, text: str) -> np.ndarray:
+        """Ids of a sentence, END last; END alone for an empty one."""
+        text = one_spaced(text)
+        return self.vocab.encode(f"{self._lead}{text}{BOUNDARY}" if text else BOUNDARY)
+
+    def decode(self, ids: Any) -> str:
+        """The sentence of ids without START and END."""
+        return self.vocab.decode(ids).strip()
+
+    def tokens(self, ids: Any) -> list[str]:
+        """Each token's text, without the space that it begins with; END as such."""
+        names = [self.vocab.token_text(int(i)) for i in ids]
+        return ["END" if name == BOUNDARY else name.removeprefix(self._lead) for name in names]
+
+    def unknown(self, encoded: Sequences) -> int:
+        """How many tokens are unknown."""
+        unknown = getattr(self.vocab, "unknown_id", None)
+        return 0 if unknown is None else int(np.sum(encoded.values == unknown))
+
+
+def one_spaced(text: str) -> str:
+    """The text with single spaces, and none around it."""
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True, eq=False)
+class PairData:
+    """Encoded sentence pairs to train on and held out; `shared` languages have one vocabulary."""
+
+    source: Sentences
+    target: Sentences
+    shared: bool
+    train: Pairs
+    val: Pairs
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        source: str | Path,
+        target: str | Path | None = None,
+        *,
+        val_source: str | Path | None = None,
+        val_target: str | Path | None = None,
+        val_fraction: float = 0.05,
+        tokens: str = "bpe",
+        shared: bool = True,
+        vocab_size: int | None = None,
+        min_count: int | None = None,
+        max_length: int = 100,
+        seed: int = 0,
+    ) -> Self:
+        """Read two files whose lines belong together, or without `target` one TSV of both.
+
+        Without `val_source`, `val_fraction` of the pairs is held out, the same for the same
+        seed. The vocabularies come from the training part alone. Pairs with an empty side, and
+        training pairs of more than `max_length` tokens on a side, are left out and counted in
+        `notes`. Raises DataError naming file and line.
+        """
+        train, notes = without_empty(read_parallel(source, target))
+        if val_source is None:
+            if val_target is not None:
+                raise ConfigError("val_target needs val_source: give both files")
+            train, val = map(train.take, held_out([""] * len(train.where), val_fraction, seed))
+        else:
+            val, more = without_empty(read_parallel(val_source, val_target))
+            notes += more
+        sides = _build(train, tokens, shared, vocab_size, min_count)
+        encoded = encode_lines(train, *sides)
+        kept, left_out = _within(encoded, max_length, train.where)
+        held = encode_lines(val, *sides)
+        sizes = f"{len(kept.lengths):,} sentence pairs to train on, {len(held.lengths):,} held out"
+        notes = [sizes, *notes, *left_out, *_unknown(held, *sides)]
+        return cls(*sides, shared, kept, held, tuple(notes))
+
+    def save(self, directory: Path) -> None:
+        """Write everything to a directory that may not exist yet."""
+        self.save_vocabularies(directory)
+        parts = {"train": self.train, "val": self.val}
+        sides = {f"{p}_{s}": getattr(v, s) for p, v in parts.items() for s in Pairs._fields}
+        save_sequences(directory / ARRAYS, **sides)
+        files.write_json(directory / DESCRIPTION, {"shared": self.shared, "notes": self.notes})
+
+    def save_vocabularies(self, directory: Path) -> None:
+        """Write both vocabularies, or the one that both languages share."""
+        for name, side in ((SOURCE, self.source), (TARGET, self.target)):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+            side.vocab.save(directory / name)
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Undo `save`; RunError where a file is missing or damaged."""
+        described = files.read_json(directory / DESCRIPTION, RunError)
+        arrays = load_sequences(directory / ARRAYS)
+        try:
+            train, val = (Pairs(*(arrays[f"{p}_{s}"] for s in Pairs._fields)) for p in _PARTS)
+            shared, notes = bool(described["shared"]), tuple(described["notes"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
+        return cls(*load_sentences(directory), shared, train, val, notes)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all pairs, to tell whether the data has changed."""
+        return files.sha256_of_text(
+            "\n".join(side.fingerprint() for part in (self.train, self.val) for side in part)
+        )
+
+
+_PARTS = ("train", "val")
+
+
+def load_sentences(directory: Path) -> tuple[Sentences, Sentences]:
+    """The two vocabularies that `PairData.save_vocabularies` wrote."""
+    return (
+        Sentences(load_vocabulary(directory / SOURCE)),
+        Sentences(load_vocabulary(directory / TARGET)),
+    )
+
+
+def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines:
+    """Line N of one file belongs to line N of the other; without `target`, the source is a TSV
+    with both. Raises DataError for files of unequal length, naming the first line without partner.
+    """
+    if target is None:
+        return _table(Path(source))
+    texts = [_lines(Path(name)) for name in (source, target)]
+    short, long = sorted(zip(map(len, texts), (source, target), strict=True), key=lambda x: x[0])
+    if short[0] != long[0]:
+        raise DataError(
+            f"{short[1]} has {short[0]:,} lines and {long[1]} {long[0]:,}: line {short[0] + 1} of "
+            f"{long[1]} has no partner"
+        )
+    where = [f"{source} line {n}" for n in range(1, len(texts[0]) + 1)]
+    return Lines(texts[0], texts[1], where)
+
+
+def _lines(path: Path) -> list[str]:
+    """All lines; a line break at the very end begins no line."""
+    found = [line for _, line in numbered_lines(path)]
+    return found[:-1] if found[-1] == "" else found
+
+
+def _table(path: Path) -> Lines:
+    rows = []
+    for number, line in enumerate(_lines(path), start=1):
+        cells = line.split("\t")
+        if len(cells) != 2:
+            raise DataError(
+                f"{path} line {number}: must be SOURCE<TAB>TARGET, got {len(cells)} columns: give "
+                "one .tsv of both languages, or two files with --source and --target"
+            )
+        rows.append((*cells, f"{path} line {number}"))
+    return Lines(*map(list, zip(*rows, strict=True))) if rows else Lines([], [], [])
+
+
+def without_empty(lines: Lines) -> tuple[Lines, list[str]]:
+    """The pairs with words on both sides, and a note of the others; DataError if none is left."""
+    full = [i for i, pair in enumerate(zip(*lines[:2], strict=True)) if all(map(str.strip, pair))]
+    if not full:
+        raise DataError("there is no sentence pair with words on both sides: check the files")
+    empty = [where for i, where in enumerate(lines.where) if i not in set(full)]
+    return lines.take(full), _note(empty, "pairs left out: a side is empty")
+
+
+def encode_lines(lines: Lines, source: Sentences, target: Sentences) -> Pairs:
+    """Both sides as ids."""
+    none = [0] * len(lines.where)
+    return Pairs(
+        Sequences.join([source.encode(text) for text in lines.source], none),
+        Sequences.join([target.encode(text) for text in lines.target], none),
+    )
+
+
+def _build(
+    lines: Lines, tokens: str, shared: bool, vocab_size: int | None, min_count: int | None
+) -> tuple[Sentences, Sentences]:
+    if shared:
+        both = Sentences.build(lines.source + lines.target, tokens, vocab_size, min_count)
+        return both, both
+    return (
+        Sentences.build(lines.source, tokens, vocab_size, min_count),
+        Sentences.build(lines.target, tokens, vocab_size, min_count),
+    )
+
+
+def _within(pairs: Pairs, most: int, where: list[str]) -> tuple[Pairs, list[str]]:
+    kept = pairs.lengths <= most
+    if kept.all():
+        return pairs, []
+    if not kept.any():
+        raise DataError(f"every sentence pair has more than {most} tokens: raise max_length")
+    sides = []
+    for side in pairs:
+        rows = [row for row, keep in zip(side.split(), kept, strict=True) if keep]
+        sides.append(Sequences.join(rows, [0] * len(rows)))
+    long = [place for place, keep in zip(where, kept, strict=True) if not keep]
+    return Pairs(*sides), _note(long, f"pairs left out: more than {most} tokens (max_length)")
+
+
+def _unknown(pairs: Pairs, source: Sentences, target: Sentences) -> list[str]:
+    """A note of tokens of the held-out part that the vocabularies lack."""
+    counts = source.unknown(pairs.source), target.unknown(pairs.target)
+    totals = len(pairs.source.values), len(pairs.target.values)
+    if not any(counts):
+        return []
+    shares = (f"{n:,} of {total:,}" for n, total in zip(counts, totals, strict=True))
+    return ["held-out tokens unknown, source and target: " + ", ".join(shares)]
+
+
+def _note(places: list[str], what: str) -> list[str]:
+    if not places:
+        return []
+    named = ", ".join(places[:_NAMED]) + (", ..." if len(places) > _NAMED else "")
+    return [f"{len(places):,} {what} ({named})"]
