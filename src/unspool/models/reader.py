@@ -1,5 +1,6 @@
 """What classifiers and taggers share: a sequence in, a vector for each step out."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -79,6 +80,15 @@ class Reader(eqx.Module):
         """Numbers in each step's output."""
         return sum(cell.hidden_size for cell in cells_of(self.layers[-1]))
 
+    @property
+    def is_bidirectional(self) -> bool:
+        """Whether it reads backwards too."""
+        return isinstance(self.layers[0], Bidirectional)
+
+    def with_embedding(self, table: Float[Array, "V E"] | None) -> "Reader":
+        """The reader with another table, for one that several networks share."""
+        return dataclasses.replace(self, embedding=table)
+
     def describe(self) -> dict[str, Any]:
         """The arguments of `create`, but for the key."""
         cell = cells_of(self.layers[0])[0]
@@ -90,7 +100,7 @@ class Reader(eqx.Module):
             "cell": {kind: name for name, kind in CELLS.items()}[type(cell)],
             "hidden_size": cell.hidden_size,
             "num_layers": len(self.layers),
-            "bidirectional": isinstance(self.layers[0], Bidirectional),
+            "bidirectional": self.is_bidirectional,
             "layer_norm": cell.norm is not None,  # type: ignore[attr-defined]
             "dropout": self.dropout,
             "dropout_tokens": self.dropout_tokens,

@@ -8,17 +8,22 @@ import jax
 from ..cells import CELLS, Cell
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
+from .attention import Additive
 from .classifier import Classifier
 from .generator import Generator
 from .glimpse import GlimpseClassifier
 from .language import LanguageModel
 from .tagger import Tagger
+from .translator import Translator
 
-LABELLERS = {"classifier": Classifier, "tagger": Tagger, "glimpse": GlimpseClassifier}
+DESCRIBED: dict[str, Any] = {
+    "classifier": Classifier,
+    "tagger": Tagger,
+    "glimpse": GlimpseClassifier,
+    "translator": Translator,
+}
 BUILDERS: dict[Any, Callable[..., Any]] = {
-    "classifier": Classifier.create,
-    "tagger": Tagger.create,
-    "glimpse": GlimpseClassifier.create,
+    **{kind: model_class.create for kind, model_class in DESCRIBED.items()},
     "generator": Generator.create,
     "language": lambda vocab_size, **options: LanguageModel.create(vocab_size, **options),
 }
@@ -26,8 +31,8 @@ BUILDERS: dict[Any, Callable[..., Any]] = {
 
 def describe_model(model: Any) -> dict[str, Any]:
     """The arguments that `build_model` needs; for a cell of the user's own, its name."""
-    for kind, labeller in LABELLERS.items():
-        if isinstance(model, labeller):
+    for kind, model_class in DESCRIBED.items():
+        if isinstance(model, model_class):
             return {"kind": kind, **model.describe()}
     if isinstance(model, Generator):
         described = _describe_language(model.decoder)
@@ -57,9 +62,22 @@ def _describe_language(model: LanguageModel) -> dict[str, Any]:
 def backends(model: Any) -> tuple[str, ...]:
     """For each cell of a model, what runs its time loop and why."""
     leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, Cell))
-    choose = one_by_one if isinstance(model, GlimpseClassifier) else backend_of
-    chosen = [choose(leaf) for leaf in leaves if isinstance(leaf, Cell)]
+    stepped = _stepped(model)
+    chosen = [
+        one_by_one(leaf) if any(leaf is cell for cell in stepped) else backend_of(leaf)
+        for leaf in leaves
+        if isinstance(leaf, Cell)
+    ]
     return tuple(f"{backend.name} ({backend.reason})" for backend in chosen)
+
+
+def _stepped(model: Any) -> tuple[Cell, ...]:
+    """The cells whose next input depends on their state."""
+    if isinstance(model, GlimpseClassifier):
+        return (model.core,)
+    if isinstance(model, Translator) and isinstance(model.decoder.attention, Additive):
+        return model.decoder.cells
+    return ()
 
 
 def build_model(description: dict[str, Any]) -> Any:

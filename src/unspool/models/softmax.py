@@ -1,5 +1,7 @@
 """Negative log-likelihoods of next tokens: full and sampled softmax."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -11,29 +13,38 @@ MAX_LOGITS = 2**25  # at most 128 MiB of logits at once
 
 
 def token_nats(
-    model: LanguageModel, hidden: Float[Array, "B T H"], targets: Int[Array, "B T"]
+    model: Any,
+    hidden: Float[Array, "B T H"],
+    targets: Int[Array, "B T"],
+    label_smoothing: float = 0.0,
 ) -> Float[Array, "B T"]:
-    """-ln p(target) under the softmax over the whole vocabulary.
+    """-ln p(target) under the softmax over the whole vocabulary of a model with `logits`.
 
     Where the logits of all steps would not fit in 128 MiB they are formed one time step
     at a time, and again in the backward pass.
     """
     hidden, targets = jnp.swapaxes(hidden, 0, 1), targets.T  # as the layers left them: no copy
     if targets.size * model.vocab_size <= MAX_LOGITS:
-        return cross_entropy(model.logits(hidden), targets).T
+        return cross_entropy(model.logits(hidden), targets, label_smoothing).T
 
     @jax.checkpoint
     def one_step(x: tuple[Array, Array]) -> Array:
-        return cross_entropy(model.logits(x[0]), x[1])
+        return cross_entropy(model.logits(x[0]), x[1], label_smoothing)
 
     return jax.lax.map(one_step, (hidden, targets)).T
 
 
-def cross_entropy(logits: Float[Array, "*N V"], targets: Int[Array, "*N"]) -> Float[Array, "*N"]:
-    """ln sum exp(logits) - logits[target]."""
+def cross_entropy(
+    logits: Float[Array, "*N V"], targets: Int[Array, "*N"], label_smoothing: float = 0.0
+) -> Float[Array, "*N"]:
+    """ln sum exp(logits) - logits[target]; with smoothing, the cross-entropy with a distribution
+    that has this share spread over all labels evenly (Szegedy et al. 2016, arXiv 1512.00567).
+    """
     # A comparison fuses with the sum; gathering would cost a scatter in the backward pass.
     is_target = jnp.arange(logits.shape[-1]) == targets[..., None]
     picked = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
+    if label_smoothing:
+        picked += label_smoothing * (jnp.mean(logits, axis=-1) - picked)
     return jax.nn.logsumexp(logits, axis=-1) - picked
 
 
