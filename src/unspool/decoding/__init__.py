@@ -1,16 +1,19 @@
 """Generating sequences from any model that steps."""
 
+from .beam import Hypotheses, beam_search
 from .sampling import sample, stream
 from .stepper import LanguageStepper, Stepper, round_weights
 from .text import stream_text
 from .transforms import Temperature, TopK, TopP, make_transforms
 
 __all__ = [
+    "Hypotheses",
     "LanguageStepper",
     "Stepper",
     "Temperature",
     "TopK",
     "TopP",
+    "beam_search",
     "make_transforms",
     "round_weights",
     "sample",

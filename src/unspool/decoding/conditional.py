@@ -1,10 +1,9 @@
 """Sequences grown from a condition: they begin after START and end before END."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -12,27 +11,25 @@ from jaxtyping import Array, Float, Int
 from ..data import BOUNDARY, Vocabulary
 from ..models.generator import Generator
 from .sampling import stream
-from .stepper import LanguageStepper
+from .stepper import LanguageStepper, Stepper
 
 
-class ConditionStepper(eqx.Module):
-    """A `LanguageStepper` whose rows all start from the state of one condition."""
+class Started(eqx.Module):
+    """A stepper that has its conditions already: `start` repeats each of their states."""
 
-    inner: LanguageStepper
+    inner: Any
     state: Any
-
-    def __init__(self, model: Generator, condition: int) -> None:
-        self.inner = LanguageStepper(model.decoder)
-        self.state = model.initial_state(jnp.array([condition]))
+    conditions: int = eqx.field(static=True)
 
     @property
     def network(self) -> Any:
         """What the native kernel runs, as in `LanguageStepper`."""
-        return self.inner.network
+        return getattr(self.inner, "network", None)
 
     def start(self, condition: int) -> Any:
-        """The condition's state, for so many rows."""
-        return jax.tree.map(lambda leaf: jnp.repeat(leaf, condition, axis=0), self.state)
+        """The conditions' states, for so many rows in all."""
+        rows = jnp.repeat(jnp.arange(self.conditions), condition // self.conditions)
+        return self.inner.reorder(self.state, rows)
 
     def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
         """Logits and the next state."""
@@ -52,15 +49,23 @@ def generate(
     """
     tokens = vocab.encode(BOUNDARY + prompt)
     (end,) = vocab.encode(BOUNDARY)
-    blocks: list[np.ndarray] = []
-    for block in stream(ConditionStepper(model, condition), tokens, **options):
-        blocks.append(block)
-        if (np.concatenate(blocks, axis=1) == end).any(axis=1).all():
+    state = model.initial_state(jnp.array([condition]))
+    stepper: Stepper = Started(LanguageStepper(model.decoder), state, 1)
+    rows = until_end(stream(stepper, tokens, **options), end)
+    return [prompt + vocab.decode(row) for row, _ in rows]
+
+
+def until_end(blocks: Iterator[np.ndarray], end: int) -> list[tuple[np.ndarray, bool]]:
+    """Each row's tokens before END, and whether END came; takes no more blocks than needed."""
+    taken: list[np.ndarray] = []
+    for block in blocks:
+        taken.append(block)
+        if (np.concatenate(taken, axis=1) == end).any(axis=1).all():
             break
-    return [prompt + vocab.decode(_before(row, end)) for row in np.concatenate(blocks, axis=1)]
+    return [_before(row, end) for row in np.concatenate(taken, axis=1)]
 
 
-def _before(row: Sequence[int] | np.ndarray, end: int) -> np.ndarray:
+def _before(row: Sequence[int] | np.ndarray, end: int) -> tuple[np.ndarray, bool]:
     row = np.asarray(row)
     ends = np.flatnonzero(row == end)
-    return row[: ends[0]] if len(ends) else row
+    return (row[: ends[0]], True) if len(ends) else (row, False)

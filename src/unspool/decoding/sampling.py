@@ -38,13 +38,15 @@ def stream(
     top_p: float | None = None,
     do_sample: bool = True,
     seed: int = 0,
+    rows: Any = None,
 ) -> Iterator[np.ndarray]:
     """Yield new tokens of `count` texts that begin with `prompt`, in blocks (count, n), n <= 256.
 
     x_{t+1} ~ softmax(transforms(logits_t)); argmax where `temperature` is 0 or `do_sample`
     is False. The prompt (ids, at least one) runs through the same compiled loop as the
     sampled tokens. Row r depends on `seed` and r alone: not on `count`, and not on how much
-    was drawn before it in other calls. Raises ConfigError where an argument breaks its rule.
+    was drawn before it in other calls; `rows` are other numbers than 0 to `count` - 1 for them.
+    Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(count=count, max_new_tokens=max_new_tokens)
     prompt = _checked_prompt(prompt)
@@ -52,7 +54,8 @@ def stream(
         raise ConfigError(f"seed must be at least 0 and below 2**32, got {seed}")
     transforms = make_transforms(temperature, top_k, top_p)
     greedy = temperature < COLDEST or not do_sample
-    keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(jnp.arange(count))
+    numbers = jnp.arange(count) if rows is None else jnp.asarray(rows)
+    keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(numbers)
     return _blocks(stepper, prompt, max_new_tokens, transforms, greedy, keys)
 
 

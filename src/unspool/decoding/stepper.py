@@ -22,7 +22,10 @@ class Stepper(Protocol):
         """Logits of the token after `tokens`, and the state that has seen them."""
 
     def reorder(self, state: Any, rows: Int[Array, "B"]) -> Any:
-        """The state whose row b is row `rows[b]` of `state`."""
+        """The state whose row b is row `rows[b]` of `state`.
+
+        Rows of one condition stay together, as many for each: what they share may stay as it is.
+        """
 
 
 class LanguageStepper(eqx.Module):

@@ -1,0 +1,221 @@
+"""Beam search: the likeliest sequences that a model can end, in one compiled program."""
+
+import math
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ..cells.base import check_sizes
+from ..errors import ConfigError
+from .stepper import Stepper
+from .transforms import Transform
+
+NONE = -math.inf  # the score of a place where there is no hypothesis
+
+
+class Hypotheses(NamedTuple):
+    """K sequences for each of B conditions: finished ones first, each part best first.
+
+    Places without a hypothesis have a score of -inf and length 0.
+    """
+
+    tokens: Int[Array, "B K T"]  # without END; behind `lengths` stands END
+    lengths: Int[Array, "B K"]
+    scores: Float[Array, "B K"]  # log_p / (tokens, END counted) ** length_penalty
+    log_p: Float[Array, "B K"]
+    finished: Bool[Array, "B K"]  # False: END had not come after max_new_tokens
+
+
+class _Search(NamedTuple):
+    """Live beams (those without an end yet), the best finished hypotheses, and the time."""
+
+    t: Int[Array, ""]
+    state: Any
+    last: Int[Array, "B K"]
+    tokens: Int[Array, "B K T"]
+    log_p: Float[Array, "B K"]
+    ended: Hypotheses
+    endings: Int[Array, "B"]  # how many have ended; the search is done at K
+
+
+def beam_search(
+    stepper: Stepper,
+    condition: Any,
+    *,
+    start: int,
+    end: int,
+    num_beams: int = 5,
+    max_new_tokens: int = 100,
+    length_penalty: float = 1.0,
+    transforms: tuple[Transform, ...] = (),
+) -> Hypotheses:
+    """The `num_beams` best sequences of each condition by score
+
+        score(y) = log p(y) / |y|^length_penalty     |y| counts END (Wu et al. 2016, 1609.08144)
+
+    At every step the K live beams of a condition are continued by every token (Sutskever et al.
+    2014). Of the 2K likeliest continuations those that are END and among the first K are finished
+    hypotheses; the best K others live on. A condition is done when K have finished, so that one
+    beam is greedy decoding. Where none came to END, the live beams are returned, marked unfinished.
+    Ties go to the better beam, then to the smaller token.
+
+    `length_penalty` 0 ranks by probability, which favours short sequences. `transforms` act on
+    the logits in order. Raises ConfigError where an argument breaks its rule.
+    """
+    check_sizes(num_beams=num_beams, max_new_tokens=max_new_tokens)
+    if not math.isfinite(length_penalty):
+        raise ConfigError(f"length_penalty must be finite, got {length_penalty}")
+    ends = jnp.int32(start), jnp.int32(end), jnp.float32(length_penalty)
+    return _beam_search(stepper, condition, *ends, transforms, num_beams, max_new_tokens)
+
+
+@eqx.filter_jit
+def _beam_search(
+    stepper: Stepper,
+    condition: Any,
+    start: Array,
+    end: Array,
+    penalty: Array,
+    transforms: tuple[Transform, ...],
+    beams: int,
+    most: int,
+) -> Hypotheses:
+    first = stepper.start(condition)
+    rows = _rows_of(condition)
+    state = stepper.reorder(first, jnp.repeat(jnp.arange(rows), beams))
+    search = _Search(
+        t=jnp.int32(0),
+        state=state,
+        last=jnp.full((rows, beams), start),
+        tokens=jnp.full((rows, beams, most), end),
+        log_p=jnp.full((rows, beams), NONE).at[:, 0].set(0.0),  # all beams are the same at first
+        ended=_nothing(rows, beams, most, end),
+        endings=jnp.zeros(rows, jnp.int32),
+    )
+
+    def goes_on(search: _Search) -> Bool[Array, ""]:
+        return (search.t < most) & jnp.any(search.endings < beams)
+
+    def step(search: _Search) -> _Search:
+        logits, state = stepper.step(search.last.reshape(-1), search.state)
+        for transform in transforms:
+            logits = transform(logits)
+        log_p, beam, token = _candidates(logits.reshape(rows, beams, -1), search.log_p)
+        return _advance(stepper, search, state, log_p, beam, token, end, penalty)
+
+    return _ranked(jax.lax.while_loop(goes_on, step, search), penalty)
+
+
+def _candidates(
+    logits: Float[Array, "B K V"], log_p: Float[Array, "B K"]
+) -> tuple[Float[Array, "B N"], Int[Array, "B N"], Int[Array, "B N"]]:
+    """The N = 2K likeliest continuations of a condition's beams: log p, beam and token.
+
+    Fewer than 2K tokens can be among them from one beam, so each beam's best are found first.
+    """
+    rows, beams, size = logits.shape
+    each = min(2 * beams, size)
+    best, tokens = jax.lax.top_k(logits, each)
+    total = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+    # Where logits are not numbers there is no continuation.
+    scores = jnp.nan_to_num(log_p[..., None] + best - total, nan=NONE, neginf=NONE)
+    scores, flat = jax.lax.top_k(scores.reshape(rows, -1), min(2 * beams, beams * each))
+    return scores, flat // each, jnp.take_along_axis(tokens.reshape(rows, -1), flat, axis=1)
+
+
+def _advance(
+    stepper: Stepper,
+    search: _Search,
+    state: Any,
+    log_p: Float[Array, "B N"],
+    beam: Int[Array, "B N"],
+    token: Int[Array, "B N"],
+    end: Array,
+    penalty: Array,
+) -> _Search:
+    """The search one step later; conditions that are done stay as they are."""
+    rows, beams = search.log_p.shape
+    is_end = token == end
+    going = search.endings < beams
+    ending = is_end[:, :beams] & (log_p[:, :beams] > NONE) & going[:, None]
+    ended = _add_ended(search, ending, log_p[:, :beams], beam[:, :beams], penalty)
+    alive, chosen = jax.lax.top_k(jnp.where(is_end, NONE, log_p), beams)
+    parent, new = (jnp.take_along_axis(x, chosen, axis=1) for x in (beam, token))
+    tokens = jnp.take_along_axis(search.tokens, parent[..., None], axis=1)
+    tokens = jax.lax.dynamic_update_index_in_dim(tokens, new, search.t, axis=2)
+    moved = (jnp.arange(rows)[:, None] * beams + parent).reshape(-1)
+    return _Search(
+        search.t + 1,
+        stepper.reorder(state, moved),
+        new,
+        jnp.where(going[:, None, None], tokens, search.tokens),
+        jnp.where(going[:, None], alive, search.log_p),
+        ended,
+        search.endings + jnp.sum(ending, axis=1),
+    )
+
+
+def _add_ended(
+    search: _Search,
+    ending: Bool[Array, "B K"],
+    log_p: Float[Array, "B K"],
+    beam: Int[Array, "B K"],
+    penalty: Array,
+) -> Hypotheses:
+    """The K best of what had ended and what ends now."""
+    old, beams = search.ended, search.log_p.shape[1]
+    scores = jnp.where(ending, _score(log_p, search.t + 1, penalty), NONE)
+    new = Hypotheses(
+        jnp.take_along_axis(search.tokens, beam[..., None], axis=1),
+        jnp.where(ending, search.t, 0),
+        scores,
+        jnp.where(ending, log_p, NONE),
+        ending,
+    )
+    both = [jnp.concatenate(pair, axis=1) for pair in zip(old, new, strict=True)]
+    _, order = jax.lax.top_k(both[2], beams)
+    return Hypotheses(*(_taken(x, order) for x in both))
+
+
+def _ranked(search: _Search, penalty: Array) -> Hypotheses:
+    """Finished hypotheses, and behind them what still lives."""
+    ended, beams = search.ended, search.log_p.shape[1]
+    none = search.log_p == NONE
+    steps = jnp.broadcast_to(jnp.where(search.endings < beams, search.t, 0)[:, None], none.shape)
+    live = Hypotheses(
+        search.tokens,
+        jnp.where(none, 0, steps),
+        jnp.where(none, NONE, _score(search.log_p, search.t, penalty)),
+        search.log_p,
+        jnp.zeros_like(none),
+    )
+    both = [jnp.concatenate(pair, axis=1) for pair in zip(ended, live, strict=True)]
+    # Finished, unfinished, nothing: a stable sort by score within each.
+    kind = jnp.where(both[4], 0, jnp.where(both[2] > NONE, 1, 2))
+    order = jnp.lexsort((-both[2], kind), axis=-1)[:, :beams]
+    return Hypotheses(*(_taken(x, order) for x in both))
+
+
+def _score(log_p: Array, length: Array, penalty: Array) -> Array:
+    return log_p / length.astype(jnp.float32) ** penalty
+
+
+def _taken(x: Array, order: Int[Array, "B K"]) -> Array:
+    return jnp.take_along_axis(x, order.reshape(*order.shape, *(1,) * (x.ndim - 2)), axis=1)
+
+
+def _nothing(rows: int, beams: int, most: int, end: Array) -> Hypotheses:
+    shape = (rows, beams)
+    none = jnp.full(shape, NONE)
+    tokens = jnp.full((*shape, most), end)
+    return Hypotheses(tokens, jnp.zeros(shape, jnp.int32), none, none, jnp.zeros(shape, bool))
+
+
+def _rows_of(condition: Any) -> int:
+    """The number of conditions: one, or the rows of their arrays."""
+    if isinstance(condition, int):
+        return condition
+    return int(jax.tree.leaves(condition)[0].shape[0])
