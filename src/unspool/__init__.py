@@ -3,7 +3,7 @@
 from ._version import __version__
 from .bidirectional import Bidirectional
 from .cells import GRU, LSTM, RNN, Cell, GRUState, LSTMState, RNNState, project_inputs
-from .data import LabelledData, Text, Vocabulary
+from .data import LabelledData, PairData, Text, Vocabulary
 from .decoding import sample, stream, stream_text
 from .errors import (
     ConfigError,
@@ -19,12 +19,14 @@ from .models.generator import Generator
 from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
 from .models.tagger import Tagger
-from .run import ClassifierRun, GeneratorRun, GlimpseRun, Run, TaggerRun, load
+from .models.translator import Translator
+from .run import ClassifierRun, GeneratorRun, GlimpseRun, Run, TaggerRun, TranslatorRun, load
 from .tasks.generate import GenerateTask
 from .tasks.glimpse import GlimpseTask
 from .tasks.labelled import ClassifyTask, TagTask
 from .tasks.language import LanguageTask
 from .tasks.task import Evaluation, Task
+from .tasks.translate import TranslateTask
 from .training import (
     CheckpointReport,
     EvalReport,
@@ -62,6 +64,7 @@ __all__ = [
     "LabelledData",
     "LanguageModel",
     "LanguageTask",
+    "PairData",
     "RNNState",
     "Run",
     "RunError",
@@ -75,6 +78,9 @@ __all__ = [
     "Task",
     "Text",
     "TrainingConfig",
+    "TranslateTask",
+    "Translator",
+    "TranslatorRun",
     "UnknownTokenError",
     "UnspoolError",
     "Vocabulary",

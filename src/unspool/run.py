@@ -8,6 +8,7 @@ from .runs.generator import GeneratorRun
 from .runs.glimpse import GlimpseRun
 from .runs.labelled import ClassifierRun, LabelledRun, TaggerRun
 from .runs.text import Run
+from .runs.translator import TranslatorRun
 from .training.directory import read_config
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LoadedRun",
     "Run",
     "TaggerRun",
+    "TranslatorRun",
     "load",
     "require",
 ]
@@ -27,15 +29,17 @@ KINDS: dict[str, type[LoadedRun]] = {
     "tagger": TaggerRun,
     "generator": GeneratorRun,
     "glimpse": GlimpseRun,
+    "translator": TranslatorRun,
 }
 
 
 def load(path: str | Path, model: Any = None) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
-    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun` or
-    `GeneratorRun` for these. `model` gives the structure where config.json cannot, for cells of
-    your own. Raises RunError where the directory is no run, or is damaged, or has no weights yet.
+    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
+    `GeneratorRun` or `TranslatorRun` for these. `model` gives the structure where config.json
+    cannot, for cells of your own. Raises RunError where the directory is no run, or is damaged, or
+    has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """

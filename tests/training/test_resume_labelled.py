@@ -1,4 +1,4 @@
-"""Labelled tasks: stopped and resumed is never stopped; the best model is by their metric."""
+"""Tasks on sequences: stopped and resumed is never stopped; the best model is by their metric."""
 
 import json
 
@@ -8,7 +8,7 @@ from test_resume import assert_same, outcome
 
 import unspool
 from unspool import RunError, StepReport
-from unspool.data import LabelledData
+from unspool.data import LabelledData, PairData
 
 LINES = "x the thread goes out\ny the wheel goes round\nx in\ny un spun\n" * 6
 WORDS = "the D\nthread N\n\nwheels N\nspin V\nround A\n\n" * 8
@@ -21,6 +21,8 @@ def make(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labelled")
     (folder / "lines.txt").write_text(LINES)
     (folder / "words.txt").write_text(WORDS)
+    (folder / "en.txt").write_text("in\nout\nspun out\n" * 8)
+    (folder / "de.txt").write_text("ein\naus\nausgesponnen\n" * 8)
     images = np.random.default_rng(0).normal(size=(24, 6, 6))
     np.savez(folder / "images.npz", images=images, labels=[0, 1] * 12)
 
@@ -39,6 +41,10 @@ def make(tmp_path_factory):
                 2, data.encoder.shape, glimpses=2, glimpse_size=4, **SIZES
             )
             return model, unspool.GlimpseTask(data, batch=4, copies=2)
+        if kind == "translate":
+            data = PairData.read(folder / "en.txt", folder / "de.txt", tokens="char")
+            model = unspool.Translator.create(len(data.target.vocab), embedding_size=4, **SIZES)
+            return model, unspool.TranslateTask(data, batch=4, label_smoothing=0.1)
         data = LabelledData.read(folder / "lines.txt", val_fraction=0.3)
         model = unspool.Classifier.create(**data.model_options(), embedding_size=4, **SIZES)
         return model, unspool.ClassifyTask(data, batch=4)
@@ -46,7 +52,7 @@ def make(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("kind", ["classify", "tag", "generate", "glimpse"])
+@pytest.mark.parametrize("kind", ["classify", "tag", "generate", "glimpse", "translate"])
 def test_a_resumed_run_is_one_that_was_never_stopped(kind, make, tmp_path):
     list(unspool.train(*make(kind), run=tmp_path / "straight", **OPTIONS))
     for stop in (7, 16, 99):

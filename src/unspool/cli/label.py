@@ -99,7 +99,7 @@ def _rows(run: LabelledRun, what: list[str] | None) -> Rows:
     source, path = what[0], Path(what[0])
     if run.reads == "text" and what == ["-"]:
         return _texts([line.rstrip("\n") for line in sys.stdin if line.strip()])
-    if len(what) > 1 or not (_is_file(path) or form_of(source) == "images"):
+    if len(what) > 1 or not (is_file(path) or form_of(source) == "images"):
         if run.reads == "text":
             return _texts(what)
         raise DataError(f"{run.path} reads {run.reads}: name {FILES[run.reads]}")
@@ -119,7 +119,8 @@ def _texts(texts: list[str]) -> Rows:
     return Rows(texts, [], [f"text {number}" for number in range(1, len(texts) + 1)])
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether an argument names a file, and is not a text."""
     try:
         return path.is_file()
     except OSError:  # a text too long for the name of a file

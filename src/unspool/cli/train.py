@@ -12,6 +12,7 @@ from ..recipes.glimpse import LOOKER
 from ..recipes.labelled import CLASSIFIER, TAGGER
 from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
+from ..recipes.translate import TRANSLATOR
 from ..training.reports import StopReport
 from . import console
 from .options import with_options
@@ -55,6 +56,14 @@ Tagged = Annotated[
         "numbers with a label for each step: .npz, .csv.",
     ),
 ]
+Parallel = Annotated[
+    list[str] | None,
+    _sources(
+        "PAIRS",
+        "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
+        "lines belong together.",
+    ),
+]
 RunOption = Annotated[
     Path | None, typer.Option(help="The run directory to write.", show_default=False)
 ]
@@ -87,6 +96,7 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
         run = run or _run_of(from_file.pop("run", None), config)
         named = tuple(paths or _paths_of(from_file.pop("paths", []), config))
         recipe.options.check_keys(from_file, where=f"{config}: ")
+        named = recipe.named(named, {**from_file, **given})
         if run is None:
             raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
         prepare()
@@ -180,4 +190,14 @@ _command(
     unspool train glimpse sklearn:digits --run runs/digits
 
     What to look at is learned by REINFORCE (Mnih et al. 2014). {_SAVES}""",
+)
+_command(
+    TRANSLATOR,
+    Parallel,
+    "sentence pairs must be named: --source and --target, or one TSV",
+    f"""Train a translator: an encoder of sentences and a decoder of others.
+
+    unspool train translate --source train.en --target train.de --run runs/en-de
+
+    {_SAVES}""",
 )

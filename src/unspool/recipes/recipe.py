@@ -33,6 +33,10 @@ class Recipe(ABC):
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Values for options that are not given: of a preset, or by the kind of source."""
 
+    def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The sources that a command names, by arguments or options."""
+        return paths
+
     @abstractmethod
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> Any:
         """Read the sources and keep in `directory` what resuming needs."""

@@ -1,0 +1,159 @@
+"""`unspool translate`."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import files
+from ..data import numbered_lines
+from ..decoding.translation import Translation
+from ..errors import ConfigError
+from ..run import TranslatorRun, load, require
+from ..runs.attention_picture import Look, draw
+from .label import is_file
+from .session import prepare
+
+DRAWN = 20  # sentences in a picture
+GROUP = 512  # sentences translated before the first of them are printed
+
+
+def translate(
+    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]",
+            help="Sentences, or a file of one sentence a line, or - for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    num_beams: Annotated[int, typer.Option(help="Width of the beam search; 1: greedy.")] = 5,
+    length_penalty: Annotated[
+        float, typer.Option(help="Scores are divided by tokens to this power; 0: not at all.")
+    ] = 1.0,
+    n_best: Annotated[int, typer.Option(help="Translations a sentence, best first.")] = 1,
+    do_sample: Annotated[bool, typer.Option("--sample", help="Draw instead of searching.")] = False,
+    temperature: Annotated[
+        float, typer.Option(help="With --sample: below 1 safer, above 1 wilder.")
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option(help="With --sample: from the k likeliest.", show_default=False)
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="With --sample: from the likeliest of this total.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --sample: the same seed draws the same.")] = 0,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="Most tokens of a translation (twice the sentence's).", min=1, show_default=False
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Sentences decoded at once.")] = 32,
+    attention: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what the network looked at: a page (.html) of the first "
+            f"{DRAWN} sentences, or all weights (.json).",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a sentence, on a line.")
+    ] = False,
+) -> None:
+    """Translate sentences with a trained run.
+
+    unspool translate runs/en-de "two dogs play in the snow ."
+    """
+    prepare()
+    loaded = require(load(run), TranslatorRun)
+    if attention is not None and attention.suffix not in (".html", ".json"):
+        raise ConfigError(f"--attention must end in .html or .json, got {attention}")
+    options: dict[str, Any] = {
+        "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
+        "max_new_tokens": max_new_tokens, "batch": batch,
+    }  # fmt: skip
+    if do_sample:
+        drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        options |= {"do_sample": True, **drawing}
+    elif temperature != 1 or top_k is not None or top_p is not None:
+        raise ConfigError("--temperature, --top-k and --top-p need --sample")
+    texts = _sentences(what)
+    best: list[Translation] = []
+    for begin in range(0, len(texts), GROUP):
+        part = texts[begin : begin + GROUP]
+        for text, found in zip(part, loaded.translate(part, **options), strict=True):
+            print("\n".join(_shown(text, found, n_best, as_json)), flush=True)
+            best.append(found[0])
+    _say_what_was_odd(texts, best)
+    if attention is not None:
+        _write_attention(attention, loaded, texts, best)
+
+
+def _sentences(what: list[str] | None) -> list[str]:
+    """Every line of a file or of standard input, empty ones too; or the arguments."""
+    if not what:
+        raise ConfigError("name what to translate: sentences, a file, or - for standard input")
+    if what == ["-"]:
+        return [line.rstrip("\n") for line in sys.stdin]
+    if len(what) == 1 and is_file(Path(what[0])):
+        lines = [line for _, line in numbered_lines(Path(what[0]))]
+        return lines[:-1] if lines[-1] == "" else lines
+    return what
+
+
+def _shown(text: str, found: Sequence[Translation], n_best: int, as_json: bool) -> Iterator[str]:
+    if as_json:
+        best = [
+            {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
+            for one in found
+        ]
+        record = {"source": text, "translation": found[0].text, "n_best": best}
+        yield json.dumps(record, ensure_ascii=False)
+    elif n_best == 1:
+        yield found[0].text
+    else:
+        for one in found:
+            yield f"{one.score:.4f}\t{one.text}{'' if one.finished else ' ...'}"
+        yield ""
+
+
+def _say_what_was_odd(texts: Sequence[str], best: Sequence[Translation]) -> None:
+    """On stderr, so that the translations stay alone on standard output."""
+    unfinished = [number for number, one in enumerate(best, 1) if not one.finished]
+    empty = [number for number, text in enumerate(texts, 1) if not text.strip()]
+    for numbers, what in (
+        (unfinished, "no translation came to its END: the best unfinished one is given"),
+        (empty, "empty, and stay so"),
+    ):
+        if numbers:
+            named = ", ".join(map(str, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
+            print(f"unspool: {len(numbers)} sentences ({named}): {what}", file=sys.stderr)
+
+
+def _write_attention(
+    path: Path, run: TranslatorRun, texts: list[str], best: list[Translation]
+) -> None:
+    full = [i for i, text in enumerate(texts) if text.strip()]
+    chosen = full[:DRAWN] if path.suffix == ".html" else full
+    found = run.attention([texts[i] for i in chosen], [best[i] for i in chosen])
+    looks = [
+        Look(source, target, weights, (texts[i], best[i].text))
+        for i, (source, target, weights) in zip(chosen, found, strict=True)
+    ]
+    if path.suffix == ".html":
+        files.write_bytes(path, draw(looks).encode())
+        if len(full) > DRAWN:
+            print(f"unspool: {path} shows the first {DRAWN} of {len(full)}", file=sys.stderr)
+        return
+    records = [
+        {"source": look.source, "target": look.target, "weights": look.weights.tolist()}
+        for look in looks
+    ]
+    files.write_json(path, records)
