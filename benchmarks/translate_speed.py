@@ -6,7 +6,7 @@ clipping, no dropout, no average. Torch's Luong model runs `nn.GRU` over packed 
 targets; Bahdanau's is a loop over `nn.GRUCell`, as its equations ask for. Rounds are interleaved in
 one process, after one that is not counted.
 
-Decoding: a part of test_2016_flickr by both with our trained weights. Torch's decoders are loops
+Decoding: test_2016_flickr by both with our trained weights. Torch's decoders are loops
 over tokens: the straightforward one takes a sentence at a time, another batches of 32; greedy and
 with a beam of 5. Needs torch.
 """
@@ -31,7 +31,7 @@ from .common import data_file, write_result
 
 SIZE, RATE, SMOOTHING = 256, 2e-3, 0.1
 STEPS = 40  # training steps a round
-SENTENCES = 200
+SENTENCES = 1000
 
 
 class Peer(nn.Module):

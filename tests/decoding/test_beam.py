@@ -3,6 +3,7 @@
 import itertools
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from jaxtyping import Array
 
 from unspool import ConfigError
 from unspool.decoding import TopK, beam_search
+from unspool.decoding.beam import _top
 
 START, END, V = 0, 2, 4
 
@@ -140,6 +142,17 @@ def test_what_is_no_number_harms_its_own_condition_alone():
     assert (found.scores[1] == -np.inf).all()
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(a[[0, 2]], b[[0, 2]])
+
+
+@pytest.mark.parametrize("size", [4096, 5003, 300])
+@pytest.mark.parametrize("rounded", [False, True])  # with ties, also across blocks
+def test_the_largest_are_those_of_top_k(size, rounded):
+    x = np.random.default_rng(size).normal(0, 3, (2, 3, size)).astype(np.float32)
+    x = jnp.asarray(np.round(x) + 0.0 if rounded else x).at[0, 0].set(-jnp.inf)
+    for found, wanted in zip(_top(x, 10), jax.lax.top_k(x, 10), strict=True):
+        np.testing.assert_array_equal(found[0, 1:], wanted[0, 1:])
+        np.testing.assert_array_equal(found[1], wanted[1])
+    assert (_top(x, 10)[0][0, 0] == -jnp.inf).all()
 
 
 def test_transforms_shape_the_choice():

@@ -63,6 +63,7 @@ def test_drawn_translations_follow_seed_sentence_and_number(side, model):
     together = translate(model, side, sources, batch=4, **options)
     again = translate(model, side, sources, batch=64, **options)
     assert texts(together) == texts(again)
+    assert texts(together[4:]) == texts(translate(model, side, sources[4:], first=4, **options))
     other = translate(model, side, sources, **{**options, "seed": 6})
     assert texts(together) != texts(other)
     assert len({one.text for best in together for one in best}) > 6

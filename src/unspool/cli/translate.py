@@ -88,7 +88,7 @@ def translate(
     best: list[Translation] = []
     for begin in range(0, len(texts), GROUP):
         part = texts[begin : begin + GROUP]
-        for text, found in zip(part, loaded.translate(part, **options), strict=True):
+        for text, found in zip(part, loaded.translate(part, first=begin, **options), strict=True):
             print("\n".join(_shown(text, found, n_best, as_json)), flush=True)
             best.append(found[0])
     _say_what_was_odd(texts, best)

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from .stepper import Stepper
 from .transforms import Transform
 
+LARGEST_BLOCK = 80  # tokens of which the search for the likeliest first takes the maximum
 NONE = -math.inf  # the score of a place where there is no hypothesis
 
 
@@ -118,12 +119,30 @@ def _candidates(
     """
     rows, beams, size = logits.shape
     each = min(2 * beams, size)
-    best, tokens = jax.lax.top_k(logits, each)
+    best, tokens = _top(logits, each)
     total = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
     # Where logits are not numbers there is no continuation.
     scores = jnp.nan_to_num(log_p[..., None] + best - total, nan=NONE, neginf=NONE)
     scores, flat = jax.lax.top_k(scores.reshape(rows, -1), min(2 * beams, beams * each))
     return scores, flat // each, jnp.take_along_axis(tokens.reshape(rows, -1), flat, axis=1)
+
+
+def _top(x: Float[Array, "*N V"], count: int) -> tuple[Float[Array, "*N C"], Int[Array, "*N C"]]:
+    """`jax.lax.top_k`, which reads its rows again and again: first the blocks that the largest are
+    in, which are those with the largest maxima. Of equal numbers those of smaller index.
+    """
+    size = x.shape[-1]
+    if size < 2 * LARGEST_BLOCK * count:
+        return jax.lax.top_k(x, count)
+    fitting = (n for n in range(LARGEST_BLOCK, LARGEST_BLOCK // 4, -1) if size % n == 0)
+    length = next(fitting, LARGEST_BLOCK)  # where none divides the row, a padded copy is needed
+    padding = [(0, 0)] * (x.ndim - 1) + [(0, -size % length)]
+    blocks = jnp.pad(x, padding, constant_values=NONE).reshape(*x.shape[:-1], -1, length)
+    chosen = jnp.sort(jax.lax.top_k(jnp.max(blocks, axis=-1), count)[1], axis=-1)
+    within = jnp.take_along_axis(blocks, chosen[..., None], axis=-2)
+    best, flat = jax.lax.top_k(within.reshape(*x.shape[:-1], -1), count)
+    block = jnp.take_along_axis(chosen, flat // length, axis=-1)
+    return best, block * length + flat % length
 
 
 def _advance(

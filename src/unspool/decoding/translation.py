@@ -67,14 +67,16 @@ def translate(
     do_sample: bool = False,
     batch: int = BATCH,
     seed: int = 0,
+    first: int = 0,
     **sampling: Any,
 ) -> list[list[Translation]]:
     """For each encoded sentence its `n_best` translations, best first.
 
     By beam search (`num_beams` 1: greedy; see `beam_search`), or with `do_sample` drawn, where
-    `sampling` are the options of `stream` (temperature, top_k, top_p) and draw k of sentence i
-    depends on `seed`, i and k alone. `max_new_tokens` is by default twice the sentence's tokens,
-    rounded up a little. Raises ConfigError where an argument breaks its rule.
+    `sampling` are the options of `stream` (temperature, top_k, top_p). What is drawn follows from
+    `seed`, `n_best` and the sentence's number, counted from `first`. `max_new_tokens` is by
+    default twice the sentence's tokens, rounded up a little. Raises ConfigError where an argument
+    breaks its rule.
     """
     check_sizes(num_beams=num_beams, n_best=n_best, batch=batch)
     if sampling and not do_sample:
@@ -90,11 +92,11 @@ def translate(
         most = max_new_tokens or 2 * steps + 10
         if do_sample:
             options = {"max_new_tokens": most, "seed": seed, **sampling}
-            made = _draw(model, target, inputs, numbers, n_best, length_penalty, options)
+            made = _draw(model, target, inputs, first + numbers, n_best, length_penalty, options)
         else:
-            made = _search(model, target, inputs, num_beams, length_penalty, most)
+            made = _search(model, target, inputs, num_beams, length_penalty, most, n_best)
         for number, translations in zip(numbers[:real], made, strict=False):
-            found[number] = translations[:n_best]
+            found[number] = translations
     return found
 
 
@@ -125,6 +127,7 @@ def _batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int,
     buckets = np.array([_power_of_two(int(n)) for n in np.maximum(lengths, SHORTEST)])
     for steps in np.unique(buckets).tolist():
         rows = np.flatnonzero(buckets == steps)
+        rows = rows[np.argsort(lengths[rows], kind="stable")]  # similar ones end together
         size = min(batch, _power_of_two(len(rows)))
         for begin in range(0, len(rows), size):
             part = rows[begin : begin + size]
@@ -137,14 +140,20 @@ def _power_of_two(number: int) -> int:
 
 
 def _search(
-    model: Translator, target: Sentences, inputs: Any, num_beams: int, penalty: float, most: int
+    model: Translator,
+    target: Sentences,
+    inputs: Any,
+    num_beams: int,
+    penalty: float,
+    most: int,
+    n_best: int,
 ) -> list[list[Translation]]:
     end = target.end
     made = beam_search(
         TranslationStepper(model), (inputs.inputs, inputs.lengths), start=end, end=end,
         num_beams=num_beams, length_penalty=penalty, max_new_tokens=most,
     )  # fmt: skip
-    columns = [np.asarray(column) for column in made]
+    columns = [np.asarray(column)[:, :n_best] for column in made]
     found = []
     for tokens, lengths, scores, log_p, finished in zip(*columns, strict=True):
         ids = [row[:n] for row, n in zip(tokens, lengths, strict=True)]
