@@ -56,7 +56,12 @@ QUESTIONS = {
     "digits_glimpses": Question(LOOKER, DIGITS, DIGITS, {}, 0.95),
     "fashion_rows": Question(CLASSIFIER, *FASHION, {"batch": 128, "max_steps": 4000}),
     "fashion_glimpses": Question(
-        LOOKER, *FASHION, {"batch": 128, "patch": 8, "max_steps": 4000, "eval_every": 250}
+        LOOKER,
+        *FASHION,
+        {
+            "batch": 128, "patch": 8, "scales": 3, "std": 0.1, "dropout": 0.1, "copies": 1,
+            "max_steps": 6000, "eval_every": 500,
+        },
     ),
 }  # fmt: skip
 

@@ -86,7 +86,7 @@ class GlimpseClassifier(eqx.Module):
         glimpses: int = 6,
         patch: int = 4,
         scales: int = 2,
-        std: float = 0.2,
+        std: float = 0.15,
         cell: str = "gru",
         hidden_size: int = 128,
         glimpse_size: int = 128,

@@ -54,6 +54,5 @@ class GlimpseRun(ClassifierRun):
 
     def _seen(self, image: np.ndarray, places: np.ndarray) -> np.ndarray:
         repeated = jnp.broadcast_to(image.astype(np.float32), (len(places), *image.shape))
-        return np.asarray(
-            glimpse(repeated, jnp.asarray(places), self.model.patch, self.model.scales)
-        )
+        see = eqx.filter_jit(glimpse)  # one program, not one for each operation
+        return np.asarray(see(repeated, jnp.asarray(places), self.model.patch, self.model.scales))
