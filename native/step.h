@@ -44,9 +44,6 @@ class StepSizes {
         directions_(sizes.directions),
         lengths_(lengths) {}
 
-  int64_t batch() const { return batch_; }
-  int64_t hidden() const { return hidden_; }
-
   // Whether t is one of the T steps, and whether it is one of the row's.
   bool is_step(int64_t t) const { return t >= 0 && t < steps_; }
   bool is_live(int64_t t, int64_t row) const { return t >= 0 && t < length(row); }
