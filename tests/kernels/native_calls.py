@@ -256,11 +256,15 @@ def draw_inputs(cell, steps, batch, hidden, seed, scale=1.0):
     }
 
 
-def assert_close(native, reference, cancelled_to=0.1):
+def assert_close(native, reference, in_float32=None):
+    """Within the tolerance of the largest number, or of 0.1 where terms cancel; where float32 alone
+    errs more, within four times the error of `in_float32()`, the reference in that type.
+    """
     for name, array in native.items():
         expected = reference[name]
         assert array.shape == expected.shape, name
         error = np.abs(array - expected).max(initial=0)
-        assert error <= TOLERANCE * max(np.abs(expected).max(initial=0), cancelled_to), (
-            f"{name}: {error}"
-        )
+        allowed = TOLERANCE * max(np.abs(expected).max(initial=0), 0.1)
+        if error > allowed and in_float32 is not None:
+            allowed = 4 * np.abs(in_float32()[name] - expected).max(initial=0)
+        assert error <= allowed, f"{name}: {error}"

@@ -115,7 +115,7 @@ def _candidates(
 ) -> tuple[Float[Array, "B N"], Int[Array, "B N"], Int[Array, "B N"]]:
     """The N = 2K likeliest continuations of a condition's beams: log p, beam and token.
 
-    Fewer than 2K tokens can be among them from one beam, so each beam's best are found first.
+    No more than 2K of them are of one beam, so each beam's best are found first.
     """
     rows, beams, size = logits.shape
     each = min(2 * beams, size)
