@@ -87,13 +87,11 @@ def greedy(logits, steps):
     return tokens, False
 
 
-@pytest.mark.parametrize("rounded", [False, True])  # rounded logits have ties
+@pytest.mark.parametrize("rounded", [False, True])  # rounded: ties, also of 0.0 and -0.0
 def test_one_beam_is_greedy(rounded):
     stepper = tables(conditions=40, steps=6, scale=1.0)
     if rounded:
-        stepper = Tables(
-            jnp.asarray(np.round(stepper.tables) + 0.0)
-        )  # no -0.0, which top_k tells apart
+        stepper = Tables(jnp.round(stepper.tables))
     found = search(stepper, num_beams=1, max_new_tokens=6)
     ended = 0
     for row, logits in enumerate(np.asarray(stepper.tables)):
@@ -148,11 +146,35 @@ def test_what_is_no_number_harms_its_own_condition_alone():
 @pytest.mark.parametrize("rounded", [False, True])  # with ties, also across blocks
 def test_the_largest_are_those_of_top_k(size, rounded):
     x = np.random.default_rng(size).normal(0, 3, (2, 3, size)).astype(np.float32)
-    x = jnp.asarray(np.round(x) + 0.0 if rounded else x).at[0, 0].set(-jnp.inf)
-    for found, wanted in zip(_top(x, 10), jax.lax.top_k(x, 10), strict=True):
+    x = jnp.asarray(np.round(x) if rounded else x).at[0, 0].set(-jnp.inf)
+    plain = jnp.where(x == 0, 0.0, x)  # top_k tells -0.0 from 0.0
+    for found, wanted in zip(_top(x, 10), jax.lax.top_k(plain, 10), strict=True):
         np.testing.assert_array_equal(found[0, 1:], wanted[0, 1:])
         np.testing.assert_array_equal(found[1], wanted[1])
     assert (_top(x, 10)[0][0, 0] == -jnp.inf).all()
+
+
+def test_the_search_ends_where_nothing_is_left_to_continue():
+    asked = []
+
+    class Counted(Tables):
+        def step(self, tokens, state):
+            jax.debug.callback(lambda: asked.append(1))
+            return super().step(tokens, state)
+
+    drawn = tables(steps=50).tables.at[1].set(jnp.nan)
+    only_end = jnp.full_like(drawn[0, 1:], -jnp.inf).at[..., END].set(0.0)
+    search(Counted(drawn.at[::2, 1:].set(only_end)), num_beams=8, max_new_tokens=50)
+    jax.effects_barrier()
+    assert len(asked) == 2
+
+
+def test_numbers_of_numpy_are_sizes_too():
+    stepper = tables()
+    found = search(stepper, num_beams=np.int64(2), max_new_tokens=np.int64(4))
+    wanted = search(stepper, num_beams=2, max_new_tokens=4)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_transforms_shape_the_choice():

@@ -70,7 +70,7 @@ def beam_search(
     if not math.isfinite(length_penalty):
         raise ConfigError(f"length_penalty must be finite, got {length_penalty}")
     ends = jnp.int32(start), jnp.int32(end), jnp.float32(length_penalty)
-    return _beam_search(stepper, condition, *ends, transforms, num_beams, max_new_tokens)
+    return _beam_search(stepper, condition, *ends, transforms, int(num_beams), int(max_new_tokens))
 
 
 @eqx.filter_jit
@@ -98,7 +98,8 @@ def _beam_search(
     )
 
     def goes_on(search: _Search) -> Bool[Array, ""]:
-        return (search.t < most) & jnp.any(search.endings < beams)
+        alive = jnp.any(search.log_p > NONE, axis=1)
+        return (search.t < most) & jnp.any((search.endings < beams) & alive)
 
     def step(search: _Search) -> _Search:
         logits, state = stepper.step(search.last.reshape(-1), search.state)
@@ -133,16 +134,22 @@ def _top(x: Float[Array, "*N V"], count: int) -> tuple[Float[Array, "*N C"], Int
     """
     size = x.shape[-1]
     if size < 2 * LARGEST_BLOCK * count:
-        return jax.lax.top_k(x, count)
+        return jax.lax.top_k(_unsigned_zeros(x), count)
     fitting = (n for n in range(LARGEST_BLOCK, LARGEST_BLOCK // 4, -1) if size % n == 0)
     length = next(fitting, LARGEST_BLOCK)  # where none divides the row, a padded copy is needed
     padding = [(0, 0)] * (x.ndim - 1) + [(0, -size % length)]
     blocks = jnp.pad(x, padding, constant_values=NONE).reshape(*x.shape[:-1], -1, length)
-    chosen = jnp.sort(jax.lax.top_k(jnp.max(blocks, axis=-1), count)[1], axis=-1)
-    within = jnp.take_along_axis(blocks, chosen[..., None], axis=-2)
+    largest = _unsigned_zeros(jnp.max(blocks, axis=-1))
+    chosen = jnp.sort(jax.lax.top_k(largest, count)[1], axis=-1)
+    within = _unsigned_zeros(jnp.take_along_axis(blocks, chosen[..., None], axis=-2))
     best, flat = jax.lax.top_k(within.reshape(*x.shape[:-1], -1), count)
     block = jnp.take_along_axis(chosen, flat // length, axis=-1)
     return best, block * length + flat % length
+
+
+def _unsigned_zeros(x: Array) -> Array:
+    """0.0 for -0.0, which `top_k` ranks below it: to `argmax` they are equal."""
+    return jnp.where(x == 0, 0.0, x)
 
 
 def _advance(
