@@ -120,7 +120,10 @@ def test_resume_goes_on(unspool, translator, files, tmp_path):
         (["translate", "{run}", "in", "--n-best", "9"], "n_best must be at most num_beams (5)"),
         (["translate", "{run}", "in", "--temperature", "0.5"], "need --sample"),
         (["translate", "{run}", "in", "--attention", "a.png"], "must end in .html or .json"),
-        (["translate", "{run}", "in", "--length-penalty", "nan"], "length_penalty must be finite"),
+        (
+            ["translate", "{run}", "in", "--length-penalty", "nan"],
+            "length_penalty must be from -5 to 5, got nan",
+        ),
         (["eval", "{run}", "--source", "{en}"], "name both files"),
         (["eval", "{run}", "{both}", "--tokenize", "x"], "tokenize must be one of"),
         (["eval", "{run}", "--weights", "int8"], "is a translator: use `unspool translate`"),

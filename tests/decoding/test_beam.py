@@ -194,7 +194,7 @@ def test_transforms_shape_the_choice():
     [
         ({"num_beams": 0}, "num_beams must be a whole number of at least 1, got 0"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, got 0"),
-        ({"length_penalty": float("nan")}, "length_penalty must be finite, got nan"),
+        ({"length_penalty": float("nan")}, "length_penalty must be from -5 to 5, got nan"),
     ],
 )
 def test_arguments_that_break_a_rule(options, message):

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from .stepper import Stepper
 from .transforms import Transform
 
+MOST_PENALTY = 5
 LARGEST_BLOCK = 80  # tokens of which the search for the likeliest first takes the maximum
 NONE = -math.inf  # the score of a place where there is no hypothesis
 
@@ -67,8 +68,10 @@ def beam_search(
     the logits in order. Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(num_beams=num_beams, max_new_tokens=max_new_tokens)
-    if not math.isfinite(length_penalty):
-        raise ConfigError(f"length_penalty must be finite, got {length_penalty}")
+    if not -MOST_PENALTY <= length_penalty <= MOST_PENALTY:  # powers of lengths stay finite
+        raise ConfigError(
+            f"length_penalty must be from -{MOST_PENALTY} to {MOST_PENALTY}, got {length_penalty}"
+        )
     ends = jnp.int32(start), jnp.int32(end), jnp.float32(length_penalty)
     return _beam_search(stepper, condition, *ends, transforms, int(num_beams), int(max_new_tokens))
 
