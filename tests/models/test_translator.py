@@ -117,13 +117,13 @@ def test_rows_of_a_condition_share_it(attention):
 def test_weights_of_attention():
     model = make(attention="bahdanau")
     condition = model.encode(jnp.asarray(SOURCE), jnp.asarray(SOURCE_LENGTHS))
-    weights = np.asarray(model.decoder.weights(jnp.asarray(TARGET), condition))
+    weights = np.asarray(model.decoder.read(jnp.asarray(TARGET), condition)[1])
     assert weights.shape == (B, T, S)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-6)
     assert not weights[1, :, 1:].any()
     plain = make(attention="none")
     condition = plain.encode(jnp.asarray(SOURCE), jnp.asarray(SOURCE_LENGTHS))
-    assert plain.decoder.weights(jnp.asarray(TARGET), condition) is None
+    assert plain.decoder.read(jnp.asarray(TARGET), condition)[1] is None
 
 
 def test_dropout_acts_with_a_key_alone():

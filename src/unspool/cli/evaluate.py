@@ -1,18 +1,18 @@
 """`unspool eval`."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..recipes.translate import TRANSLATOR
 from ..run import Run, TranslatorRun, load, require
+from .options import RunArgument
 from .session import prepare
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    run: RunArgument,
     paths: Annotated[
         list[str] | None,
         typer.Argument(

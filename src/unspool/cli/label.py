@@ -18,9 +18,9 @@ from ..data import (
 )
 from ..errors import ConfigError, DataError
 from ..run import ClassifierRun, GlimpseRun, LabelledRun, TaggerRun, load, require
+from .options import RunArgument
 from .session import prepare
 
-RunArgument = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
 What = Annotated[
     list[str] | None,
     typer.Argument(

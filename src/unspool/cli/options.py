@@ -3,11 +3,14 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from ..training.config import Options, TrainingConfig
+
+RunArgument = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
 
 
 def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -2,18 +2,18 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import ConfigError
 from ..run import GeneratorRun, LoadedRun, Run, load, require
+from .options import RunArgument
 from .session import prepare
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    run: RunArgument,
     prompt: Annotated[str, typer.Option(help="The text to continue.")] = "",
     max_new_tokens: Annotated[int, typer.Option(help="Tokens to write.")] = 500,
     temperature: Annotated[

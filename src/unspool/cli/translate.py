@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
 from .label import is_file
+from .options import RunArgument
 from .session import prepare
 
 DRAWN = 20  # sentences in a picture
@@ -22,7 +23,7 @@ GROUP = 512  # sentences translated before the first of them are printed
 
 
 def translate(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    run: RunArgument,
     what: Annotated[
         list[str] | None,
         typer.Argument(

@@ -214,5 +214,5 @@ def _reread(
     """-ln p of each token of given translations, and the attention weights before it."""
     condition = model.encode(pair.source, pair.source_lengths)
     given = shifted(jnp.asarray(pair.target), start)
-    nats = token_nats(model, model.decoder(given, condition), pair.target)
-    return nats, model.decoder.weights(given, condition)
+    readouts, weights = model.decoder.read(given, condition)
+    return token_nats(model, readouts, pair.target), weights

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .. import kernels
-from ..cells import CELLS, Cell
+from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import embedding_table, uniform
 from ..errors import ConfigError
 from ..kernels.common import live_steps, where_live
 from ..products import affine, look_up
@@ -18,7 +18,6 @@ from ..unroll import check_rates, locked_dropout
 from .attention import Additive, Memory, Multiplicative
 
 ATTENTIONS = ("luong", "bahdanau", "none")
-EMBEDDING_FAN = 100  # embeddings start in +-0.1
 
 
 class Condition(NamedTuple):
@@ -96,18 +95,15 @@ class Decoder(eqx.Module):
         """
         check_sizes(vocab_size=vocab_size, condition_size=condition_size, hidden_size=hidden_size)
         check_sizes(embedding_size=embedding_size, num_layers=num_layers)
-        if cell not in CELLS:
-            raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+        create = cell_class(cell).create
         k_table, k_look, k_first, k_context, k_readout, k_out, *keys = jax.random.split(
             key, 6 + num_layers
         )
-        create = CELLS[cell].create  # type: ignore[attr-defined]
         sizes = [embedding_size] + [hidden_size] * (num_layers - 1)
         cells = tuple(create(size, hidden_size, key=k) for size, k in zip(sizes, keys, strict=True))
         inputs, width = cells[0].w_ih.shape[0], hidden_size + condition_size + embedding_size
-        table = (vocab_size, embedding_size)
         return cls(
-            embedding=uniform(k_table, table, EMBEDDING_FAN),
+            embedding=embedding_table(k_table, vocab_size, embedding_size),
             cells=cells,
             attention=_attention(attention, hidden_size, condition_size, k_look),
             w_first=uniform(k_first, (num_layers * hidden_size, condition_size), condition_size),
@@ -117,7 +113,7 @@ class Decoder(eqx.Module):
             else uniform(k_context, (inputs, condition_size), hidden_size),
             w_readout=uniform(k_readout, (embedding_size, width), width),
             b_readout=jnp.zeros(embedding_size),
-            w_out=None if tied else uniform(k_out, table, embedding_size),
+            w_out=None if tied else uniform(k_out, (vocab_size, embedding_size), embedding_size),
             b_out=jnp.zeros(vocab_size),
             dropout=dropout,
         )
@@ -134,7 +130,7 @@ class Decoder(eqx.Module):
         """The arguments of `create` that are the decoder's own."""
         names = {Additive: "bahdanau", Multiplicative: "luong", type(None): "none"}
         return {
-            "cell": {kind: name for name, kind in CELLS.items()}[type(self.cells[0])],
+            "cell": cell_name(self.cells[0]),
             "hidden_size": self.cells[0].hidden_size,
             "num_layers": len(self.cells),
             "embedding_size": self.embedding.shape[1],
@@ -167,22 +163,25 @@ class Decoder(eqx.Module):
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B T E"]:
         """The readouts r_t of given tokens (teacher forcing); `logits` makes scores of them."""
+        return self.read(tokens, condition, lengths, key)[0]
+
+    def read(
+        self,
+        tokens: Int[Array, "B T"],
+        condition: Condition,
+        lengths: Int[Array, "B"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "B T E"], Float[Array, "B T S"] | None]:
+        """The readouts, and how much each position of the memory counted for the token after each
+        of these; None without attention.
+        """
         keys = [None] * (2 + len(self.cells))
         k_in, k_out, *k_layers = keys if key is None else jax.random.split(key, len(keys))
         x = locked_dropout(look_up(self.embedding, tokens.T), self.dropout, k_in)
         made = self._run(self.cells[0].project(x), self.start(condition), lengths, k_layers)
         readouts = locked_dropout(self._read_out(made, x), self.dropout, k_out)
-        return jnp.swapaxes(readouts, 0, 1)
-
-    def weights(
-        self, tokens: Int[Array, "B T"], condition: Condition
-    ) -> Float[Array, "B T S"] | None:
-        """How much each position of the memory counted for the token after each of these."""
-        projected = self.cells[0].project(look_up(self.embedding, tokens.T))
-        weights = self._run(
-            projected, self.start(condition), None, [None] * len(self.cells)
-        ).weights
-        return None if weights is None else jnp.swapaxes(weights, 0, 1)
+        weights = None if made.weights is None else jnp.swapaxes(made.weights, 0, 1)
+        return jnp.swapaxes(readouts, 0, 1), weights
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
         """W_out r + b_out."""

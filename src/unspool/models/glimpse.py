@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..cells import CELLS, Cell
+from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import uniform
 from ..errors import ConfigError
@@ -102,8 +102,7 @@ class GlimpseClassifier(eqx.Module):
         sizes = {"hidden_size": hidden_size, "glimpse_size": glimpse_size, "classes": classes}
         check_sizes(glimpses=glimpses, patch=patch, scales=scales, **sizes)
         check_rates(dropout=dropout)
-        if cell not in CELLS:
-            raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+        core = cell_class(cell)
         if not std > 0:
             raise ConfigError(f"std must be above 0, got {std}: places could not be learned")
         keys = jax.random.split(jax.random.key(seed), 8)
@@ -112,9 +111,7 @@ class GlimpseClassifier(eqx.Module):
             where=Linear.create(2, glimpse_size, keys[1]),
             from_what=Linear.create(glimpse_size, 2 * glimpse_size, keys[2]),
             from_where=uniform(keys[3], (2 * glimpse_size, glimpse_size), glimpse_size),
-            core=CELLS[cell].create(  # type: ignore[attr-defined]
-                2 * glimpse_size, hidden_size, layer_norm=layer_norm, key=keys[4]
-            ),
+            core=core.create(2 * glimpse_size, hidden_size, layer_norm=layer_norm, key=keys[4]),
             locator=Linear.create(hidden_size, 2, keys[5]),
             baseline=Linear.create(hidden_size, 1, keys[6]),
             output=Linear.create(hidden_size, classes, keys[7]),
@@ -135,7 +132,7 @@ class GlimpseClassifier(eqx.Module):
             "patch": self.patch,
             "scales": self.scales,
             "std": self.std,
-            "cell": {kind: name for name, kind in CELLS.items()}[type(self.core)],
+            "cell": cell_name(self.core),
             "hidden_size": self.core.hidden_size,
             "glimpse_size": len(self.what.b),
             "layer_norm": self.core.norm is not None,  # type: ignore[attr-defined]

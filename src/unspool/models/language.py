@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..cells import CELLS, Cell
+from ..cells import Cell, cell_class
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import embedding_table, uniform
 from ..errors import ConfigError
 from ..products import affine, look_up
 from ..unroll import Stack, check_batch, check_rates
@@ -176,15 +176,11 @@ def _indexed(cell: Cell, key: PRNGKeyArray) -> Cell:
 
 
 def _cell_factory(cell: str | CreateCell) -> CreateCell:
-    if not isinstance(cell, str):
-        return cell
-    if cell not in CELLS:
-        raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
-    return CELLS[cell].create  # type: ignore[attr-defined]
+    return cell_class(cell).create if isinstance(cell, str) else cell
 
 
 def _draw_embedding(key: PRNGKeyArray, vocab_size: int, size: int | None) -> Array | None:
-    return None if size is None else uniform(key, (vocab_size, size), fan=100)  # +-0.1
+    return None if size is None else embedding_table(key, vocab_size, size)
 
 
 def _check_embedding(embedding_size: int | None, hidden_size: int, tied: bool) -> None:

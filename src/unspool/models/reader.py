@@ -9,14 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ..bidirectional import Bidirectional, run_cell
-from ..cells import CELLS, Cell
+from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import embedding_table
 from ..errors import ConfigError
 from ..products import look_up
 from ..unroll import check_batch, check_rates, locked_dropout
-
-EMBEDDING_FAN = 100  # embeddings start in +-0.1
 
 
 class Reader(eqx.Module):
@@ -55,16 +53,14 @@ class Reader(eqx.Module):
         if (vocab_size is None) == (input_size is None):
             raise ConfigError("give either vocab_size (ids) or input_size (numbers)")
         check_sizes(hidden_size=hidden_size, num_layers=num_layers, embedding_size=embedding_size)
-        if cell not in CELLS:
-            raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+        create = cell_class(cell).create
         k_embedding, *keys = jax.random.split(key, 1 + num_layers)
         embedding, size = None, input_size
         if vocab_size is not None:
             check_sizes(vocab_size=vocab_size)
             size = embedding_size
-            embedding = uniform(k_embedding, (vocab_size, embedding_size), EMBEDDING_FAN)
+            embedding = embedding_table(k_embedding, vocab_size, embedding_size)
         assert size is not None
-        create = CELLS[cell].create  # type: ignore[attr-defined]
         layers: list[Cell | Bidirectional] = []
         for k_layer in keys:
             parts = [
@@ -97,7 +93,7 @@ class Reader(eqx.Module):
             "vocab_size": None if self.embedding is None else self.embedding.shape[0],
             "input_size": width if self.embedding is None else None,
             "embedding_size": 1 if self.embedding is None else width,
-            "cell": {kind: name for name, kind in CELLS.items()}[type(cell)],
+            "cell": cell_name(cell),
             "hidden_size": cell.hidden_size,
             "num_layers": len(self.layers),
             "bidirectional": self.is_bidirectional,

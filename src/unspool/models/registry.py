@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from ..cells import CELLS, Cell
+from ..cells import CELLS, Cell, cell_name
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
 from .attention import Additive
@@ -44,9 +44,8 @@ def describe_model(model: Any) -> dict[str, Any]:
 
 def _describe_language(model: LanguageModel) -> dict[str, Any]:
     cell = model.stack.cells[0]
-    names = {kind: name for name, kind in CELLS.items()}
     return {
-        "cell": names.get(type(cell), f"own: {type(cell).__name__}"),
+        "cell": cell_name(cell),
         "vocab_size": model.vocab_size,
         "hidden_size": cell.hidden_size,
         "num_layers": len(model.stack.cells),

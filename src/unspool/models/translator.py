@@ -88,7 +88,7 @@ class Translator(eqx.Module):
         if encoder.embedding is None:
             encoder = encoder.with_embedding(self.decoder.embedding)
         if self.reverse_source:
-            source = _reversed(source, lengths)
+            source = reverse(source.T[..., None], lengths)[..., 0].T
         outputs, last = encoder(source, lengths, key)
         if self.decoder.attention is None:
             return Condition(last, None)
@@ -114,9 +114,3 @@ class Translator(eqx.Module):
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
         """Scores of the next token."""
         return self.decoder.logits(readouts)
-
-
-def _reversed(ids: Int[Array, "B S"], lengths: Int[Array, "B"]) -> Int[Array, "B S"]:
-    s = jnp.arange(ids.shape[1])
-    where = jnp.where(s < lengths[:, None], lengths[:, None] - 1 - s, s)
-    return jnp.take_along_axis(ids, where, axis=1)

@@ -35,7 +35,7 @@ class TranslateTask:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sizes, vocabularies, what was left out, and the share of padding."""
+        """Sizes, vocabularies, what was left out, and the lengths of batches."""
         source, target = len(self.data.source.vocab), len(self.data.target.vocab)
         words = f"{target:,} tokens, shared" if self.data.shared else f"{source:,} and {target:,}"
         lengths = ", ".join(map(str, self.buckets.bounds))
