@@ -11,11 +11,12 @@ import unspool
 LAYERS = (
     ("errors", "_version"),
     ("files",),
-    ("heap", "library"),
+    ("heap", "library", "interop"),
     ("products",),
     ("cells",),
     ("kernels",),
     ("unroll", "bptt", "bidirectional"),
+    ("vision",),
     ("models",),
     ("data",),
     ("decoding",),

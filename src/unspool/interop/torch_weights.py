@@ -1,111 +1,147 @@
-"""PyTorch's checkpoint files (the zip form), read without torch and without running a pickle.
+"""PyTorch's checkpoint files, read without torch and without running a pickle.
 
-The pickle inside may name a short list of things only, each mapped to a function of ours that
-makes NumPy arrays; any other name ends the reading before anything is called.
+There are two forms: a zip archive (torch >= 1.6), and before that a row of pickles followed by
+the raw numbers of each storage. `pickle_reader` interprets the pickles; here are the storages.
 """
 
-import collections
 import io
-import math
-import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax.numpy as jnp
 import numpy as np
 
-from unspool.errors import DataError
+from ..errors import DataError
+from .pickle_reader import MAX_PICKLE, Name, read_pickle, shown
 
-MAX_BYTES = 2**31  # of all members together, as they are declared
 _DTYPES: dict[str, Any] = {
-    "DoubleStorage": np.float64,
-    "FloatStorage": np.float32,
-    "HalfStorage": np.float16,
-    "BFloat16Storage": jnp.bfloat16,
-    "LongStorage": np.int64,
-    "IntStorage": np.int32,
-    "ShortStorage": np.int16,
-    "CharStorage": np.int8,
-    "ByteStorage": np.uint8,
-    "BoolStorage": np.bool_,
+    "torch.DoubleStorage": np.float64,
+    "torch.FloatStorage": np.float32,
+    "torch.HalfStorage": np.float16,
+    "torch.BFloat16Storage": jnp.bfloat16,
+    "torch.LongStorage": np.int64,
+    "torch.IntStorage": np.int32,
+    "torch.ShortStorage": np.int16,
+    "torch.CharStorage": np.int8,
+    "torch.ByteStorage": np.uint8,
+    "torch.BoolStorage": np.bool_,
 }
+_LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
     """The state dict of a checkpoint: names to read-only arrays (storages may be shared).
 
-    Raises DataError for a file that is no such checkpoint, that is damaged, over `MAX_BYTES`, or
-    whose pickle asks for anything but tensors in dictionaries. Nothing of the file is executed.
+    A checkpoint that keeps it under the key `state_dict` will do too. Nothing of the file is
+    executed, and no more memory is taken than a small multiple of its size. Raises DataError for
+    a file that is no such checkpoint, that is damaged, or that asks for anything but tensors.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            state = _load(archive)
+        with open(path, "rb") as file:
+            is_zip = file.read(4) == b"PK\x03\x04"
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            found = _read_zip(file, size) if is_zip else _read_legacy(file, size)
+            return _state_dict(found)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except Exception as error:  # a hostile pickle may raise anything at all
+    except Exception as error:  # hostile bytes may raise anything at all
         raise DataError(
-            f"{path}: not a readable PyTorch checkpoint ({type(error).__name__}: {error}); "
-            "save it again with torch.save(model.state_dict(), path)"
+            f"{path}: not a readable PyTorch checkpoint ({type(error).__name__}: "
+            f"{shown(error)}); save it again with torch.save(model.state_dict(), path)"
         ) from error
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, np.ndarray) for name, value in state.items()
-    ):
-        raise DataError(f"{path}: holds no flat state dict of tensors")
-    return dict(state)
 
 
-def _load(archive: zipfile.ZipFile) -> Any:
-    if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-        raise DataError(f"its members declare more than {MAX_BYTES} bytes")
-    pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
-    if len(pickles) != 1:
-        raise DataError(f"holds {len(pickles)} data.pkl members; a checkpoint holds one")
-    return _Reader(archive, pickles[0].removesuffix("data.pkl")).load()
+def _state_dict(found: Any) -> dict[str, np.ndarray]:
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not all(isinstance(v, np.ndarray) for v in found.values()):
+        raise DataError("holds no flat state dict of tensors")
+    return found
 
 
-def _tensor(
-    storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any = False, *_: Any
-) -> np.ndarray:
-    """torch._utils._rebuild_tensor_v2: a strided view, refused where it leaves its storage."""
-    numbers = (offset, *shape, *strides)
-    if not isinstance(storage, np.ndarray) or len(shape) != len(strides) or len(shape) > 32:
-        raise DataError("a tensor without a storage or with strides that do not fit its shape")
-    if not all(type(n) is int and n >= 0 for n in numbers):
-        raise DataError(f"a tensor's offset, shape and strides must be counts, not {numbers}")
-    reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    if math.prod(shape) > storage.size or (math.prod(shape) and offset + reach >= storage.size):
-        raise DataError(f"a tensor of shape {shape} lies outside its storage of {storage.size}")
-    if not math.prod(shape):
-        return np.zeros(shape, storage.dtype)
-    size = storage.itemsize
-    return np.lib.stride_tricks.as_strided(
-        storage[offset:], shape, [s * size for s in strides], writeable=False
-    )
+def _declared(pid: Any) -> tuple[str, Any, int]:
+    """Key, dtype and count of a storage, from its persistent id."""
+    match pid:
+        case ("storage", Name(name), str(key), str(), int(count), *view):
+            if name in _DTYPES and count >= 0 and view in ([], [None]):
+                return key, np.dtype(_DTYPES[name]), count
+    raise DataError("a storage is not declared as torch.save does it")
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler to which only the names below exist."""
+class _Storages(dict[str, np.ndarray]):
+    """Storages by key, each made once by `make(key, dtype, count)`."""
 
-    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        super().__init__(io.BytesIO(archive.read(folder + "data.pkl")))
-        self._archive, self._folder = archive, folder
-        self._storages: dict[str, np.ndarray] = {}
+    def __init__(self, make: Callable[[str, Any, int], np.ndarray]) -> None:
+        super().__init__()
+        self._make = make
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if module == "torch" and name in _DTYPES:
-            return name
-        raise DataError(f"its pickle asks for {module}.{name}, which is not allowed")
+    def find(self, pid: Any) -> np.ndarray:
+        key, dtype, count = _declared(pid)
+        if key not in self:
+            self[key] = self._make(key, dtype, count)
+        if self[key].dtype != dtype or self[key].size != count:
+            raise DataError(f"storage {shown(key)} does not hold the {count} numbers it declares")
+        return self[key]
 
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        _, kind, key, _, count = pid
-        if key not in self._storages:
-            data = self._archive.read(f"{self._folder}data/{key}")
-            self._storages[key] = np.frombuffer(data, _DTYPES[kind])
-        if self._storages[key].size != count or self._storages[key].dtype != _DTYPES[kind]:
-            raise DataError(f"storage {key} does not hold the {count} numbers it declares")
-        return self._storages[key]
+
+def _read_zip(file: BinaryIO, size: int) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+        if is_packed or sum(member.file_size for member in members) > size:
+            raise DataError("its members are compressed or overlap, which torch.save never does")
+        pickles = [m for m in members if m.filename.rsplit("/", 1)[-1] == "data.pkl"]
+        if len(pickles) != 1:
+            raise DataError(f"holds {len(pickles)} data.pkl members; a checkpoint holds one")
+        if pickles[0].file_size > MAX_PICKLE:
+            raise DataError(f"its data.pkl is over {MAX_PICKLE} bytes")
+        folder = pickles[0].filename.removesuffix("data.pkl")
+        if f"{folder}byteorder" in archive.namelist():
+            _check_order(archive.read(f"{folder}byteorder") == b"little")
+
+        def make(key: str, dtype: Any, count: int) -> np.ndarray:
+            return np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
+
+        return read_pickle(io.BytesIO(archive.read(pickles[0])), _Storages(make).find)
+
+
+def _read_legacy(file: BinaryIO, size: int) -> Any:
+    """Magic number, protocol, system, state, keys; then for each key a count and its numbers."""
+    if read_pickle(file) != _LEGACY_MAGIC or read_pickle(file) != _LEGACY_PROTOCOL:
+        raise DataError("its first numbers are not those of a PyTorch checkpoint")
+    system = read_pickle(file)
+    _check_order(isinstance(system, dict) and system.get("little_endian") is True)
+    left = size
+
+    def make(key: str, dtype: Any, count: int) -> np.ndarray:
+        nonlocal left
+        left -= count * dtype.itemsize
+        if left < 0:
+            raise DataError(f"storage {shown(key)} of {count} numbers is larger than the file")
+        return np.empty(count, dtype)
+
+    storages = _Storages(make)
+    state = read_pickle(file, storages.find)  # views of storages that `_fill` fills
+    _fill(file, storages, read_pickle(file))
+    return state
+
+
+def _fill(file: BinaryIO, storages: dict[str, np.ndarray], keys: Any) -> None:
+    is_list = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not is_list or sorted(keys) != sorted(storages):
+        raise DataError("its list of storages does not name each of them once")
+    for key in keys:
+        storage = storages[key]
+        count = int.from_bytes(file.read(8), "little")
+        if count != storage.size:
+            raise DataError(f"storage {shown(key)} declares {storage.size} numbers, has {count}")
+        if file.readinto(storage.view(np.uint8)) != storage.nbytes:  # type: ignore[attr-defined]
+            raise DataError(f"truncated in storage {shown(key)}")
+
+
+def _check_order(is_little: bool) -> None:
+    if not is_little:
+        raise DataError("its numbers are big-endian: save it again on a little-endian machine")
