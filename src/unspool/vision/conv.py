@@ -1,8 +1,7 @@
 """Convolutions over pictures (B, H, W, C) as XLA runs them fast on a CPU.
 
 XLA's own depthwise convolution runs at about 1 GFLOP/s on a core. As a sum of shifted slices, which
-it fuses into one loop, it is 20 to 40 times as fast, and a dense convolution is one matrix product
-(`benchmarks` in docs/lab-log.md).
+it fuses into one loop, it is 20 to 40 times as fast. A dense convolution is one matrix product.
 """
 
 from collections.abc import Iterator
@@ -70,4 +69,6 @@ class DepthwiseConv(eqx.Module):
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
         kernel, _, channels = self.w.shape
         weights = self.w.reshape(kernel**2, channels)
-        return sum((tap * w for tap, w in zip(taps(x, kernel, self.stride), weights, strict=True)), self.b)
+        return sum(
+            (tap * w for tap, w in zip(taps(x, kernel, self.stride), weights, strict=True)), self.b
+        )

@@ -164,9 +164,11 @@ def _block(state: Mapping[str, np.ndarray], name: str, stride: int, expansion: i
 
 def _folded(state: Mapping[str, np.ndarray], conv: str, norm: str) -> tuple[Array, Array]:
     """Weights (K, K, I, O) and bias of conv and norm in one: gamma (w x - mean) / std + beta."""
-    part = {name: np.float64(state[f"{norm}.{name}"]) for name in ("weight", "bias")}
-    part |= {name: np.float64(state[f"{norm}.running_{name}"]) for name in ("mean", "var")}
-    scale = part["weight"] / np.sqrt(part["var"] + _EPSILON)
-    w = np.float64(state[f"{conv}.weight"]).transpose(2, 3, 1, 0) * scale
-    bias = part["bias"] - part["mean"] * scale
+    gamma, beta, mean, variance = (
+        state[f"{norm}.{name}"].astype(np.float64)
+        for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = gamma / np.sqrt(variance + _EPSILON)
+    w = state[f"{conv}.weight"].astype(np.float64).transpose(2, 3, 1, 0) * scale
+    bias = beta - mean * scale
     return jnp.asarray(w, jnp.float32), jnp.asarray(bias, jnp.float32)
