@@ -5,6 +5,7 @@ it fuses into one loop, it is 20 to 40 times as fast. A dense convolution is one
 """
 
 from collections.abc import Iterator
+from functools import partial, reduce
 
 import equinox as eqx
 import jax
@@ -67,8 +68,55 @@ class DepthwiseConv(eqx.Module):
         return cls(w * (2 / kernel**2) ** 0.5, jnp.zeros(channels), stride)
 
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
-        kernel, _, channels = self.w.shape
-        weights = self.w.reshape(kernel**2, channels)
-        return sum(
-            (tap * w for tap, w in zip(taps(x, kernel, self.stride), weights, strict=True)), self.b
-        )
+        return _depthwise(x, self.w, self.stride) + self.b
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _depthwise(
+    x: Float[Array, "B H W C"], w: Float[Array, "K K C"], stride: int
+) -> Float[Array, "B h w C"]:
+    """The sum of shifted slices; automatic gradients of it take XLA half as long again."""
+    weights = w.reshape(-1, w.shape[2])
+    products = (tap * v for tap, v in zip(taps(x, len(w), stride), weights, strict=True))
+    return reduce(jnp.add, products)
+
+
+def _forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
+    return _depthwise(x, w, stride), (x, w)
+
+
+def _backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    """dx: dy with zeros between, filtered by the mirrored kernel. dw: each tap times dy."""
+    x, w = saved
+    kernel = len(w)
+    sides = [
+        _spread(n, m, kernel, stride) for n, m in zip(x.shape[1:3], dy.shape[1:3], strict=True)
+    ]
+    spread = jax.lax.pad(dy, jnp.zeros((), dy.dtype), ((0, 0, 0), *sides, (0, 0, 0)))
+    rows, columns = x.shape[1:3]
+    dx = reduce(
+        jnp.add,
+        (
+            spread[:, i : i + rows, j : j + columns] * w[kernel - 1 - i, kernel - 1 - j]
+            for i in range(kernel)
+            for j in range(kernel)
+        ),
+    )
+
+    def of_picture(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
+        one, d = pair
+        dw = [jnp.sum(tap[0] * d, (0, 1)) for tap in taps(one[None], kernel, stride)]
+        return total + jnp.stack(dw), None
+
+    # Picture by picture, what the kernel^2 sums read stays in the cache.
+    dw, _ = jax.lax.scan(of_picture, jnp.zeros((kernel**2, w.shape[2]), w.dtype), (x, dy))
+    return dx, dw.reshape(w.shape)
+
+
+def _spread(size: int, outputs: int, kernel: int, stride: int) -> tuple[int, int, int]:
+    """Zeros before, after and between the outputs' gradients, for size + kernel - 1 in all."""
+    before = kernel - 1 - padding(size, kernel, stride)[0]
+    return before, size + kernel - 1 - before - (outputs - 1) * stride - 1, stride - 1
+
+
+_depthwise.defvjp(_forward, _backward)
