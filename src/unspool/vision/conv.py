@@ -1,7 +1,8 @@
 """Convolutions over pictures (B, H, W, C) as XLA runs them fast on a CPU.
 
 XLA's own depthwise convolution runs at about 1 GFLOP/s on a core. As a sum of shifted slices, which
-it fuses into one loop, it is 20 to 40 times as fast. A dense convolution is one matrix product.
+it fuses into one loop, it is 16 to 26 times as fast with stride 1 and 6 times with stride 2.
+A dense convolution is one matrix product.
 """
 
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ class DepthwiseConv(eqx.Module):
 def _depthwise(
     x: Float[Array, "B H W C"], w: Float[Array, "K K C"], stride: int
 ) -> Float[Array, "B h w C"]:
-    """The sum of shifted slices; automatic gradients of it take XLA half as long again."""
+    """The sum of shifted slices; with automatic gradients fine-tuning is a quarter slower."""
     weights = w.reshape(-1, w.shape[2])
     products = (tap * v for tap, v in zip(taps(x, len(w), stride), weights, strict=True))
     return reduce(jnp.add, products)
