@@ -1,5 +1,6 @@
 """Texts as token ids: vocabularies, corpora, memory-mapped streams. Nothing here needs JAX."""
 
+from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
 from .dataset import LabelledData, encode_rows
 from .encoders import (
@@ -23,6 +24,8 @@ from .labelled import (
     read_texts,
 )
 from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
+from .pictures import LeftOut, Pictures
+from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
 from .sources import open_sources, read_pieces
@@ -37,14 +40,18 @@ __all__ = [
     "LAYOUTS",
     "Batch",
     "Buckets",
+    "Captions",
     "Chunk",
     "Encoder",
     "ImageEncoder",
     "LabelledData",
     "Lanes",
+    "LeftOut",
+    "Pair",
     "PairBatch",
     "PairData",
     "Pairs",
+    "Pictures",
     "Rows",
     "Sentences",
     "Sequences",
@@ -56,6 +63,7 @@ __all__ = [
     "Vocabulary",
     "bucket_bounds",
     "build_vocabulary",
+    "decode_picture",
     "encode_rows",
     "evaluation_chunks",
     "fingerprint_sources",
@@ -64,10 +72,13 @@ __all__ = [
     "load_encoder",
     "load_sentences",
     "load_vocabulary",
+    "match_names",
     "numbered_lines",
     "one_line",
     "open_sources",
     "open_tokens",
+    "pair",
+    "read_captions",
     "read_images",
     "read_labelled",
     "read_parallel",

@@ -142,7 +142,7 @@ def _mode(path: Path) -> int:
 
 
 def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
-    found = list(_walk(folder, {folder.resolve()}))
+    found = list(walk_files(folder))
     texts = [path for path in found if path.is_file() and (raw or _is_text(path))]
     if not texts:
         raise DataError(f"{folder} has no text files: give a file, or a folder with UTF-8 texts")
@@ -155,8 +155,11 @@ def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
     ]
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield all files below `folder`, sorted, and each real folder once (links may loop)."""
+def walk_files(folder: Path, seen: set[Path] | None = None) -> Iterator[Path]:
+    """Yield all files below `folder`, sorted, without hidden ones; each real folder once, as
+    links may loop.
+    """
+    seen = {folder.resolve()} if seen is None else seen
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -168,7 +171,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
             yield entry
         elif (real := entry.resolve()) not in seen:
             seen.add(real)
-            yield from _walk(entry, seen)
+            yield from walk_files(entry, seen)
 
 
 def _is_text(path: Path) -> bool:

@@ -1,0 +1,158 @@
+"""The files of a folder or TAR of pictures, one at a time, and what of them cannot be used."""
+
+import tarfile
+import zlib
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+
+from ..errors import DataError
+from .sources import walk_files
+
+MAX_BYTES = 256 * 2**20  # of one file
+_NAMED = 3  # how many names a note has
+_TAR_ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError)
+_Files = Iterator[tuple[str, Callable[[], bytes]]]  # name, and the function that reads the file
+
+
+class LeftOut:
+    """What was left out and why. A name counts once for a reason, however often it is added."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str, str]] = {}
+
+    def add(self, reason: str, name: str, description: str = "") -> None:
+        """Count a name; a note shows the description, if there is one, instead of it."""
+        self._names.setdefault(reason, {})[name] = description or name
+
+    def counts(self) -> dict[str, int]:
+        """How many names were left out for each reason."""
+        return {reason: len(names) for reason, names in self._names.items()}
+
+    def notes(self) -> list[str]:
+        """A line a reason: how many, and the first few."""
+        lines = []
+        for reason, names in self._names.items():
+            shown = ", ".join(map(_printable, list(names.values())[:_NAMED]))
+            more = ", ..." if len(names) > _NAMED else ""
+            lines.append(f"{reason}: {len(names)} ({shown}{more})")
+        return lines
+
+
+class Pictures:
+    """The files of a folder, with the folders below it, or of a TAR, compressed or not.
+
+        for name, content in Pictures("val-images.tar").contents():
+            pixels = decode_picture(content, name)
+
+    `names` are relative paths with "/" between; hidden files are not among them. Nothing is
+    unpacked to the disk, and one file at a time is in memory. `left_out` has what was skipped:
+    links, devices, names that lead out of the TAR, second files of a name, files above 256 MB.
+    Raises DataError for a source that is neither, a damaged TAR and a source without files.
+    """
+
+    def __init__(self, source: str | Path) -> None:
+        self.source = Path(source)
+        self.left_out = LeftOut()
+        # All names come before any content: only then is it known which base names are
+        # unambiguous, and a damaged TAR is found before hours of work.
+        self.names = [name for name, _ in self._files()]
+        if not self.names:
+            raise DataError("; ".join([f"{source} has no pictures", *self.left_out.notes()]))
+
+    def contents(self, wanted: Container[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield (name, content) of the files wanted, or of all, in the order of `names`."""
+        for name, read in self._files():
+            if wanted is not None and name not in wanted:
+                continue
+            try:
+                content = read()
+            except _TAR_ERRORS as error:
+                self.left_out.add("files that cannot be read", name, f"{name}: {error}")
+                continue
+            yield name, content
+
+    def _files(self) -> _Files:
+        if self.source.is_dir():
+            return self._in_folder()
+        if not self.source.is_file():
+            what = "is a pipe or device" if self.source.exists() else "does not exist"
+            raise DataError(f"{self.source} {what}: give a folder or TAR of pictures")
+        return self._in_tar()
+
+    def _in_folder(self) -> _Files:
+        for path in walk_files(self.source):
+            name = path.relative_to(self.source).as_posix()
+            if not path.is_file():
+                self.left_out.add("links to nothing, pipes and devices", name)
+            elif self._fits(name, path.stat().st_size):
+                yield name, path.read_bytes
+
+    def _in_tar(self) -> _Files:
+        seen: set[str] = set()
+        for archive, member in _members(self.source):
+            path = PurePosixPath(member.name)  # without a "./" in front
+            name = str(path)
+            if member.isdir() or any(part[0] == "." and part != ".." for part in path.parts):
+                continue
+            if not member.isreg():
+                self.left_out.add("links and devices in the TAR", name)
+            elif path.is_absolute() or ".." in path.parts or not name.isprintable():
+                self.left_out.add("unsafe names in the TAR", name)
+            elif name in seen:
+                self.left_out.add("names that the TAR has twice (the first is used)", name)
+            elif self._fits(name, member.size):
+                seen.add(name)
+                yield name, partial(_read_member, archive, member)
+
+    def _fits(self, name: str, size: int) -> bool:
+        if size > MAX_BYTES:
+            self.left_out.add(f"files above {MAX_BYTES >> 20} MB", name)
+        return size <= MAX_BYTES
+
+
+def _members(source: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Yield the members; DataError for a file that is not a whole TAR."""
+    last, offset = "", 0
+    try:
+        with tarfile.open(source) as archive:
+            while (member := archive.next()) is not None:
+                # Else the headers of a large TAR fill the memory.
+                archive.members.clear()  # type: ignore[attr-defined]
+                if archive.offset <= offset:  # Python before 3.11.14 would turn in circles
+                    raise tarfile.ReadError("a size is negative")
+                last, offset = member.name, archive.offset
+                yield archive, member
+            _check_end(archive)
+    except tarfile.ReadError as error:
+        if not last:
+            raise DataError(
+                f"{source} is neither a folder nor a TAR of pictures ({error})"
+            ) from error
+        raise _damaged(source, last, error) from error
+    except _TAR_ERRORS as error:
+        raise _damaged(source, last, error) from error
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """A TAR ends in zeros. Python takes a header that it cannot read for the end too."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("the next header is broken")
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None  # it is a regular file
+    return file.read()
+
+
+def _damaged(source: Path, last: str, error: Exception) -> DataError:
+    after = f" after {_printable(last)}" if last else ""
+    return DataError(f"{source} is damaged or truncated{after} ({error}): get it again")
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)

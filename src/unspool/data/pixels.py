@@ -1,0 +1,130 @@
+"""From the bytes of a picture to its pixels: any format and mode becomes RGB, or one sentence."""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DataError, UnspoolError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 89_478_485  # where Pillow begins to suspect a decompression bomb: 256 MB of RGB
+# EPS is not among them: Pillow would start Ghostscript to run the program that it is.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+
+_ORIENTATION = 0x0112  # the EXIF tag
+# EXIF's numbers 2 to 8 say how the camera was held; these turn its pixels upright.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: a[::-1].transpose(1, 0, 2),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: a[:, ::-1].transpose(1, 0, 2),
+}
+_filters = threading.Lock()
+
+
+def decode_picture(content: bytes, name: str = "the picture") -> np.ndarray:
+    """The pixels (H, W, 3) of an encoded picture, uint8 RGB.
+
+    EXIF's orientation is applied. Grey, CMYK and palettes become RGB, transparent pixels are laid
+    on white, 16 bits are rounded to 8, of an animation the first frame is taken. Raises DataError
+    with `name` and the reason for an empty, truncated or unknown file, for floating-point and
+    32-bit pixels and for more than 89,478,485 pixels, which the header tells before any is
+    decoded; UnspoolError where Pillow is not installed.
+    """
+    if not content:
+        raise DataError(f"{name} is empty")
+    try:
+        image = _opened(content, name)
+        image.load()
+        pixels = _rgb(image, name)
+        orientation = _orientation(image)
+    except UnspoolError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
+        raise DataError(f"{name} is damaged or truncated ({error})") from error
+    turn = _UPRIGHT.get(orientation)
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def check_pillow() -> None:
+    """Raise UnspoolError where Pillow is not installed."""
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise UnspoolError(
+            "pictures are decoded with Pillow: pip install 'unspool[vision]'"
+        ) from error
+
+
+def _opened(content: bytes, name: str) -> "Image.Image":
+    """The picture with its header read."""
+    check_pillow()
+    from PIL import Image, UnidentifiedImageError
+
+    Image.init()
+    known = [form for form in FORMATS if form in Image.OPEN]  # AVIF and WEBP may be missing
+    try:
+        with _no_warnings():
+            image = Image.open(BytesIO(content), formats=known)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} is not a picture, or none of {', '.join(known)}") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name)
+    if 0 in image.size:
+        raise DataError(f"{name} has no pixels: its size is {image.width}x{image.height}")
+    return image
+
+
+def _rgb(image: "Image.Image", name: str) -> np.ndarray:
+    from PIL import Image
+
+    if image.mode[0] in "IF":
+        return _grey(np.array(image), name)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return np.array(image.convert("RGB"))
+
+
+def _grey(values: np.ndarray, name: str) -> np.ndarray:
+    """16 bits as three equal channels of 8; Pillow would clip where 16 bits are meant."""
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 0xFFFF:
+        raise DataError(
+            f"{name} has {values.dtype} pixels, whose white is unknown: save it with 8 or 16 bits"
+        )
+    eight = (values.astype(np.uint32) * 255 + 0x7FFF) // 0xFFFF
+    return np.repeat(eight.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _orientation(image: "Image.Image") -> int:
+    try:
+        with _no_warnings():
+            return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # the pixels are good, only what was written beside them is not
+        return 1
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Pillow warns of large pictures and odd EXIF. Python's filters are shared by all threads,
+    so one at a time changes them, for the microseconds that a header takes.
+    """
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _too_large(name: str) -> DataError:
+    return DataError(f"{name} has more than {MAX_PIXELS:,} pixels: make it smaller")
