@@ -1,5 +1,6 @@
 """From the bytes of a picture to its pixels: any format and mode becomes RGB, or one sentence."""
 
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda a: a[:, ::-1].transpose(1, 0, 2),
 }
 _filters = threading.Lock()
+# What is wrong with a file is in our error; without a handler it would be on stderr too.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def decode_picture(content: bytes, name: str = "the picture") -> np.ndarray:
