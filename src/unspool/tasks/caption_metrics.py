@@ -86,8 +86,8 @@ def cider(candidates: Candidates, references: References) -> float:
 
     g and g_j hold the n-grams of the candidate and of its m references, each counted times
     log(images) - log(images with a reference that has it). That weight comes from the references
-    given: scores of different sets cannot be compared, and one image alone scores 0. As in
-    COCO's code, the length l is the number of pairs of words.
+    given: scores of different sets cannot be compared, and one image alone scores 0. The lengths
+    l and l_j are in words.
     """
     tables = [
         (_ngrams(candidate), [_ngrams(reference) for reference in refs])
@@ -167,13 +167,13 @@ def _cider_of(
 def _weighted(
     ngrams: Ngrams, weights: dict[tuple[str, ...], float]
 ) -> tuple[dict[tuple[str, ...], float], list[float], int]:
-    """The n-grams weighted, their norm for each n, and how many pairs of words there are."""
+    """The n-grams weighted, their norm for each n, and the number of words."""
     vector = {ngram: count * weights[ngram] for ngram, count in ngrams.items()}
     squares = [0.0] * len(_ORDERS)
     for ngram, value in vector.items():
         squares[len(ngram) - 1] += value * value
-    pairs = sum(count for ngram, count in ngrams.items() if len(ngram) == 2)
-    return vector, [math.sqrt(square) for square in squares], pairs
+    length = sum(count for ngram, count in ngrams.items() if len(ngram) == 1)
+    return vector, [math.sqrt(square) for square in squares], length
 
 
 _PLAIN = str.maketrans("‘’`“”…–—", "'" * 3 + '"' * 2 + " " * 3)
