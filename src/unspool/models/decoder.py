@@ -18,6 +18,7 @@ from ..unroll import check_rates, locked_dropout
 from .attention import Additive, Memory, Multiplicative
 
 ATTENTIONS = ("luong", "bahdanau", "none")
+FIRST = "first"  # the vector is the first input, and is not seen again
 
 
 class Condition(NamedTuple):
@@ -50,10 +51,14 @@ class Decoder(eqx.Module):
         s_t = f(s_{t-1}, y_{t-1}, c)                 W_c c is added to the first cell's input
         r_t = tanh(W_r [s_t, c_t, y_{t-1}] + b_r)    deep output (Pascanu et al. 2014)
 
-    What c is depends on the attention. "none": the vector v at every step (Cho et al. 2014).
-    "bahdanau": c_t, the context of the query s_{t-1} (Bahdanau et al. 2015). "luong": the context
-    c_t of the query s_t, for r_t alone; s_t sees no c (Luong et al. 2015 without input feeding), so
-    that nothing in the loop waits for attention, and the time loop is that of a language model.
+    With "first" in place of an attention there is no c: W_first v + b_first is an input of the
+    cells before START, whose state is zero before it (Vinyals et al. 2015, arXiv 1411.4555).
+
+    Otherwise what c is depends on the attention. "none": the vector v at every step (Cho et al.
+    2014). "bahdanau": c_t, the context of the query s_{t-1} (Bahdanau et al. 2015). "luong": the
+    context c_t of the query s_t, for r_t alone; s_t sees no c (Luong et al. 2015 without input
+    feeding), so that nothing in the loop waits for attention, and the time loop is that of a
+    language model.
 
     `w_out` is None where the embedding stands in its place (tied weights). Where a `key` is given,
     `dropout` acts on embeddings, every layer's outputs and r_t, with one mask for all steps.
@@ -62,8 +67,8 @@ class Decoder(eqx.Module):
     embedding: Float[Array, "V E"]
     cells: tuple[Cell, ...]
     attention: Additive | Multiplicative | None
-    w_first: Float[Array, "L*H F"]
-    b_first: Float[Array, "L*H"]
+    w_first: Float[Array, "L*H F"] | Float[Array, "E F"]
+    b_first: Float[Array, "L*H"] | Float[Array, "E"]
     w_context: Float[Array, "P F"] | None
     w_readout: Float[Array, "E H+F+E"]
     b_readout: Float[Array, "E"]
@@ -101,15 +106,18 @@ class Decoder(eqx.Module):
         )
         sizes = [embedding_size] + [hidden_size] * (num_layers - 1)
         cells = tuple(create(size, hidden_size, key=k) for size, k in zip(sizes, keys, strict=True))
-        inputs, width = cells[0].w_ih.shape[0], hidden_size + condition_size + embedding_size
+        is_input = attention == FIRST
+        inputs, seen = cells[0].w_ih.shape[0], 0 if is_input else condition_size
+        width = hidden_size + seen + embedding_size
+        firsts = embedding_size if is_input else num_layers * hidden_size
         return cls(
             embedding=embedding_table(k_table, vocab_size, embedding_size),
             cells=cells,
             attention=_attention(attention, hidden_size, condition_size, k_look),
-            w_first=uniform(k_first, (num_layers * hidden_size, condition_size), condition_size),
-            b_first=jnp.zeros(num_layers * hidden_size),
+            w_first=uniform(k_first, (firsts, condition_size), condition_size),
+            b_first=jnp.zeros(firsts),
             w_context=None
-            if attention == "luong"
+            if attention in ("luong", FIRST)
             else uniform(k_context, (inputs, condition_size), hidden_size),
             w_readout=uniform(k_readout, (embedding_size, width), width),
             b_readout=jnp.zeros(embedding_size),
@@ -126,6 +134,11 @@ class Decoder(eqx.Module):
     def output_weights(self) -> Float[Array, "V E"]:
         return self.embedding if self.w_out is None else self.w_out
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the vector is the first input."""
+        return self.attention is None and self.w_context is None
+
     def describe(self) -> dict[str, Any]:
         """The arguments of `create` that are the decoder's own."""
         names = {Additive: "bahdanau", Multiplicative: "luong", type(None): "none"}
@@ -134,15 +147,20 @@ class Decoder(eqx.Module):
             "hidden_size": self.cells[0].hidden_size,
             "num_layers": len(self.cells),
             "embedding_size": self.embedding.shape[1],
-            "attention": names[type(self.attention)],
+            "attention": FIRST if self.is_first else names[type(self.attention)],
             "tied": self.w_out is None,
             "dropout": self.dropout,
         }
 
     def start(self, condition: Condition) -> DecoderState:
         """The state before START: a row for each row of the condition."""
-        first = jnp.tanh(affine(condition.vector, self.w_first, self.b_first))
-        zeros = (cell.initial_state(len(first)) for cell in self.cells)
+        first = affine(condition.vector, self.w_first, self.b_first)
+        zeros = tuple(cell.initial_state(len(first)) for cell in self.cells)
+        if self.is_first:
+            state = DecoderState(zeros, condition)
+            made = self._advance(self.cells[0].project(first), state, [None] * len(zeros))
+            return state._replace(cells=made.cells)
+        first = jnp.tanh(first)
         parts = jnp.split(first, len(self.cells), axis=-1)
         cells = tuple(zero._replace(h=h) for zero, h in zip(zeros, parts, strict=True))
         return DecoderState(cells, condition)
@@ -247,6 +265,8 @@ class Decoder(eqx.Module):
         self, query: Float[Array, "R H"], condition: Condition
     ) -> tuple[Float[Array, "R F"], Float[Array, "R S"] | None]:
         rows, conditions = len(query), len(condition.vector)
+        if self.is_first:
+            return jnp.zeros((rows, 0)), None
         if self.attention is None:
             return jnp.repeat(condition.vector, rows // conditions, axis=0), None
         assert condition.memory is not None
@@ -270,7 +290,7 @@ def shifted(ids: Int[Array, "B T"], start: Int[Array, ""] | int) -> Int[Array, "
 def _attention(
     name: str, query_size: int, value_size: int, key: PRNGKeyArray
 ) -> Additive | Multiplicative | None:
-    if name == "none":
+    if name in ("none", FIRST):
         return None
     if name not in ATTENTIONS:
         raise ConfigError(f"attention must be one of {', '.join(ATTENTIONS)}, got {name!r}")

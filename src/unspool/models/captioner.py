@@ -1,0 +1,129 @@
+"""Captions: a decoder that tells of a picture's features (one to many)."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ..cells.base import check_sizes
+from ..cells.init import uniform
+from ..errors import ConfigError
+from ..products import affine
+from ..unroll import check_rates
+from .decoder import FIRST, Condition, Decoder
+
+WAYS = {"every": "none", "first": FIRST, "attention": "bahdanau"}  # to the decoder's words
+
+
+class Captioner(eqx.Module):
+    """p(caption | picture): a `Decoder` whose condition are a picture's features.
+
+    v = W_v f + b_v, of a vector f a picture or of each of S places of a grid; what the decoder
+    does with it is its way in. "every": v is added at every step,
+
+        h_t = f(W_xh x_t + W_hh h_{t-1} + W_ih v)
+
+    (Karpathy and Fei-Fei 2015). "first": v is the first input (Show and Tell, Vinyals et al.
+    2015). "attention": the decoder looks at the places of the grid (Show, Attend and Tell, Xu et
+    al. 2015); its first state comes from their mean. `dropout_features` acts on f where a `key`
+    is given.
+    """
+
+    w_features: Float[Array, "D F"]
+    b_features: Float[Array, "D"]
+    decoder: Decoder
+    dropout_features: float = eqx.field(static=True, default=0.0)
+
+    def __check_init__(self) -> None:
+        check_rates(dropout_features=self.dropout_features)
+
+    @classmethod
+    def create(
+        cls,
+        vocab_size: int,
+        feature_size: int,
+        *,
+        way: str = "attention",
+        condition_size: int = 256,
+        dropout_features: float = 0.0,
+        seed: int = 0,
+        **options: Any,
+    ) -> "Captioner":
+        """For features of `feature_size` numbers; `options` are those of `Decoder.create`.
+
+        Raises ConfigError where an argument breaks its rule.
+        """
+        check_sizes(feature_size=feature_size, condition_size=condition_size)
+        if way not in WAYS:
+            raise ConfigError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
+        k_features, k_decoder = jax.random.split(jax.random.key(seed))
+        return cls(
+            w_features=uniform(k_features, (condition_size, feature_size), feature_size),
+            b_features=jnp.zeros(condition_size),
+            decoder=Decoder.create(
+                vocab_size, condition_size, attention=WAYS[way], **options, key=k_decoder
+            ),
+            dropout_features=dropout_features,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens of captions."""
+        return self.decoder.vocab_size
+
+    @property
+    def way(self) -> str:
+        """How the picture comes in."""
+        attention = self.decoder.describe()["attention"]
+        return next(way for way, name in WAYS.items() if name == attention)
+
+    def describe(self) -> dict[str, Any]:
+        """The arguments of `create`, but for the seed."""
+        described = self.decoder.describe()
+        del described["attention"]
+        return {
+            "vocab_size": self.vocab_size,
+            "feature_size": self.w_features.shape[1],
+            "condition_size": self.w_features.shape[0],
+            "way": self.way,
+            "dropout_features": self.dropout_features,
+            **described,
+        }
+
+    def condition(
+        self,
+        features: Float[Array, "B F"] | Float[Array, "B S F"],
+        key: PRNGKeyArray | None = None,
+    ) -> Condition:
+        """What the decoder tells of; a grid's mean where the way in is a vector."""
+        features = features.astype(self.w_features.dtype)  # kept in half precision
+        attention = self.decoder.attention
+        if features.ndim == 3 and attention is None:
+            features = features.mean(axis=1)
+        if features.ndim == 2 and attention is not None:
+            features = features[:, None]  # one place
+        if key is not None and self.dropout_features:
+            keep = 1 - self.dropout_features
+            features *= jax.random.bernoulli(key, keep, features.shape) / keep
+        v = affine(features, self.w_features, self.b_features)
+        if attention is None:
+            return Condition(v, None)
+        places = jnp.full(len(v), v.shape[1], jnp.int32)
+        return Condition(v.mean(axis=1), attention.remember(v, places))
+
+    def __call__(
+        self,
+        features: Float[Array, "B F"] | Float[Array, "B S F"],
+        tokens: Int[Array, "B T"],
+        lengths: Int[Array, "B"] | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Float[Array, "B T E"], Float[Array, "B T S"] | None]:
+        """The decoder's readouts after START and the tokens of a caption, and where it looked."""
+        k_features, k_decoder = (None, None) if key is None else jax.random.split(key)
+        return self.decoder.read(tokens, self.condition(features, k_features), lengths, k_decoder)
+
+    def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
+        """Scores of the next token."""
+        return self.decoder.logits(readouts)

@@ -1,0 +1,122 @@
+"""Captions: predict every word of a caption, and its END, from a picture's features."""
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..data import Buckets, in_order_of_length
+from ..data.caption_data import CaptionBatch, CaptionData, CaptionPart
+from ..models.captioner import Captioner
+from ..models.decoder import shifted
+from ..models.softmax import token_nats
+from .task import Evaluation
+
+
+class CaptionTask:
+    """The mean of -ln p(y_t | picture, y_1..y_{t-1}) over all tokens of a batch of captions.
+
+    With attention, `doubly_stochastic` times the mean over captions of sum_s (1 - sum_t alpha_ts)^2
+    is added: every place is to be looked at about as much as the others (Xu et al. 2015).
+    """
+
+    def __init__(
+        self,
+        data: CaptionData,
+        *,
+        batch: int = 64,
+        label_smoothing: float = 0.0,
+        doubly_stochastic: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.data, self.label_smoothing = data, label_smoothing
+        self.doubly_stochastic = doubly_stochastic
+        self.buckets = Buckets(data.train.captions.lengths, batch, seed)
+        tokens = int(data.train.captions.lengths.sum())
+        self.tokens_per_batch = round(tokens / self.buckets.per_epoch)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sizes, and what was left out."""
+        lengths = ", ".join(map(str, self.buckets.bounds))
+        return (*self.data.notes, f"captions are padded to one of these lengths: {lengths}")
+
+    def describe(self) -> dict[str, Any]:
+        """The data and how it is batched."""
+        return {
+            "kind": "caption",
+            "tokens": self.data.sentences.vocab.kind,
+            "vocabulary": self.data.sentences.vocab.fingerprint(),
+            "data_sha256": self.data.fingerprint(),
+            "train_captions": len(self.data.train.captions.lengths),
+            "val_captions": len(self.data.val.captions.lengths),
+            "label_smoothing": self.label_smoothing,
+            "doubly_stochastic": self.doubly_stochastic,
+            "batch": self.buckets.batch,
+            "seed": self.buckets.seed,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary."""
+        self.data.sentences.vocab.save(directory)
+
+    def initial_state(self, model: Any) -> Any:
+        """Nothing is carried: every caption begins anew."""
+        return ()
+
+    def batch(self, position: int) -> CaptionBatch:
+        """Batch number `position`."""
+        return self.data.train.padded(*self.buckets.rows(position))
+
+    def loss(
+        self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Any]:
+        """Mean over the batch's tokens, and what attention costs."""
+        start = self.data.sentences.end
+        total, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
+        return total / count + self.doubly_stochastic * unevenness, state
+
+    def evaluate(self, model: Captioner) -> Evaluation:
+        """The loss of the held-out captions, without smoothing."""
+        return evaluate_captioner(model, self.data.val, self.data.sentences.end)
+
+    def sample(self, model: Captioner, seed: int) -> str | None:
+        """Captions are worth looking at beside their pictures only."""
+        return None
+
+
+def evaluate_captioner(model: Captioner, part: CaptionPart, start: int) -> Evaluation:
+    """Loss of every token, END included."""
+    total = 0.0
+    for rows, steps in in_order_of_length(part.captions.lengths, 64):
+        total += float(_evaluate(model, part.padded(rows, steps), start))
+    tokens = int(part.captions.lengths.sum())
+    return Evaluation(loss_nats=total / tokens, tokens=tokens)
+
+
+def _nats(
+    model: Captioner,
+    batch: Any,
+    start: Any,
+    key: PRNGKeyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""] | float]:
+    """The sum of the tokens' losses, how many there are, and how unevenly places were looked at."""
+    given = shifted(batch.captions, start)
+    readouts, weights = model(batch.features, given, batch.lengths, key)
+    nats = token_nats(model, readouts, batch.captions, label_smoothing)
+    real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
+    unevenness: Any = 0.0
+    if weights is not None:
+        looked = jnp.sum(jnp.where(real[..., None], weights, 0.0), axis=1)
+        squares = jnp.sum((1 - looked) ** 2, axis=1)
+        is_row = batch.lengths > 0
+        unevenness = jnp.sum(jnp.where(is_row, squares, 0.0)) / jnp.maximum(jnp.sum(is_row), 1)
+    return jnp.sum(jnp.where(real, nats, 0.0)), jnp.sum(real), unevenness
+
+
+@eqx.filter_jit
+def _evaluate(model: Captioner, batch: Any, start: Any) -> Float[Array, ""]:
+    return _nats(model, batch, start)[0]
