@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from benchmarks.translate_speed import SIZE, Peer, search  # noqa: E402
 
 from unspool.decoding.beam import beam_search  # noqa: E402
-from unspool.decoding.translation import TranslationStepper  # noqa: E402
+from unspool.decoding.hypotheses import ConditionStepper  # noqa: E402
 
 V, END = 12, 3
 draw = np.random.default_rng(0)
@@ -32,7 +32,8 @@ def test_logits_and_beams_are_torchs(attention):
         wanted = peer(*theirs, torch.from_numpy(TARGET)).numpy()
     assert_close(ours, wanted, rtol=1e-4, atol=1e-5)
     found = beam_search(
-        TranslationStepper(model), given, start=END, end=END, num_beams=3, max_new_tokens=20
-    )
+        ConditionStepper(model.decoder), model.encode(*given), start=END, end=END, num_beams=3,
+        max_new_tokens=20,
+    )  # fmt: skip
     rows = zip(found.tokens[:, 0].tolist(), found.lengths[:, 0].tolist(), strict=True)
     assert [row[:n] for row, n in rows] == search(peer, *theirs, END, 3)

@@ -10,7 +10,7 @@ import typer
 
 from .. import files
 from ..data import numbered_lines
-from ..decoding.translation import Translation
+from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
@@ -86,7 +86,7 @@ def translate(
     elif temperature != 1 or top_k is not None or top_p is not None:
         raise ConfigError("--temperature, --top-k and --top-p need --sample")
     texts = _sentences(what)
-    best: list[Translation] = []
+    best: list[Hypothesis] = []
     for begin in range(0, len(texts), GROUP):
         part = texts[begin : begin + GROUP]
         for text, found in zip(part, loaded.translate(part, first=begin, **options), strict=True):
@@ -109,7 +109,7 @@ def _sentences(what: list[str] | None) -> list[str]:
     return what
 
 
-def _shown(text: str, found: Sequence[Translation], n_best: int, as_json: bool) -> Iterator[str]:
+def _shown(text: str, found: Sequence[Hypothesis], n_best: int, as_json: bool) -> Iterator[str]:
     if as_json:
         best = [
             {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
@@ -125,7 +125,7 @@ def _shown(text: str, found: Sequence[Translation], n_best: int, as_json: bool) 
         yield ""
 
 
-def _say_what_was_odd(texts: Sequence[str], best: Sequence[Translation]) -> None:
+def _say_what_was_odd(texts: Sequence[str], best: Sequence[Hypothesis]) -> None:
     """On stderr, so that the translations stay alone on standard output."""
     unfinished = [number for number, one in enumerate(best, 1) if not one.finished]
     empty = [number for number, text in enumerate(texts, 1) if not text.strip()]
@@ -139,7 +139,7 @@ def _say_what_was_odd(texts: Sequence[str], best: Sequence[Translation]) -> None
 
 
 def _write_attention(
-    path: Path, run: TranslatorRun, texts: list[str], best: list[Translation]
+    path: Path, run: TranslatorRun, texts: list[str], best: list[Hypothesis]
 ) -> None:
     full = [i for i, text in enumerate(texts) if text.strip()]
     chosen = full[:DRAWN] if path.suffix == ".html" else full

@@ -9,14 +9,15 @@ import numpy as np
 
 from ..data import PairData, Sentences, load_sentences, read_parallel
 from ..data.pairs import encode_lines, without_empty
-from ..decoding.translation import Translation, attend, translate
+from ..decoding.hypotheses import Hypothesis
+from ..decoding.translation import attend, translate
 from ..errors import ConfigError, DataError, RunError
 from ..models.translator import Translator
 from ..tasks.task import Evaluation
 from ..tasks.translate import evaluate_translator
 from .base import DATA, LoadedRun, check_vocabulary
 
-NOTHING = Translation("", 0.0, 0.0, True, np.zeros(0, np.int32))
+NOTHING = Hypothesis("", 0.0, 0.0, True, np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class TranslatorRun(LoadedRun):
         check_vocabulary(source.vocab, path, {"vocabulary": task.get("source_vocabulary")})
         return {"source": source, "target": target}
 
-    def translate(self, texts: Sequence[str], **options: Any) -> list[list[Translation]]:
-        """For each sentence its best translations; `options` are those of `decoding.translate`
+    def translate(self, texts: Sequence[str], **options: Any) -> list[list[Hypothesis]]:
+        """For each sentence its best translations; `options` are those of `decoding.translation.translate`
         (num_beams, length_penalty, n_best, do_sample, ...). An empty sentence stays empty.
 
         run.translate(["two dogs play ."])[0][0].text
         """
         full = [i for i, text in enumerate(texts) if text.strip()]
-        found: list[list[Translation]] = [[NOTHING]] * len(texts)
+        found: list[list[Hypothesis]] = [[NOTHING]] * len(texts)
         sources = [self.source.encode(texts[i]) for i in full]
         for i, best in zip(
             full, translate(self.model, self.target, sources, **options), strict=True
@@ -53,7 +54,7 @@ class TranslatorRun(LoadedRun):
         return found
 
     def attention(
-        self, texts: Sequence[str], translations: Sequence[Translation]
+        self, texts: Sequence[str], translations: Sequence[Hypothesis]
     ) -> list[tuple[list[str], list[str], np.ndarray]]:
         """For each sentence and its translation the tokens of both, END last, and the attention
         weights (T, S): how much each token of the sentence counted for each of the translation.
