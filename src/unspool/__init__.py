@@ -14,13 +14,24 @@ from .errors import (
     UnspoolError,
 )
 from .heap import keep_freed_memory
+from .models.captioner import Captioner
 from .models.classifier import Classifier
 from .models.generator import Generator
 from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
 from .models.tagger import Tagger
 from .models.translator import Translator
-from .run import ClassifierRun, GeneratorRun, GlimpseRun, Run, TaggerRun, TranslatorRun, load
+from .run import (
+    CaptionerRun,
+    ClassifierRun,
+    GeneratorRun,
+    GlimpseRun,
+    Run,
+    TaggerRun,
+    TranslatorRun,
+    load,
+)
+from .tasks.caption import CaptionTask
 from .tasks.generate import GenerateTask
 from .tasks.glimpse import GlimpseTask
 from .tasks.labelled import ClassifyTask, TagTask
@@ -43,6 +54,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "CaptionTask",
+    "Captioner",
+    "CaptionerRun",
     "Cell",
     "CheckpointReport",
     "Classifier",

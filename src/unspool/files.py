@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,16 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def link(source: Path, path: Path) -> None:
+    """Make `path` the same file as `source`, or a copy of it where it cannot be."""
+    Path(path).unlink(missing_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:  # another file system, or one without links
+        with open(source, "rb") as old, atomic_writer(path) as new:
+            shutil.copyfileobj(old, new)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from .runs.base import LoadedRun, require
+from .runs.captioner import CaptionerRun
 from .runs.generator import GeneratorRun
 from .runs.glimpse import GlimpseRun
 from .runs.labelled import ClassifierRun, LabelledRun, TaggerRun
@@ -12,6 +13,7 @@ from .runs.translator import TranslatorRun
 from .training.directory import read_config
 
 __all__ = [
+    "CaptionerRun",
     "ClassifierRun",
     "GeneratorRun",
     "GlimpseRun",
@@ -30,6 +32,7 @@ KINDS: dict[str, type[LoadedRun]] = {
     "generator": GeneratorRun,
     "glimpse": GlimpseRun,
     "translator": TranslatorRun,
+    "captioner": CaptionerRun,
 }
 
 
@@ -37,9 +40,9 @@ def load(path: str | Path, model: Any = None) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
     Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
-    `GeneratorRun` or `TranslatorRun` for these. `model` gives the structure where config.json
-    cannot, for cells of your own. Raises RunError where the directory is no run, or is damaged, or
-    has no weights yet.
+    `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. `model` gives the structure where
+    config.json cannot, for cells of your own. Raises RunError where the directory is no run, or is
+    damaged, or has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """

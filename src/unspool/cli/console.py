@@ -1,11 +1,11 @@
 """How training looks: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text as RichText
 
 from ..training import (
@@ -118,6 +118,24 @@ def _show_evaluation(view: _Lines, report: EvalReport) -> None:
     )
     if report.sample is not None:
         view.line("\n" + "\n".join("    " + line for line in report.sample.splitlines()) + "\n")
+
+
+def track(counts: Iterable[int], total: int, what: str) -> Iterator[int]:
+    """The same counts, with a bar on stderr where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(what), BarColumn(), TextColumn("{task.completed} of {task.total}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    bar = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal,
+        redirect_stdout=False,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=total)
+        for count in counts:
+            bar.update(task, completed=count)
+            yield count
 
 
 def duration(seconds: float) -> str:

@@ -1,40 +1,88 @@
 """`unspool demo`."""
 
+from collections.abc import Callable
+from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..recipes.text import merge_options, train_text
+from ..data.pixels import check_pillow
+from ..recipes.caption import CaptionRecipe
+from ..recipes.recipe import Recipe
+from ..recipes.shapes import NEW, captioned_shapes, new_pictures
+from ..recipes.text import TEXT
 from ..run import load
 from . import console
 from .session import prepare
 
 PROMPT = "def "
+SHOWN = 8  # captions of new pictures
+
+
+class Demo(StrEnum):
+    """What there is to watch."""
+
+    text = "text"
+    caption = "caption"
 
 
 def demo(
+    what: Annotated[
+        Demo, typer.Argument(help="text: learn to write Python; caption: to describe pictures.")
+    ] = Demo.text,
     run: Annotated[
         Path | None,
         typer.Option(help="The run directory (a new one under runs/).", show_default=False),
     ] = None,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
 ) -> None:
-    """Watch a network learn to write Python: trains on this machine's standard library."""
+    """Watch a network learn: to write Python, from this machine's standard library; or to describe
+    pictures of coloured shapes that are drawn for it.
+    """
     prepare()
-    run = run or _new_directory()
+    _DEMOS[what](run or _new_directory(), minutes)
+
+
+def _text(run: Path, minutes: float) -> None:
     print(f"Training a GRU on the Python standard library for {minutes:g} minutes, in {run}.")
     print("Every evaluation prints what it writes by then; Ctrl-C stops early.\n")
-    options = merge_options(
-        {"max_minutes": minutes, "val_fraction": 0.01, "eval_every": 400, "sample_tokens": 240}
-    )
-    last = console.show(train_text(("stdlib",), run, options))
-    if last is None:
+    options = {"max_minutes": minutes, "val_fraction": 0.01, "eval_every": 400}
+    if _train(TEXT, ("stdlib",), run, {**options, "sample_tokens": 240}):
+        print(load(run).sample(PROMPT, max_new_tokens=400, temperature=0.7))
+        print(f'\nMore of it: unspool sample {run} --prompt "class "')
+
+
+def _caption(run: Path, minutes: float) -> None:
+    check_pillow()
+    print(f"Training a CNN and a GRU to describe two shapes for {minutes:g} minutes, in {run}.")
+    print("Every evaluation prints what it says of new pictures by then; Ctrl-C stops early.\n")
+    folder = run.with_name(f"{run.name}-pictures")
+    sources, options = captioned_shapes(folder)
+    recipe = CaptionRecipe(console.track)
+    if not _train(recipe, sources, run, {**options, "max_minutes": minutes}):
         return
-    print(f"\nThe best weights, after {console.duration(last.elapsed_s)}, go on from {PROMPT!r}:\n")
-    print(load(run).sample(PROMPT, max_new_tokens=400, temperature=0.7))
-    print(f'\nMore of it: unspool sample {run} --prompt "class "')
+    new = new_pictures()
+    best = [found[0].text for found in load(run).caption([one.picture for one in new])]
+    exact = [text in one.captions for text, one in zip(best, new, strict=True)]
+    for text, one, right in list(zip(best, new, exact, strict=True))[:SHOWN]:
+        print(
+            f"{'true ' if right else 'FALSE'}  {text}" + ("" if right else f"  ({one.captions[0]})")
+        )
+    print(f"\nOf {NEW} new pictures {100 * sum(exact) / NEW:.1f} % are described exactly.")
+    print(f"Describe others: unspool caption {run} {folder / 'new'}")
+
+
+_DEMOS: dict[Demo, Callable[[Path, float], None]] = {Demo.text: _text, Demo.caption: _caption}
+
+
+def _train(recipe: Recipe, sources: tuple[str, ...], run: Path, options: dict[str, Any]) -> bool:
+    """Train and show it; False where nothing was trained."""
+    last = console.show(recipe.start(sources, run, recipe.merge(sources, options)))
+    if last is not None:
+        print(f"\nThe best weights, after {console.duration(last.elapsed_s)}:\n")
+    return last is not None
 
 
 def _new_directory() -> Path:

@@ -1,14 +1,24 @@
 """`unspool eval`."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..recipes.caption import CAPTIONER
 from ..recipes.translate import TRANSLATOR
-from ..run import Run, TranslatorRun, load, require
+from ..run import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
+from . import console
 from .options import RunArgument
 from .session import prepare
+
+TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
+    "weights": (Run,),
+    "num_beams": (TranslatorRun, CaptionerRun),
+    "length_penalty": (TranslatorRun, CaptionerRun),
+    "tokenize": (TranslatorRun,),
+    "split": (CaptionerRun,),
+}
 
 
 def evaluate(
@@ -36,12 +46,33 @@ def evaluate(
     target: Annotated[
         str | None, typer.Option(help="Their translations, line by line.", show_default=False)
     ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder or TAR of pictures to describe (runs of `train caption`).",
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Or an .npz of features.", show_default=False)
+    ] = None,
+    captions: Annotated[
+        str | None, typer.Option(help="The pictures' captions.", show_default=False)
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Part of a JSON of captions.", show_default=False)
+    ] = None,
     num_beams: Annotated[
-        int | None, typer.Option(help="Width of the beam that translates (5).", show_default=False)
+        int | None,
+        typer.Option(
+            help="Width of the beam that translates (5) or describes (3).", show_default=False
+        ),
     ] = None,
     length_penalty: Annotated[
         float | None,
-        typer.Option(help="Scores of the beam / tokens to this power (1).", show_default=False),
+        typer.Option(
+            help="Scores of the beam / tokens to this power (1; captions 0.7).", show_default=False
+        ),
     ] = None,
     tokenize: Annotated[
         str | None,
@@ -52,21 +83,27 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Loss of a trained run on a text; accuracy and F1 on labelled sequences; BLEU and chrF of
-    translations.
+    translations; BLEU, ROUGE-L and CIDEr of captions.
     """
     prepare()
     loaded = load(run)
     options = {
         "weights": weights, "num_beams": num_beams, "length_penalty": length_penalty,
-        "tokenize": tokenize,
+        "tokenize": tokenize, "split": split,
     }  # fmt: skip
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
     for name in given:
-        require(loaded, Run if name == "weights" else TranslatorRun)
+        require(loaded, *TAKEN_BY[name])
     sources = tuple(paths or ())
     if source is not None or target is not None:
         require(loaded, TranslatorRun)
         sources = TRANSLATOR.named(sources, {"source": source, "target": target})
+    if images is not None or features is not None or captions is not None:
+        require(loaded, CaptionerRun)
+        named = {"images": images, "features": features, "captions": captions}
+        sources = CAPTIONER.named(sources, named)
+    if isinstance(loaded, CaptionerRun):
+        given["track"] = console.track
     result = loaded.evaluate(*sources, **given)
     if as_json:
         print(json.dumps(result.as_dict()))

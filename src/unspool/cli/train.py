@@ -7,6 +7,7 @@ import typer
 
 from ..errors import ConfigError
 from ..recipes import toml
+from ..recipes.caption import CaptionRecipe
 from ..recipes.generate import GENERATOR
 from ..recipes.glimpse import LOOKER
 from ..recipes.labelled import CLASSIFIER, TAGGER
@@ -62,6 +63,13 @@ Parallel = Annotated[
         "PAIRS",
         "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
         "lines belong together.",
+    ),
+]
+Captioned = Annotated[
+    list[str] | None,
+    _sources(
+        "IMAGES CAPTIONS",
+        "A folder or TAR of pictures and a file of their captions; or --images and --captions.",
     ),
 ]
 RunOption = Annotated[
@@ -200,4 +208,15 @@ _command(
     unspool train translate --source train.en --target train.de --run runs/en-de
 
     {_SAVES}""",
+)
+_command(
+    CaptionRecipe(console.track),
+    Captioned,
+    "pictures and captions must be named: --images and --captions",
+    f"""Train a captioner: pictures into sentences.
+
+    unspool train caption --images photos/ --captions captions.tsv --run runs/captions
+
+    Pictures are seen by EfficientNet-Lite0, whose features are kept between runs, or by a small CNN
+    that is trained along (--cnn small). {_SAVES}""",
 )

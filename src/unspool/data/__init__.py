@@ -18,13 +18,14 @@ from .labelled import (
     BOUNDARY,
     Rows,
     form_of,
+    held_out,
     numbered_lines,
     one_line,
     read_labelled,
     read_texts,
 )
 from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
-from .pictures import LeftOut, Pictures
+from .pictures import LeftOut, Pictures, is_tar
 from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
@@ -68,7 +69,9 @@ __all__ = [
     "evaluation_chunks",
     "fingerprint_sources",
     "form_of",
+    "held_out",
     "in_order_of_length",
+    "is_tar",
     "load_encoder",
     "load_sentences",
     "load_vocabulary",

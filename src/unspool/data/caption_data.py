@@ -1,13 +1,21 @@
 """Captions as token ids, beside the features of their pictures."""
 
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
+from .. import files
+from ..errors import DataError, RunError
+from .kinds import load_vocabulary
 from .pairs import Sentences
-from .sequences import Sequences
+from .sequences import Sequences, load_sequences, save_sequences
+
+DESCRIPTION, ARRAYS = "captions.json", "captions.npz"
+PARTS = ("train", "val")
+_DESCRIBED = ("preparation", "made_from", "plain", "notes")
 
 
 class CaptionBatch(NamedTuple):
@@ -19,13 +27,15 @@ class CaptionBatch(NamedTuple):
 
 
 class CaptionPart(NamedTuple):
-    """Features (P, F) or (P, S, F) of P pictures, and N captions whose targets are their pictures'
-    numbers. The features may be memory-mapped and of half precision.
+    """Features (P, F) or (P, S, F) of P pictures, or their pixels (P, W, W, 3), and N captions
+    whose targets are their pictures' numbers, as ids and as texts by picture. The features may be
+    memory-mapped and of half precision.
     """
 
     features: np.ndarray
     captions: Sequences
     names: list[str]
+    texts: list[list[str]]
 
     def padded(self, rows: np.ndarray, steps: int) -> CaptionBatch:
         """Captions of these numbers, padded to `steps`; row -1 is all padding."""
@@ -33,21 +43,52 @@ class CaptionPart(NamedTuple):
         features = self.features[np.where(rows < 0, 0, batch.targets)]
         return CaptionBatch(features, batch.inputs, batch.lengths)
 
-    def references(self, sentences: Sentences) -> list[list[str]]:
-        """The captions of every picture, decoded."""
-        found: list[list[str]] = [[] for _ in self.names]
-        for picture, ids in zip(self.captions.targets, self.captions.split(), strict=True):
-            found[picture].append(sentences.decode(ids[:-1]))
-        return found
-
 
 class CaptionData(NamedTuple):
-    """Captioned pictures to train on and held out."""
+    """Captioned pictures to train on and held out. `preparation` says in JSON what was done to
+    pictures, `made_from` is a hash of these and their captions, which are `plain` where they were
+    made lower-case words without punctuation.
+    """
 
     sentences: Sentences
     train: CaptionPart
     val: CaptionPart
+    preparation: dict[str, Any]
+    made_from: str = ""
+    plain: bool = True
     notes: tuple[str, ...] = ()
+
+    def save(self, directory: Path) -> None:
+        """Write everything but the features to a directory."""
+        self.sentences.vocab.save(directory)
+        save_sequences(directory / ARRAYS, train=self.train.captions, val=self.val.captions)
+        described = {
+            **{name: getattr(self, name) for name in _DESCRIBED},
+            "parts": {
+                name: {"names": part.names, "texts": part.texts}
+                for name, part in zip(PARTS, (self.train, self.val), strict=True)
+            },
+        }
+        files.write_json(directory / DESCRIPTION, described)
+
+    @classmethod
+    def open(cls, directory: Path, features: Sequence[np.ndarray]) -> "CaptionData":
+        """Undo `save`, with the features of both parts; RunError where something is damaged."""
+        described = files.read_json(directory / DESCRIPTION, RunError)
+        arrays = load_sequences(directory / ARRAYS)
+        try:
+            train, val = (
+                CaptionPart(rows, arrays[name], **described["parts"][name])
+                for name, rows in zip(PARTS, features, strict=True)
+            )
+            facts = {name: described[name] for name in _DESCRIBED}
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
+        for part in (train, val):
+            if len(part.features) != len(part.names):
+                raise RunError(f"{directory} is damaged: features are not of as many pictures")
+        sentences = Sentences(load_vocabulary(directory))
+        return cls(sentences, train, val, **facts)
 
     def fingerprint(self) -> str:
         """SHA-256 of everything, to tell whether the data has changed."""
@@ -71,4 +112,4 @@ def caption_part(
         )
     pictures = [number for number, texts in enumerate(captions) for _ in texts]
     rows = [sentences.encode(text) for texts in captions for text in texts]
-    return CaptionPart(features, Sequences.join(rows, pictures), names)
+    return CaptionPart(features, Sequences.join(rows, pictures), names, captions)

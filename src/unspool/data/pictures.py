@@ -40,6 +40,14 @@ class LeftOut:
         return lines
 
 
+def is_tar(path: Path) -> bool:
+    """Whether a file is a TAR, compressed or not, and no picture."""
+    try:
+        return path.is_file() and tarfile.is_tarfile(path)
+    except _TAR_ERRORS:
+        return False
+
+
 class Pictures:
     """The files of a folder, with the folders below it, or of a TAR, compressed or not.
 

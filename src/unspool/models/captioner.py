@@ -5,15 +5,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
 from ..cells.base import check_sizes
 from ..cells.init import uniform
 from ..errors import ConfigError
 from ..products import affine
 from ..unroll import check_rates
+from ..vision.efficientnet import EfficientNetLite0
+from ..vision.small import SmallCNN
 from .decoder import FIRST, Condition, Decoder
 
+CNN = EfficientNetLite0 | SmallCNN
+CNNS: dict[str, type[CNN]] = {"efficientnet": EfficientNetLite0, "small": SmallCNN}
 WAYS = {"every": "none", "first": FIRST, "attention": "bahdanau"}  # to the decoder's words
 
 
@@ -29,11 +33,17 @@ class Captioner(eqx.Module):
     2015). "attention": the decoder looks at the places of the grid (Show, Attend and Tell, Xu et
     al. 2015); its first state comes from their mean. `dropout_features` acts on f where a `key`
     is given.
+
+    With a `cnn` of its own the captioner takes pixels (B, P, P, 3), 0 to 255, and f is the CNN's
+    last layer. Its weights are kept divided by `cnn_scale`: Adam, whose steps are of one size,
+    then changes them by so much less, and what was learned before is tuned, not forgotten.
     """
 
     w_features: Float[Array, "D F"]
     b_features: Float[Array, "D"]
     decoder: Decoder
+    cnn: CNN | None = None
+    cnn_scale: float = eqx.field(static=True, default=1.0)
     dropout_features: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self) -> None:
@@ -43,23 +53,31 @@ class Captioner(eqx.Module):
     def create(
         cls,
         vocab_size: int,
-        feature_size: int,
+        feature_size: int | None = None,
         *,
         way: str = "attention",
+        cnn: str | None = None,
+        cnn_scale: float = 1.0,
         condition_size: int = 256,
         dropout_features: float = 0.0,
         seed: int = 0,
         **options: Any,
     ) -> "Captioner":
-        """For features of `feature_size` numbers; `options` are those of `Decoder.create`.
+        """For features of `feature_size` numbers, or with a freshly drawn `cnn` ("efficientnet"
+        or "small") for pixels; `options` are those of `Decoder.create`. A way that takes a vector
+        has the mean of a grid, or where `feature_size` is S * F all of it, end to end.
 
         Raises ConfigError where an argument breaks its rule.
         """
-        check_sizes(feature_size=feature_size, condition_size=condition_size)
         if way not in WAYS:
             raise ConfigError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
+        network = None if cnn is None else draw_cnn(cnn, seed)
+        feature_size = feature_size or (0 if network is None else network.feature_size)
+        check_sizes(feature_size=feature_size, condition_size=condition_size)
         k_features, k_decoder = jax.random.split(jax.random.key(seed))
         return cls(
+            cnn=network,
+            cnn_scale=cnn_scale,
             w_features=uniform(k_features, (condition_size, feature_size), feature_size),
             b_features=jnp.zeros(condition_size),
             decoder=Decoder.create(
@@ -86,22 +104,39 @@ class Captioner(eqx.Module):
         return {
             "vocab_size": self.vocab_size,
             "feature_size": self.w_features.shape[1],
+            "cnn": next((name for name, kind in CNNS.items() if isinstance(self.cnn, kind)), None),
+            "cnn_scale": self.cnn_scale,
             "condition_size": self.w_features.shape[0],
             "way": self.way,
             "dropout_features": self.dropout_features,
             **described,
         }
 
+    def with_cnn(self, cnn: CNN) -> "Captioner":
+        """With these weights of a CNN, such as pretrained ones."""
+        divided = jax.tree.map(lambda w: w / self.cnn_scale, cnn)
+        return eqx.tree_at(lambda model: model.cnn, self, divided)
+
+    def see(self, pictures: Real[Array, "B P P 3"]) -> Float[Array, "B Y X F"]:
+        """The features of pixels."""
+        assert self.cnn is not None
+        cnn = jax.tree.map(lambda w: w * self.cnn_scale, self.cnn)
+        return cnn.features(pictures, "grid")
+
     def condition(
         self,
-        features: Float[Array, "B F"] | Float[Array, "B S F"],
+        features: Float[Array, "B *grid F"] | Real[Array, "B P P 3"],
         key: PRNGKeyArray | None = None,
     ) -> Condition:
-        """What the decoder tells of; a grid's mean where the way in is a vector."""
+        """What the decoder tells of."""
+        features = features if self.cnn is None else self.see(features)
         features = features.astype(self.w_features.dtype)  # kept in half precision
+        if features.ndim == 4:
+            features = features.reshape(len(features), -1, features.shape[-1])
         attention = self.decoder.attention
         if features.ndim == 3 and attention is None:
-            features = features.mean(axis=1)
+            is_whole = features[0].size == self.w_features.shape[1]
+            features = features.reshape(len(features), -1) if is_whole else features.mean(axis=1)
         if features.ndim == 2 and attention is not None:
             features = features[:, None]  # one place
         if key is not None and self.dropout_features:
@@ -115,7 +150,7 @@ class Captioner(eqx.Module):
 
     def __call__(
         self,
-        features: Float[Array, "B F"] | Float[Array, "B S F"],
+        features: Float[Array, "B *grid F"] | Real[Array, "B P P 3"],
         tokens: Int[Array, "B T"],
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
@@ -127,3 +162,12 @@ class Captioner(eqx.Module):
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
         """Scores of the next token."""
         return self.decoder.logits(readouts)
+
+
+def draw_cnn(name: str, seed: int = 0) -> CNN:
+    """A CNN with random weights. Raises ConfigError for an unknown name."""
+    if name == "efficientnet":
+        return EfficientNetLite0.create(seed=seed, classes=0)
+    if name == "small":
+        return SmallCNN.create(seed=seed)
+    raise ConfigError(f"cnn must be one of {', '.join(CNNS)}, got {name!r}")

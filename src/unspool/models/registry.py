@@ -9,6 +9,7 @@ from ..cells import CELLS, Cell, cell_name
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
 from .attention import Additive
+from .captioner import Captioner
 from .classifier import Classifier
 from .generator import Generator
 from .glimpse import GlimpseClassifier
@@ -21,6 +22,7 @@ DESCRIBED: dict[str, Any] = {
     "tagger": Tagger,
     "glimpse": GlimpseClassifier,
     "translator": Translator,
+    "captioner": Captioner,
 }
 BUILDERS: dict[Any, Callable[..., Any]] = {
     **{kind: model_class.create for kind, model_class in DESCRIBED.items()},
@@ -74,7 +76,7 @@ def _stepped(model: Any) -> tuple[Cell, ...]:
     """The cells whose next input depends on their state."""
     if isinstance(model, GlimpseClassifier):
         return (model.core,)
-    if isinstance(model, Translator) and isinstance(model.decoder.attention, Additive):
+    if isinstance(model, Translator | Captioner) and isinstance(model.decoder.attention, Additive):
         return model.decoder.cells
     return ()
 

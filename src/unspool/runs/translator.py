@@ -39,8 +39,8 @@ class TranslatorRun(LoadedRun):
         return {"source": source, "target": target}
 
     def translate(self, texts: Sequence[str], **options: Any) -> list[list[Hypothesis]]:
-        """For each sentence its best translations; `options` are those of `decoding.translation.translate`
-        (num_beams, length_penalty, n_best, do_sample, ...). An empty sentence stays empty.
+        """For each sentence its best translations; `options` are those of `decoding`'s
+        `translate` (num_beams, length_penalty, n_best, ...). An empty sentence stays empty.
 
         run.translate(["two dogs play ."])[0][0].text
         """

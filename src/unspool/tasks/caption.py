@@ -9,10 +9,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..data import Buckets, in_order_of_length
 from ..data.caption_data import CaptionBatch, CaptionData, CaptionPart
+from ..decoding.captioning import describe
 from ..models.captioner import Captioner
 from ..models.decoder import shifted
 from ..models.softmax import token_nats
 from .task import Evaluation
+
+SAMPLES = 4  # held-out pictures to describe at every evaluation
 
 
 class CaptionTask:
@@ -50,6 +53,8 @@ class CaptionTask:
             "tokens": self.data.sentences.vocab.kind,
             "vocabulary": self.data.sentences.vocab.fingerprint(),
             "data_sha256": self.data.fingerprint(),
+            "preparation": self.data.preparation,
+            "plain": self.data.plain,
             "train_captions": len(self.data.train.captions.lengths),
             "val_captions": len(self.data.val.captions.lengths),
             "label_smoothing": self.label_smoothing,
@@ -83,8 +88,11 @@ class CaptionTask:
         return evaluate_captioner(model, self.data.val, self.data.sentences.end)
 
     def sample(self, model: Captioner, seed: int) -> str | None:
-        """Captions are worth looking at beside their pictures only."""
-        return None
+        """Held-out pictures and what the model makes of them."""
+        part = self.data.val
+        found = describe(model, self.data.sentences, part.features[:SAMPLES], num_beams=1)
+        rows = zip(part.names, part.texts, found, strict=False)
+        return "\n".join(f"{name}: {texts[0]}\n -> {y.text}" for name, texts, (y,) in rows)
 
 
 def evaluate_captioner(model: Captioner, part: CaptionPart, start: int) -> Evaluation:

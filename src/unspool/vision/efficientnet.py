@@ -80,15 +80,26 @@ class EfficientNetLite0(eqx.Module):
     b_out: Float[Array, "C"]
 
     @classmethod
-    def create(cls, *, seed: int = 0) -> "EfficientNetLite0":
-        """Random weights: the shape into which a checkpoint is read."""
+    def create(cls, *, seed: int = 0, classes: int = CLASSES) -> "EfficientNetLite0":
+        """Random weights: the shape into which a checkpoint is read; 0 classes: features only."""
         keys = jax.random.split(jax.random.key(seed), len(_BLOCKS) + 2)
         return cls(
             Conv.create(3, 32, keys[-1], kernel=3, stride=2),
             tuple(Block.create(*row, key=key) for row, key in zip(_BLOCKS, keys, strict=False)),
             Conv.create(320, 1280, keys[-2]),
-            jnp.zeros((CLASSES, 1280)),
-            jnp.zeros(CLASSES),
+            jnp.zeros((classes, 1280)),
+            jnp.zeros(classes),
+        )
+
+    @property
+    def feature_size(self) -> int:
+        """Features of a place of the grid."""
+        return self.w_out.shape[1]
+
+    def headless(self) -> "EfficientNetLite0":
+        """Without the weights of classes, which features do not need."""
+        return eqx.tree_at(
+            lambda net: (net.w_out, net.b_out), self, (self.w_out[:0], self.b_out[:0])
         )
 
     @classmethod

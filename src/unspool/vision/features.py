@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float16, Float32, UInt8
 
-from ..errors import ConfigError
+from ..errors import ConfigError, RunError
 from ..files import atomic_writer
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0, Layer
 from .pictures import MARGIN, fit
@@ -112,7 +112,8 @@ class FeatureCache:
         missing = [i for i, key in enumerate(keys) if key not in known]
         pictures = (read(i) for i in missing)
         with atomic_writer(self.path) as file:
-            table = _Table(file, {**self._source, "keys": list(keys)}, self.shape)
+            header = {**self._source, "shape": self.shape, "keys": list(keys)}
+            table = _Table(file, header)
             for i, key in enumerate(keys):
                 if key in known:
                     table.put(i, rows[known[key]])
@@ -127,26 +128,21 @@ class FeatureCache:
     def _open(self) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Keys, rows and which rows are undamaged; nothing where the file is not ours to use."""
         header, begin = _read_header(self.path)
-        keys = header.pop("keys", [])
-        shape = (len(keys), *self.shape)
-        end = begin + 2 * math.prod(shape)
-        if header != self._source or self.path.stat().st_size != end + 4 * len(keys):
+        keys, shape = header.pop("keys", []), header.pop("shape", [])
+        if header != self._source or shape != list(self.shape):
             return [], np.zeros((0, *self.shape), np.float16), np.zeros(0, bool)
-        rows = np.memmap(self.path, np.float16, "r", begin, shape)
-        sums = np.memmap(self.path, np.uint32, "r", end, (len(keys),))
-        is_good = [zlib.crc32(row) == wanted for row, wanted in zip(rows, sums, strict=True)]
-        return keys, rows, np.array(is_good, bool)
+        return keys, *_read_rows(self.path, begin, (len(keys), *self.shape))
 
 
 class _Table:
     """Rows and their checksums on their way into a file."""
 
-    def __init__(self, file: BinaryIO, header: dict[str, Any], shape: tuple[int, ...]) -> None:
+    def __init__(self, file: BinaryIO, header: dict[str, Any]) -> None:
         data = json.dumps(header).encode()
         head = _MAGIC + len(data).to_bytes(8, "little") + zlib.crc32(data).to_bytes(8, "little")
         self._file, self._begin = file, _aligned(len(head) + len(data))
         self._sums = np.zeros(len(header["keys"]), np.uint32)
-        self._row = 2 * math.prod(shape)
+        self._row = 2 * math.prod(header["shape"])
         file.write(head + data)
 
     def put(self, i: int, row: Float16[np.ndarray, "*grid F"]) -> None:
@@ -158,6 +154,28 @@ class _Table:
     def close(self) -> None:
         self._file.seek(self._begin + len(self._sums) * self._row)
         self._file.write(self._sums.tobytes())
+
+
+def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
+    """All rows of a file that `FeatureCache` wrote; RunError where one of them is damaged."""
+    header, begin = _read_header(path)
+    if not header:
+        raise RunError(f"{path} is missing or damaged")
+    rows, is_good = _read_rows(path, begin, (len(header["keys"]), *header["shape"]))
+    if not is_good.all():
+        raise RunError(f"{path} is damaged")
+    return rows
+
+
+def _read_rows(path: Path, begin: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows, and which of them are as they were written; none of a file that was cut off."""
+    end = begin + 2 * math.prod(shape)
+    if path.stat().st_size != end + 4 * shape[0]:
+        return np.zeros(shape, np.float16), np.zeros(shape[0], bool)
+    rows = np.memmap(path, np.float16, "r", begin, shape)
+    sums = np.memmap(path, np.uint32, "r", end, shape[:1])
+    is_good = [zlib.crc32(row) == wanted for row, wanted in zip(rows, sums, strict=True)]
+    return rows, np.array(is_good, bool)
 
 
 def _aligned(size: int) -> int:

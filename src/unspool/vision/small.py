@@ -44,6 +44,11 @@ class SmallCNN(eqx.Module):
             tuple(jnp.zeros(o) for o in channels),
         )
 
+    @property
+    def feature_size(self) -> int:
+        """Features of a place of the grid."""
+        return self.convs[-1].b.shape[0]
+
     def features(
         self, pictures: Real[Array, "B H W 3"], layer: Literal["pooled", "grid"] = "pooled"
     ) -> Float[Array, "B *grid F"]:

@@ -1,0 +1,77 @@
+"""Pictures of two coloured shapes with every true sentence about them: captions to learn from."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SIDE = 48  # pixels
+SHARPER = 4  # pixels are the mean of so many squared
+RADII = {"small": 6.0, "large": 11.0}
+COLOURS = {
+    "red": (214, 40, 40), "green": (42, 157, 80), "blue": (40, 90, 210), "yellow": (240, 190, 30),
+    "black": (30, 30, 34), "purple": (140, 60, 170),
+}  # fmt: skip
+SHAPES = ("circle", "square", "triangle")
+SIDES = (("above", "below"), ("left of", "right of"))  # what the first is to the second, and back
+
+
+class Shape(NamedTuple):
+    """One shape and its middle (y, x) in pixels."""
+
+    size: str
+    colour: str
+    shape: str
+    place: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"a {self.size} {self.colour} {self.shape}"
+
+
+class Drawn(NamedTuple):
+    """Pixels (48, 48, 3), uint8, and the two sentences that are true of them."""
+
+    picture: np.ndarray
+    captions: tuple[str, str]
+
+
+def draw_shapes(number: int, seed: int = 0) -> Drawn:
+    """Picture `number` of a seed: two shapes, one above the other or beside it, on grey."""
+    draw = np.random.default_rng([seed, number])
+    axis = int(draw.integers(2))
+    words = [
+        (str(draw.choice(list(RADII))), str(draw.choice(list(COLOURS))), str(draw.choice(SHAPES)))
+        for _ in range(2)
+    ]
+    radii = [RADII[size] for size, _, _ in words]
+    gap = SIDE - 2 * (radii[0] + radii[1])  # what is left along the axis
+    space = draw.dirichlet((1, 1, 1)) * (gap - 2) + (0, 2, 0)
+    along = space[0] + radii[0], SIDE - space[2] - radii[1]
+    across = [draw.uniform(max(r, SIDE / 2 - 3), min(SIDE - r, SIDE / 2 + 3)) for r in radii]
+    places = list(zip(along, across, strict=True))
+    first, second = (
+        Shape(*word, place if axis == 0 else place[::-1])
+        for word, place in zip(words, places, strict=True)
+    )
+    there, back = SIDES[axis]
+    picture = draw.uniform(150, 235) + draw.normal(0, 4, (SIDE, SIDE, 3))
+    for shape in (first, second):
+        cover = _cover(shape)[..., None]
+        picture = picture * (1 - cover) + cover * np.array(COLOURS[shape.colour])
+    sentences = f"{first} {there} {second}", f"{second} {back} {first}"
+    return Drawn(np.clip(picture, 0, 255).astype(np.uint8), sentences)
+
+
+def _cover(shape: Shape) -> np.ndarray:
+    """How much of each pixel the shape covers."""
+    fine = (np.arange(SIDE * SHARPER) + 0.5) / SHARPER
+    y, x = np.meshgrid(fine - shape.place[0], fine - shape.place[1], indexing="ij")
+    r = RADII[shape.size]
+    match shape.shape:
+        case "circle":
+            inside = y**2 + x**2 <= r**2
+        case "square":
+            inside = np.maximum(abs(y), abs(x)) <= r
+        case _:  # a triangle that points up
+            inside = (y <= r) & (abs(x) <= (y + r) / 2)
+    parts = inside.reshape(SIDE, SHARPER, SIDE, SHARPER)
+    return parts.mean(axis=(1, 3))

@@ -1,0 +1,86 @@
+"""Where a captioner looked: for every word the picture, dark where it did not look, in one page."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+
+SIDE, GRID_INK = 132, "#10131a"  # pixels of a picture; what covers where it did not look
+STYLE = """
+:root { color-scheme: light dark; --ink: #20242c; --paper: #fff; --quiet: #667; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ee; --paper: #14171d; --quiet: #9aa; } }
+body { margin: 24px; background: var(--paper); color: var(--ink); font: 15px system-ui; }
+figure { margin: 0 0 44px; }
+figcaption { margin-bottom: 10px; font-size: 17px; }
+figcaption small { color: var(--quiet); font-size: 12px; display: block; }
+ol { display: flex; flex-wrap: wrap; gap: 10px; margin: 0; padding: 0; list-style: none; }
+li { width: 132px; text-align: center; }
+svg { display: block; border-radius: 4px; }
+""".strip()
+
+
+class Look(NamedTuple):
+    """A picture's file and pixels (P, P, 3), its caption and tokens, and where each was looked for:
+    weights (T, height, width), or (T, S). The pixels of features are unknown.
+    """
+
+    name: str
+    picture: np.ndarray | None
+    caption: str
+    tokens: list[str]
+    weights: np.ndarray
+
+
+def draw(looks: Sequence[Look], title: str = "Where the network looked") -> str:
+    """A page with a row for every look. Point at a place to read its weight."""
+    body = "\n".join(_figure(number, look) for number, look in enumerate(looks))
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
+        "<p>For each word the picture is bright where the network looked before it wrote the "
+        f"word.</p>\n{body}\n</html>\n"
+    )
+
+
+def _figure(number: int, look: Look) -> str:
+    grids = look.weights if look.weights.ndim == 3 else look.weights[:, None]
+    places = f"0 0 {grids.shape[2]} {grids.shape[1]}"
+    size = f'width="{SIDE}" height="{SIDE}"'
+    box = f'<svg role="img" {size} viewBox="{places}" preserveAspectRatio="none">'
+    tiles = [f"<li>{box}{_image(number, look, grids.shape)}</svg><small>&nbsp;</small></li>"]
+    for token, grid in zip(look.tokens, grids, strict=True):
+        shown = f'<use href="#picture{number}"/>{_cover(grid)}'
+        tiles.append(f"<li>{box}<title>{escape(token)}</title>{shown}</svg>{escape(token)}</li>")
+    caption = f"{escape(look.caption)}<small>{escape(look.name)}</small>"
+    return f"<figure><figcaption>{caption}</figcaption><ol>{''.join(tiles)}</ol></figure>"
+
+
+def _image(number: int, look: Look, shape: tuple[int, ...]) -> str:
+    box = f'id="picture{number}" width="{shape[2]}" height="{shape[1]}"'
+    if look.picture is None:
+        return f'<rect {box} fill="#8891a3"/>'
+    return f'<image {box} preserveAspectRatio="none" href="{_jpeg(look.picture)}"/>'
+
+
+def _cover(grid: np.ndarray) -> str:
+    """Dark squares, the darker the smaller the weight beside the largest."""
+    dark = 0.86 * (1 - grid / max(float(grid.max()), 1e-9))
+    made = []
+    for (y, x), weight in np.ndenumerate(grid):
+        place = f'x="{x}" y="{y}" width="1.02" height="1.02"'  # no light between neighbours
+        cover = f'<rect {place} fill="{GRID_INK}" fill-opacity="{dark[y, x]:.2f}"/>'
+        made.append(f"<g><title>{weight:.3f}</title>{cover}</g>")
+    return "".join(made)
+
+
+def _jpeg(picture: np.ndarray) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    image.thumbnail((2 * SIDE, 2 * SIDE))
+    file = BytesIO()
+    image.save(file, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

