@@ -134,10 +134,12 @@ class Peer(nn.Module):
 
 
 @torch.no_grad()
-def search(peer: Peer, source: Tensor, lengths: Tensor, end: int, beams: int) -> list[list[int]]:
+def search(
+    peer: Any, source: Tensor, lengths: Any, end: int, beams: int, most: int | None = None
+) -> list[list[int]]:
     """Beam search of a batch, as `beam_search` describes it: a loop over tokens and sentences."""
     h, *memory = peer.encode(source, lengths)
-    rows, most = len(source), 2 * source.shape[1] + 10
+    rows, most = len(source), most or 2 * source.shape[1] + 10
     h = h.repeat_interleave(beams, 0)
     memory = [part.repeat_interleave(beams, 0) for part in memory]
     total = torch.full((rows, beams), -torch.inf)

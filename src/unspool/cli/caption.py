@@ -93,10 +93,11 @@ def caption(
     total = sum(source.total for source in sources)
     counts = printed if sys.stdout.isatty() else console.track(printed, total, "captions")
     done = max(counts, default=0)
-    for line in (line for source in sources for line in source.left_out.notes()):
-        print(f"unspool: {line}", file=sys.stderr)
+    notes = [line for source in sources for line in source.left_out.notes()]
     if not done:
-        raise DataError("there is no picture that can be described")
+        raise DataError("; ".join(["there is no picture that can be described", *notes]))
+    for line in notes:
+        print(f"unspool: {line}", file=sys.stderr)
     if attention is not None:
         _write_attention(attention, looks, done)
 
