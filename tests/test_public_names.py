@@ -7,6 +7,7 @@ NAMES = {
     "LSTM",
     "RNN",
     "Bidirectional",
+    "CaptionData",
     "CaptionTask",
     "Captioner",
     "CaptionerRun",

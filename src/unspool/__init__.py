@@ -3,7 +3,7 @@
 from ._version import __version__
 from .bidirectional import Bidirectional
 from .cells import GRU, LSTM, RNN, Cell, GRUState, LSTMState, RNNState, project_inputs
-from .data import LabelledData, PairData, Text, Vocabulary
+from .data import CaptionData, LabelledData, PairData, Text, Vocabulary
 from .decoding import sample, stream, stream_text
 from .errors import (
     ConfigError,
@@ -54,6 +54,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "CaptionData",
     "CaptionTask",
     "Captioner",
     "CaptionerRun",

@@ -1,5 +1,6 @@
 """Texts as token ids: vocabularies, corpora, memory-mapped streams. Nothing here needs JAX."""
 
+from .caption_data import CaptionBatch, CaptionData, CaptionPart
 from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
 from .dataset import LabelledData, encode_rows
@@ -41,6 +42,9 @@ __all__ = [
     "LAYOUTS",
     "Batch",
     "Buckets",
+    "CaptionBatch",
+    "CaptionData",
+    "CaptionPart",
     "Captions",
     "Chunk",
     "Encoder",

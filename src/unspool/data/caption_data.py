@@ -58,6 +58,50 @@ class CaptionData(NamedTuple):
     plain: bool = True
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def build(
+        cls,
+        features: np.ndarray,
+        captions: list[list[str]],
+        val_features: np.ndarray,
+        val_captions: list[list[str]],
+        *,
+        tokens: str = "word",
+        vocab_size: int | None = None,
+        min_count: int | None = None,
+        names: tuple[list[str], list[str]] | None = None,
+        preparation: dict[str, Any] | None = None,
+        **facts: Any,
+    ) -> "CaptionData":
+        """From features (P, F) or (P, S, F), or pixels (P, W, W, 3) in uint8 for a captioner with a
+        CNN of its own, and the captions of each picture.
+
+        The vocabulary is that of `captions`; `tokens`, `vocab_size` and `min_count` are those of
+        `Sentences.build`. `names` are by default numbers. Raises DataError where features are not
+        of as many pictures as captions, or those held out of another shape.
+        """
+        if features.shape[1:] != val_features.shape[1:]:
+            raise DataError(
+                f"features to train on and held out must be of one shape, got {features.shape[1:]} "
+                f"and {val_features.shape[1:]}"
+            )
+        texts = [text for row in captions for text in row]
+        sentences = Sentences.build(texts, tokens, vocab_size, min_count)
+        named = names or ([str(i) for i in range(len(x))] for x in (captions, val_captions))
+        parts = zip((features, val_features), named, (captions, val_captions), strict=True)
+        train, val = (caption_part(*part, sentences) for part in parts)
+        unknown, total = sentences.unknown(val.captions), len(val.captions.values)
+        notes = (
+            f"{len(texts):,} captions of {len(train.names):,} pictures to train on, "
+            f"{len(val.captions.lengths):,} of {len(val.names):,} held out",
+            *facts.pop("notes", ()),
+            f"vocabulary: {len(sentences.vocab):,} tokens; held-out tokens unknown: {unknown:,} "
+            f"of {total:,}",
+        )
+        return cls(
+            sentences, train, val, preparation or _made_elsewhere(features), **facts, notes=notes
+        )
+
     def save(self, directory: Path) -> None:
         """Write everything but the features to a directory."""
         self.sentences.vocab.save(directory)
@@ -99,6 +143,13 @@ class CaptionData(NamedTuple):
             for begin in range(0, len(part.features), 256):
                 digest.update(np.ascontiguousarray(part.features[begin : begin + 256]).data)
         return digest.hexdigest()
+
+
+def _made_elsewhere(features: np.ndarray) -> dict[str, Any]:
+    """The preparation of arrays: pixels are for a CNN of the captioner's own."""
+    if features.dtype == np.uint8:
+        return {"cnn": "own", "size": features.shape[1], "is_trained": True}
+    return {"cnn": "none", "size": 0}
 
 
 def caption_part(

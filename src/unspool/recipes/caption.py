@@ -9,8 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..data import Sentences, held_out
-from ..data.caption_data import CaptionData, CaptionPart, caption_part
+from ..data import CaptionData, held_out
 from ..errors import ConfigError
 from ..models.captioner import CNNS, WAYS, Captioner
 from ..runs.captioned import (
@@ -139,26 +138,19 @@ class CaptionRecipe(Recipe):
             prepare_rows(part, preparation, directory / f"{name}.rows", self.track)
             for name, part in (("train", train), ("val", val))
         ]
-        if rows[0].shape[1:] != rows[1].shape[1:]:
-            raise ConfigError(
-                f"features to train on and held out must be of one shape, got {rows[0].shape[1:]} "
-                f"and {rows[1].shape[1:]}"
-            )
-        texts = [text for captions in train.captions for text in captions]
-        sentences = Sentences.build(texts, options.tokens, options.vocab_size, options.min_count)
-        learnt, held = (
-            caption_part(features, part.names, part.captions, sentences)
-            for features, part in zip(rows, (train, val), strict=True)
-        )
-        notes = _notes((train, val), learnt, held, sentences)
-        data = CaptionData(
-            sentences,
-            learnt,
-            held,
-            preparation.as_dict(),
-            _made_from(train, val),
-            options.plain,
-            notes,
+        data = CaptionData.build(
+            rows[0],
+            train.captions,
+            rows[1],
+            val.captions,
+            tokens=options.tokens,
+            vocab_size=options.vocab_size,
+            min_count=options.min_count,
+            names=(train.names, val.names),
+            preparation=preparation.as_dict(),
+            made_from=_made_from(train, val),
+            plain=options.plain,
+            notes=(*train.notes, *val.notes),
         )
         data.save(directory)
         return data
@@ -254,20 +246,6 @@ def _feature_size(data: CaptionData, cnn: str | None, options: CaptionOptions) -
 
 def _made_from(train: Captioned, val: Captioned) -> str:
     return f"{train.fingerprint()} {val.fingerprint()}"
-
-
-def _notes(
-    sources: tuple[Captioned, Captioned], train: CaptionPart, val: CaptionPart, sentences: Sentences
-) -> tuple[str, ...]:
-    """Sizes, what was left out, and held-out words that are unknown."""
-    unknown, total = sentences.unknown(val.captions), len(val.captions.values)
-    return (
-        f"{len(train.captions.lengths):,} captions of {len(train.names):,} pictures to train on, "
-        f"{len(val.captions.lengths):,} of {len(val.names):,} held out",
-        *(note for source in sources for note in source.notes),
-        f"vocabulary: {len(sentences.vocab):,} tokens; held-out tokens unknown: {unknown:,} of "
-        f"{total:,}",
-    )
 
 
 CAPTIONER = CaptionRecipe()

@@ -7,8 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..data import Buckets, in_order_of_length
-from ..data.caption_data import CaptionBatch, CaptionData, CaptionPart
+from ..data import Buckets, CaptionBatch, CaptionData, CaptionPart, in_order_of_length
 from ..decoding.captioning import describe
 from ..models.captioner import Captioner
 from ..models.decoder import shifted
