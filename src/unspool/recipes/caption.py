@@ -85,15 +85,20 @@ class CaptionOptions(TrainingConfig):
     doubly_stochastic: float = option(
         0.0, "weight of the loss that wants every place looked at equally", at_least=0
     )
+    reward_after: int | None = option(
+        None, "steps after which captions are drawn and trained on their CIDEr and BLEU "
+        "(self-critical training)", at_least=0,
+    )  # fmt: skip
     batch: int = option(64, "captions a step", at_least=1)
 
 
 # Found on 500 pictures of Flickr8k's training part; docs/lab-log.md has the figures.
 FROZEN: dict[str, Any] = {
     "dropout": 0.4, "dropout_features": 0.2, "label_smoothing": 0.1, "learning_rate": 2e-3,
-    "average": 0.998, "warmup_steps": 200, "max_steps": 4000, "eval_every": 500, "min_count": 4,
+    "average": 0.998, "warmup_steps": 200, "max_steps": 3600, "eval_every": 300, "min_count": 4,
+    "reward_after": 3000,
 }  # fmt: skip
-FINE: dict[str, Any] = FROZEN | {"batch": 32, "max_steps": 8000}
+FINE: dict[str, Any] = FROZEN | {"batch": 32, "max_steps": 8000, "reward_after": None}
 SMALL: dict[str, Any] = {
     "way": "every", "learning_rate": 4e-3, "average": 0.99, "max_steps": 2000, "eval_every": 250,
     "hidden": 128, "embedding": 64, "condition": 128, "min_count": 1,
@@ -173,6 +178,7 @@ class CaptionRecipe(Recipe):
             batch=options.batch,
             label_smoothing=options.label_smoothing,
             doubly_stochastic=options.doubly_stochastic,
+            reward_after=options.reward_after,
             seed=options.seed,
         )
 

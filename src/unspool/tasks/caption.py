@@ -1,10 +1,12 @@
 """Captions: predict every word of a caption, and its END, from a picture's features."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..data import Buckets, CaptionBatch, CaptionData, CaptionPart, in_order_of_length
@@ -12,8 +14,10 @@ from ..decoding.captioning import describe
 from ..models.captioner import Captioner
 from ..models.decoder import shifted
 from ..models.softmax import token_nats
+from .self_critical import DRAWN, Reward, RewardBatch, self_critical_loss
 from .task import Evaluation
 
+LONGEST = 0.95  # drawn captions are cut where so many of the true ones have ended
 SAMPLES = 4  # held-out pictures to describe at every evaluation
 
 
@@ -22,6 +26,10 @@ class CaptionTask:
 
     With attention, `doubly_stochastic` times the mean over captions of sum_s (1 - sum_t alpha_ts)^2
     is added: every place is to be looked at about as much as the others (Xu et al. 2015).
+
+    From batch number `reward_after` on captions are drawn from the model and made likelier the
+    better they score (see `self_critical_loss`); the loss is then minus their mean reward, and the
+    best weights are those with the highest reward on the held-out pictures.
     """
 
     def __init__(
@@ -31,6 +39,7 @@ class CaptionTask:
         batch: int = 64,
         label_smoothing: float = 0.0,
         doubly_stochastic: float = 0.0,
+        reward_after: int | None = None,
         seed: int = 0,
     ) -> None:
         self.data, self.label_smoothing = data, label_smoothing
@@ -38,6 +47,12 @@ class CaptionTask:
         self.buckets = Buckets(data.train.captions.lengths, batch, seed)
         tokens = int(data.train.captions.lengths.sum())
         self.tokens_per_batch = round(tokens / self.buckets.per_epoch)
+        self.reward_after = reward_after
+        if reward_after is not None:
+            ones = np.ones(len(data.train.names), np.int32)
+            self.pictures = Buckets(ones, -(-self.buckets.batch // DRAWN), seed)
+            self.rewards = [Reward(part, data.sentences) for part in (data.train, data.val)]
+            self.most = int(np.quantile(data.train.captions.lengths, LONGEST))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -58,6 +73,7 @@ class CaptionTask:
             "val_captions": len(self.data.val.captions.lengths),
             "label_smoothing": self.label_smoothing,
             "doubly_stochastic": self.doubly_stochastic,
+            "reward_after": self.reward_after,
             "batch": self.buckets.batch,
             "seed": self.buckets.seed,
         }
@@ -70,21 +86,36 @@ class CaptionTask:
         """Nothing is carried: every caption begins anew."""
         return ()
 
-    def batch(self, position: int) -> CaptionBatch:
+    def batch(self, position: int) -> CaptionBatch | RewardBatch:
         """Batch number `position`."""
-        return self.data.train.padded(*self.buckets.rows(position))
+        if self.reward_after is None or position < self.reward_after:
+            return self.data.train.padded(*self.buckets.rows(position))
+        rows, _ = self.pictures.rows(position - self.reward_after)
+        pictures = np.maximum(rows, 0)
+        return RewardBatch(self.data.train.features[pictures], pictures, rows >= 0)
 
     def loss(
         self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Any]:
-        """Mean over the batch's tokens, and what attention costs."""
+        """Mean over the batch's tokens, and what attention costs; or minus the mean reward."""
+        if isinstance(batch, RewardBatch):
+            return self_critical_loss(model, batch, key, self.rewards[0], self.most), state
         start = self.data.sentences.end
         total, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
         return total / count + self.doubly_stochastic * unevenness, state
 
     def evaluate(self, model: Captioner) -> Evaluation:
-        """The loss of the held-out captions, without smoothing."""
-        return evaluate_captioner(model, self.data.val, self.data.sentences.end)
+        """The loss of the held-out captions, without smoothing; the mean reward of greedy ones."""
+        found = evaluate_captioner(model, self.data.val, self.data.sentences.end)
+        if self.reward_after is None:
+            return found
+        made = describe(model, self.data.sentences, self.data.val.features, num_beams=1)
+        rewards = [
+            self.rewards[1].of(picture, best.ids, best.finished)
+            for picture, (best,) in enumerate(made)
+        ]
+        metrics = {"reward": float(np.mean(rewards))}
+        return replace(found, metrics=metrics, best_by="reward")
 
     def sample(self, model: Captioner, seed: int) -> str | None:
         """Held-out pictures and what the model makes of them."""

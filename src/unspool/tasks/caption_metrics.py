@@ -89,14 +89,24 @@ def cider(candidates: Candidates, references: References) -> float:
     given: scores of different sets cannot be compared, and one image alone scores 0. The lengths
     l and l_j are in words.
     """
-    tables = [
-        (_ngrams(candidate), [_ngrams(reference) for reference in refs])
-        for candidate, refs in _pairs(candidates, references)
-    ]
-    images = Counter(ngram for _, refs in tables for ngram in set().union(*refs))
-    weights: defaultdict[tuple[str, ...], float] = defaultdict(lambda: math.log(len(tables)))
-    weights |= {ngram: math.log(len(tables)) - math.log(n) for ngram, n in images.items()}
-    return _mean(_cider_of(candidate, refs, weights) for candidate, refs in tables)
+    pairs = list(_pairs(candidates, references))
+    scorer = CiderD([refs for _, refs in pairs])
+    return _mean(scorer.score(candidate, image) for image, (candidate, _) in enumerate(pairs))
+
+
+class CiderD:
+    """CIDEr-D of single captions of images whose references are known, see `cider`."""
+
+    def __init__(self, references: References) -> None:
+        self._tables = [[_ngrams(reference) for reference in refs] for refs in references]
+        images = Counter(ngram for refs in self._tables for ngram in set().union(*refs))
+        log_images = math.log(len(self._tables))
+        self._weights: defaultdict[tuple[str, ...], float] = defaultdict(lambda: log_images)
+        self._weights |= {ngram: log_images - math.log(n) for ngram, n in images.items()}
+
+    def score(self, candidate: Words, image: int) -> float:
+        """Of one caption of image number `image`."""
+        return _cider_of(_ngrams(candidate), self._tables[image], self._weights)
 
 
 def _pairs(candidates: Candidates, references: References) -> Iterator[tuple[Words, list[Words]]]:
