@@ -19,7 +19,7 @@ LAYERS = (
     ("vision",),
     ("models",),
     ("data",),
-    ("decoding",),
+    ("decoding", "inspection"),
     ("tasks",),
     ("training",),
     ("runs",),

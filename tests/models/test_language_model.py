@@ -85,7 +85,7 @@ def test_a_table_of_the_vocabulary_and_rows_alone_project_alike(name: str):
         if model.embedding is not None:
             x = model.embedding[TOKENS]
         expected = jnp.swapaxes(cell.project(x), 0, 1)
-        assert_close(model._project(TOKENS.T, None), expected)
+        assert_close(model.project(TOKENS.T, None), expected)
 
 
 def test_logits_are_an_affine_function_of_the_last_layers_outputs():
@@ -138,8 +138,8 @@ def test_dropout_of_the_embedding_drops_whole_tokens(embedding_size: int | None,
     )
     bias = model.stack.cells[0].bias
     tokens = jnp.tile(jnp.arange(V), (3, 2))
-    plain = model._project(tokens, None) - bias
-    factors = (model._project(tokens, jax.random.key(2)) - bias) / plain
+    plain = model.project(tokens, None) - bias
+    factors = (model.project(tokens, jax.random.key(2)) - bias) / plain
     # One factor a token: for all its elements, rows and steps.
     factor = jnp.broadcast_to(factors[:1, :V, :1], (3, V, H))
     assert_close(factors, jnp.concatenate([factor, factor], 1), rtol=1e-3)

@@ -52,6 +52,13 @@ class Cell(eqx.Module):
     def step(self, state: State, projected: Float[Array, "B P"]) -> State:
         """The recurrent half: the state after one step."""
 
+    def gates(self, state: State, projected: Float[Array, "B P"]) -> dict[str, Array]:
+        """What a step computes besides its state, by name, (B, H) each: for `inspection`.
+
+        Nothing, where a cell of your own does not say.
+        """
+        return {}
+
     def output(self, state: State) -> Float[Array, "B H"]:
         """What the next layer sees of a state: the state itself, or its field `h`."""
         return state.h if hasattr(state, "h") else state

@@ -66,11 +66,14 @@ class GRU(Cell):
         return project_inputs(x, self.w_ih, self.bias)
 
     def step(self, state: GRUState, projected: Float[Array, "B 3*H"]) -> GRUState:
-        (h,) = state
-        a = h @ self.w_hh.T
+        _r, z, n = self.gates(state, projected).values()
+        return GRUState((1 - z) * n + z * state.h)
+
+    def gates(self, state: GRUState, projected: Float[Array, "B 3*H"]) -> dict[str, Array]:
+        """r, z, n."""
+        a = state.h @ self.w_hh.T
         a = self.norm.recurrent(a) if self.norm else a
-        _r, z, n, _ = activate(projected, a, self.b_hn)
-        return GRUState((1 - z) * n + z * h)
+        return dict(zip("rzn", activate(projected, a, self.b_hn)[:3], strict=True))
 
 
 def activate(

@@ -82,12 +82,15 @@ class LSTM(Cell):
         return project_inputs(x, self.w_ih, self.bias)
 
     def step(self, state: LSTMState, projected: Float[Array, "B 4*H"]) -> LSTMState:
-        h, c = state
-        a = h @ self.w_hh.T
-        a = projected + (self.norm.gates.recurrent(a) if self.norm else a)
-        i, f, g, o = activate(a)
-        c = f * c + i * g
+        i, f, g, o = self.gates(state, projected).values()
+        c = f * state.c + i * g
         return LSTMState(o * jnp.tanh(self._normalised(c)), c)
+
+    def gates(self, state: LSTMState, projected: Float[Array, "B 4*H"]) -> dict[str, Array]:
+        """i, f, g, o."""
+        a = state.h @ self.w_hh.T
+        a = projected + (self.norm.gates.recurrent(a) if self.norm else a)
+        return dict(zip("ifgo", activate(a), strict=True))
 
     def _normalised(self, c: Float[Array, "B H"]) -> Float[Array, "B H"]:
         return self.norm.gain_c * normalise(c) + self.norm.bias_c if self.norm else c

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import DataError
-from .vocab import Ids, Pieces, Vocabulary, encoded
+from .vocab import Ids, Pieces, Places, Vocabulary, encoded
 
 # Possessive quantifiers keep a very long line linear.
 _LINE = re.compile(r"[^\n]{0,65535}+\n|[^\n]{1,65536}+")
@@ -78,6 +78,12 @@ class WordVocabulary(Vocabulary):
         for group in lines(pieces):
             words = chain.from_iterable(map(_WORD.findall, group))
             yield np.array([id_of(word, 0) for word in words], np.int32)
+
+    def spans(self, text: str) -> tuple[Ids, Places, Places]:
+        """Ids, and the places of each word's first and last character (also of unknown words)."""
+        words = chain.from_iterable(map(_WORD.findall, chain.from_iterable(lines([text]))))
+        ends = np.cumsum([0, *map(len, words)])
+        return self.encode(text), ends[:-1], ends[1:] - 1
 
     def id_of(self, word: str) -> int:
         """The id of one token; 0, that of `<unk>`, for others."""

@@ -21,6 +21,7 @@ from ..errors import DataError, UnknownTokenError
 
 Ids: TypeAlias = npt.NDArray[np.int32]
 Tokens: TypeAlias = npt.NDArray[np.integer[Any]]
+Places: TypeAlias = npt.NDArray[np.int64]
 Pieces: TypeAlias = Iterable[Any]  # of str; for tokens="byte" of str or bytes
 
 VOCABULARY_FILES = ("vocab.json", "tokenizer.json")
@@ -67,6 +68,17 @@ class Vocabulary(ABC):
         `DataError` for lone surrogates.
         """
         return np.concatenate([np.empty(0, np.int32), *self.encode_pieces([text])])
+
+    def spans(self, text: str) -> tuple[Ids, Places, Places]:
+        """Ids of `text`, and for each the places of the first and the last character it stands for.
+
+        A character split over tokens is in each of them. Raises what `encode` raises.
+        """
+        ids = self.encode(text)
+        begins = np.frombuffer(encoded(text), np.uint8) & 0xC0 != 0x80  # of characters, by byte
+        character = np.cumsum(begins) - 1
+        ends = np.cumsum(self._byte_lengths[ids])
+        return ids, character[ends - self._byte_lengths[ids]], character[ends - 1]
 
     def decode(self, ids: Iterable[int] | Tokens) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD."""
@@ -172,6 +184,11 @@ class CharVocabulary(Vocabulary):
                     raise UnknownTokenError(_unknown_sentence(codes[ids < 0]))
                 ids[ids < 0] = self.unknown_id
             yield ids
+
+    def spans(self, text: str) -> tuple[Ids, Places, Places]:
+        """Ids, and the places of their characters (also of those that `unknown` replaces)."""
+        places = np.arange(len(text))
+        return self.encode(text), places, places
 
     def to_json(self) -> dict[str, Any]:
         """The characters as one string."""

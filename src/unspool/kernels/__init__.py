@@ -1,6 +1,6 @@
 """Which program runs a cell's time loop, and why."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from .. import library
 from ..cells import GRU, LSTM, RNN, Cell, State
 from . import native
 from .program import Program, Weights, execute
-from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop
+from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop, scan_record
 
 __all__ = [
     "NATIVE",
@@ -18,6 +18,7 @@ __all__ = [
     "backend_of",
     "join_directions",
     "one_by_one",
+    "record",
     "run",
     "scan_loop",
 ]
@@ -89,5 +90,43 @@ def run(
     program = PROGRAMS.get((backend_of(cell).name, type(cell)))
     if program is None:
         return scan_loop(cell, projected, state, lengths)
-    weights = Weights(cell.w_hh, getattr(cell, "b_hn", None))  # type: ignore[attr-defined]
-    return execute(program, projected, weights, state, lengths)
+    return execute(program, projected, _weights(cell), state, lengths)
+
+
+def record(
+    cell: Cell,
+    projected: Float[Array, "T B P"],
+    state: State,
+    lengths: Int[Array, "B"] | None = None,
+) -> tuple[Float[Array, "T B H"], State, dict[str, Float[Array, "T B H"]]]:
+    """What `run` returns, and by name every number of the state and every gate at every step.
+
+    RNN: h. LSTM: h, c, i, f, g, o. GRU: h, r, z, n. A cell of the user's own: the fields of its
+    state ("h" where it is one array), and its `gates`. The loop is that of training: where there
+    is a `Program`, its forward pass, which stores the gates for the backward pass.
+    """
+    program = PROGRAMS.get((backend_of(cell).name, type(cell)))
+    if program is None:
+        return scan_record(cell, projected, state, lengths)
+    hs, last, stored = program.forward(projected, _weights(cell), state, lengths)
+    return hs, last, {"h": hs, **_stored(cell, stored)}
+
+
+def _weights(cell: Any) -> Weights:
+    return Weights(cell.w_hh, getattr(cell, "b_hn", None))
+
+
+def _stored(cell: Cell, stored: Any) -> dict[str, Array]:
+    """What a forward pass stores for the backward pass, by name."""
+    if isinstance(cell, LSTM):
+        gates, cs = stored
+        return {"c": cs, **_gates("ifgo", gates)}
+    if isinstance(cell, GRU):
+        native = len(stored) == 2  # all gates in one array, and hn
+        return _gates("rzn", stored[0] if native else stored[:3])
+    return {}
+
+
+def _gates(names: str, gates: Any) -> dict[str, Array]:
+    parts = gates if isinstance(gates, tuple) else jnp.split(gates, len(names), axis=-1)
+    return dict(zip(names, parts, strict=True))

@@ -31,6 +31,37 @@ def scan_loop(
     return outputs, last
 
 
+def scan_record(
+    cell: Cell,
+    projected: Float[Array, "T B P"],
+    state: State,
+    lengths: Int[Array, "B"] | None = None,
+) -> tuple[Float[Array, "T B H"], State, dict[str, Array]]:
+    """`scan_loop`, with every state and what `cell.gates` says of every step.
+
+    The loop is the same but for the states that it leaves, so that it computes the same bits;
+    the gates come after it, out of the states before each step. Padding keeps the last state.
+    """
+
+    def step(state: State, x: Any) -> tuple[State, Any]:
+        projected, live = x
+        new = cell.step(state, projected)
+        new_or_old = where_live(live, new, state)
+        return new_or_old, (zero_dead(live, cell.output(new)), new_or_old)
+
+    steps = (projected, live_steps(lengths, len(projected)))
+    last, (outputs, states) = jax.lax.scan(step, state, steps)
+    before = jax.tree.map(previous, state, states)
+    made = {**_fields(states), **jax.vmap(cell.gates)(before, projected)}
+    return outputs, last, {name: a.reshape(*a.shape[:2], -1) for name, a in made.items()}
+
+
+def _fields(state: State) -> dict[str, Array]:
+    """The arrays of a state by name; one without a name is "h"."""
+    named = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator=".") or "h": a for path, a in named}
+
+
 def _program(step: Any, backward: Any) -> Program:
     """A program of one step, `step(state, p, weights) -> (state, stored)`, and a backward."""
 

@@ -201,6 +201,10 @@ class Decoder(eqx.Module):
         weights = None if made.weights is None else jnp.swapaxes(made.weights, 0, 1)
         return jnp.swapaxes(readouts, 0, 1), weights
 
+    def contexts(self, projected: Float[Array, "T B P"], state: DecoderState) -> Array:
+        """What each step of given inputs looks at before it, with Bahdanau's attention."""
+        return self._scan(projected, state, None, [None] * len(self.cells)).context
+
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
         """W_out r + b_out."""
         return affine(readouts, self.output_weights, self.b_out)

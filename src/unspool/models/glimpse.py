@@ -172,6 +172,12 @@ class GlimpseClassifier(eqx.Module):
         last = locked_dropout(self.core.output(state)[None], self.dropout, k_last)[0]
         return Looks(self.output(last), *steps)
 
+    def seen(self, inputs: Float[Array, "B H W*C"]) -> Float[Array, "T B G"]:
+        """g_t of all glimpses, from the mean places: what the core reads."""
+        images = inputs.reshape(-1, *self.image_shape)
+        locations = jnp.clip(self.look(inputs).locations, -1, 1)
+        return jnp.stack([self._glimpse_vector(images, location) for location in locations])
+
     def _glimpse_vector(self, images: Array, location: Array) -> Float[Array, "B G"]:
         seen = glimpse(images, location, self.patch, self.scales)
         what = jax.nn.relu(self.what(seen.reshape(len(images), -1)))

@@ -124,7 +124,7 @@ class LanguageModel(eqx.Module):
                 f"got {len(state)}: start from initial_state({tokens.shape[0]})"
             )
         k_embedding, k_stack = (None, None) if key is None else jax.random.split(key)
-        projected = self._project(tokens.T, k_embedding)
+        projected = self.project(tokens.T, k_embedding)
         outputs, state = self.stack(projected, state, lengths, k_stack)
         return jnp.swapaxes(outputs, 0, 1), state
 
@@ -141,7 +141,7 @@ class LanguageModel(eqx.Module):
         """W_out h + b_out."""
         return affine(hidden, self.output_weights, self.b_out)
 
-    def _project(self, tokens: Int[Array, "T B"], key: PRNGKeyArray | None) -> Array:
+    def project(self, tokens: Int[Array, "T B"], key: PRNGKeyArray | None = None) -> Array:
         """The first cell's input half, by indexing a table wherever that is less work."""
         cell = self.stack.cells[0]
         keep = self._kept_tokens(key)

@@ -111,7 +111,7 @@ class Reader(eqx.Module):
         """The last layer's outputs, time-major and zero in padding, and its last output(s)."""
         check_batch(inputs.shape[0], (), lengths)
         k_tokens, k_inputs, *keys = _split(key, 2 + len(self.layers))
-        x = self._embed(jnp.swapaxes(inputs, 0, 1))
+        x = self.embed(jnp.swapaxes(inputs, 0, 1))
         if k_tokens is not None and self.dropout_tokens:
             x = x * jax.random.bernoulli(k_tokens, 1 - self.dropout_tokens, (*x.shape[:2], 1))
         if self.embedding is not None:
@@ -123,7 +123,8 @@ class Reader(eqx.Module):
             last = locked_dropout(last[None], self.dropout, k_layer)[0]  # the same mask
         return x, last
 
-    def _embed(self, inputs: Array) -> Float[Array, "T B E"]:
+    def embed(self, inputs: Array) -> Float[Array, "T B E"]:
+        """What the first layer reads: embeddings, their sums for bags, numbers as they are."""
         if self.embedding is None:
             return inputs
         x = look_up(self.embedding, inputs)

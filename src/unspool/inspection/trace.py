@@ -1,0 +1,225 @@
+"""A traced text on disk: every state and gate at every token, in files that are memory-mapped."""
+
+import shutil
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .. import files
+from ..errors import ConfigError, RunError
+from .passes import BLOCK, Block, trace_model
+
+FORMAT_VERSION = 1
+DESCRIPTION, TEXT = "trace.json", "text"
+GATES = frozenset("ifogrzn")  # with a range of 0 to 1, or for g and n of -1 to 1
+LEFT, RIGHT = 0.1, 0.9  # a gate below the one is shut, above the other it is open
+
+
+class Spans(NamedTuple):
+    """A text as a model reads it: token ids, and the places of each one's first and last character.
+
+    `inputs` are what `trace_model` takes: the ids (T,), or bags of ids (T, K).
+    """
+
+    text: str
+    inputs: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+
+class Trace:
+    """A folder of .npy files, opened read-only and memory-mapped.
+
+    `layers[l]["h"]` is a float32 array (T, H), stored by cell, so that one cell's column is read
+    in one piece. `tokens` (T,) or (T, K) are the ids; token t stands for the characters
+    `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array (2, H): the share of
+    steps in which a cell's gate is left-saturated (below 0.1) and right-saturated (above 0.9).
+    Of quantities from -1 to 1 (g, n, and an RNN's h) the magnitude is taken instead, so that left
+    is near zero and right is near either end.
+
+        trace = Trace.record(run.model, Spans(text, *run.vocab.spans(text)))
+        trace.layers[0]["c"][:, 7]
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open what `record` wrote; RunError where a file is missing or damaged."""
+        self.path = Path(path)
+        about = files.read_json(self.path / DESCRIPTION, RunError)
+        try:
+            if about["format_version"] != FORMAT_VERSION:
+                raise RunError(f"{path} was written by another version of Unspool: trace again")
+            read = self._read
+            self.text = read(TEXT).tobytes().decode()
+            self.tokens, self.first, self.last = map(read, ("tokens", "first", "last"))
+            self.layers: list[dict[str, np.ndarray]] = [
+                {name: read(f"layer{i}.{name}") for name in layer["quantities"]}
+                for i, layer in enumerate(about["layers"])
+            ]
+            self.saturation: list[dict[str, np.ndarray]] = [
+                {name: read(f"layer{i}.{name}.saturation") for name in layer["saturation"]}
+                for i, layer in enumerate(about["layers"])
+            ]
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.tokens)
+
+    @classmethod
+    def record(
+        cls,
+        model: Any,
+        spans: Spans,
+        directory: Path | None = None,
+        *,
+        state: Any = None,
+        quantities: Collection[str] | None = None,
+        block: int = BLOCK,
+        progress: Callable[[int], None] = lambda tokens: None,
+    ) -> Self:
+        """Trace a text into `directory`, or a temporary one that goes with the object.
+
+        `quantities` are those to keep (all), "cell" for `cell_quantity` alone; saturation is
+        counted of all gates. `progress` is told the tokens done after each block. Memory does not
+        grow with the text.
+        """
+        target = Path(tempfile.mkdtemp(prefix="unspool-trace-")) if directory is None else directory
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            blocks = trace_model(model, spans.inputs, state=state, block=block)
+            _write(target, spans, blocks, quantities, progress)
+        except OSError as error:
+            raise files.write_error(target, error) from error
+        finally:
+            if directory is None and not (target / DESCRIPTION).exists():
+                shutil.rmtree(target, ignore_errors=True)
+        trace = cls(target)
+        if directory is None:
+            weakref.finalize(trace, shutil.rmtree, target, ignore_errors=True)
+        return trace
+
+    def save(self, path: Path) -> None:
+        """Write all arrays as an .npz (uncompressed), file by file: none is held in memory.
+
+        Names: text (UTF-8 bytes), tokens, first, last, layer0.h, layer0.f.saturation, ...
+        """
+        with files.atomic_writer(path) as file, zipfile.ZipFile(file, "w") as archive:
+            for one in sorted(self.path.glob("*.npy")):
+                archive.write(one, one.name)
+
+    def _read(self, name: str) -> np.ndarray:
+        return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def cell_quantity(layer: dict[str, Any]) -> str:
+    """The quantity that stands for the cells of a layer: c where there is one, else h.
+
+    An LSTM's c is what it remembers; h is what its output gate lets out of that.
+    """
+    return next((name for name in ("c", "h") if name in layer), next(iter(layer)))
+
+
+def _write(
+    target: Path,
+    spans: Spans,
+    blocks: Iterator[Block],
+    quantities: Collection[str] | None,
+    progress: Callable[[int], None],
+) -> None:
+    """All files of a trace; the description comes last and vouches for the others."""
+    (target / DESCRIPTION).unlink(missing_ok=True)
+    for old in target.glob("*.npy"):
+        old.unlink()
+    text = np.frombuffer(spans.text.encode(), np.uint8)
+    for name, values in zip((TEXT, "tokens", "first", "last"), (text, *spans[1:]), strict=True):
+        np.save(target / f"{name}.npy", values)
+    steps = 0
+    layers: list[_LayerWriter] = []
+    with ExitStack() as open_files:
+        for block in blocks:
+            if not layers:
+                layers = [
+                    _LayerWriter(
+                        target / f"layer{i}", len(spans.inputs), one, quantities, open_files
+                    )
+                    for i, one in enumerate(block.layers)
+                ]
+            for writer, layer in zip(layers, block.layers, strict=True):
+                writer.write(block.start, layer)
+            steps = block.start + len(next(iter(block.layers[0].values())))
+            progress(steps)
+    if steps != len(spans.inputs):
+        raise ConfigError(f"a trace needs one step a token, got {steps} for {len(spans.inputs)}")
+    about = {"format_version": FORMAT_VERSION, "layers": [one.finish(steps) for one in layers]}
+    files.write_json(target / DESCRIPTION, about)
+
+
+class _LayerWriter:
+    """The files of one layer, and the counts of its gates."""
+
+    def __init__(
+        self,
+        prefix: Path,
+        steps: int,
+        layer: dict[str, np.ndarray],
+        quantities: Collection[str] | None,
+        open_files: ExitStack,
+    ) -> None:
+        kept = [name for name in layer if quantities is None or name in quantities]
+        self.prefix = prefix
+        self.columns = {
+            name: open_files.enter_context(_Columns(self._path(name), steps, layer[name].shape[1]))
+            for name in ([cell_quantity(layer)] if quantities == "cell" else kept)
+        }
+        gates = GATES & layer.keys() or ({"h"} & layer.keys())
+        self.counts = {
+            name: np.zeros((2, layer[name].shape[1]), np.int64) for name in sorted(gates)
+        }
+
+    def write(self, start: int, layer: dict[str, np.ndarray]) -> None:
+        for name, columns in self.columns.items():
+            columns.write(start, layer[name])
+        for name, counts in self.counts.items():
+            values = np.abs(layer[name]) if name in "gnh" else layer[name]
+            counts[0] += np.count_nonzero(values < LEFT, axis=0)
+            counts[1] += np.count_nonzero(values > RIGHT, axis=0)
+
+    def finish(self, steps: int) -> dict[str, list[str]]:
+        """Write the saturation; names for the description."""
+        for name, counts in self.counts.items():
+            np.save(self._path(f"{name}.saturation"), counts / steps)
+        return {"quantities": list(self.columns), "saturation": list(self.counts)}
+
+    def _path(self, name: str) -> Path:
+        return self.prefix.with_name(f"{self.prefix.name}.{name}.npy")
+
+
+class _Columns:
+    """An .npy of (T, H) float32 in Fortran order, written in blocks of rows."""
+
+    def __init__(self, path: Path, steps: int, width: int) -> None:
+        self.path, self.steps, self.width = path, steps, width
+
+    def __enter__(self) -> Self:
+        self.file = open(self.path, "wb", buffering=0)
+        header = {"descr": "<f4", "fortran_order": True, "shape": (self.steps, self.width)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+        self.begin = self.file.tell()
+        self.file.truncate(self.begin + 4 * self.steps * self.width)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+    def write(self, start: int, rows: np.ndarray) -> None:
+        # With plain writes and not through the map, whose pages would count as memory in use.
+        for cell, column in enumerate(np.ascontiguousarray(rows.T)):
+            self.file.seek(self.begin + 4 * (cell * self.steps + start))
+            self.file.write(column)
