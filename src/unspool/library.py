@@ -6,6 +6,9 @@ It is built when Unspool is installed on a machine with a C++ compiler.
 import ctypes
 import os
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import jax.numpy as jnp
 LIBRARY = "libunspool_native.so"
 DISABLE = "UNSPOOL_NATIVE"  # set to 0 to run without the library
 
+_most_threads: ContextVar[int] = ContextVar("most_threads", default=1 << 30)
 _HANDLERS = (
     "rnn_forward", "rnn_backward",
     "lstm_forward", "lstm_inference", "lstm_backward",
@@ -59,8 +63,22 @@ def instruction_set() -> str:
     return str(name().decode())
 
 
+@contextmanager
+def limited_threads(most: int) -> Iterator[None]:
+    """Programs that are traced inside give their kernels at most so many threads."""
+    token = _most_threads.set(most)
+    try:
+        yield
+    finally:
+        _most_threads.reset(token)
+
+
 def threads() -> int:
-    """The number of processors that this process may run on."""
+    """The number of processors that this process may run on, or the `limited_threads`."""
+    return min(_processors(), _most_threads.get())
+
+
+def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

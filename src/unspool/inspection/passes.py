@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .. import kernels
+from .. import kernels, library
 from ..bidirectional import Bidirectional
 from ..cells import Cell
 from ..errors import ConfigError, DataError
@@ -179,24 +179,32 @@ def _place(item: tuple[str, Any]) -> tuple[int, str]:
     return ORDER.find(item[0]) % (len(ORDER) + 1), item[0]
 
 
-@eqx.filter_jit
 def _run_block(prepare: Prepare, model: Any, inputs: Any, state: Any, lengths: Any) -> Any:
-    projected, cells, states = prepare(model, jnp.asarray(inputs), state)
-    states = [None] * len(cells) if states is None else states
-    made: list[dict[str, Array]] = []
-    after: list[Any] = []
-    x = projected
-    for layer, (cell, first) in enumerate(zip(cells, states, strict=True)):
+    """Layer by layer, each a compiled program of its own: while one reads a block, the layer below
+    it reads the next, on another processor.
+    """
+    projected, cells, states = eqx.filter_jit(prepare)(model, inputs, state)
+    x, made, after = projected, [], []
+    for layer, cell in enumerate(cells):
+        first = None if states is None else states[layer]
+        x, last, quantities = _run_layer(cell, x, first, lengths, layer == 0)
+        made.append(quantities)
+        after.append(last)
+    return made, state._replace(cells=tuple(after)) if hasattr(state, "cells") else tuple(after)
+
+
+@eqx.filter_jit
+def _run_layer(cell: Any, x: Array, first: Any, lengths: Any, projected: bool) -> Any:
+    # Two threads would meet at every step, which takes longer than half a step of batch 1.
+    with library.limited_threads(1):
         if isinstance(cell, Bidirectional):
-            x, quantities = _both_directions(cell, x)
-            after.append(None)
+            x, made = _both_directions(cell, x)
+            last = None
         else:
-            summed = x if layer == 0 else cell.project(x)
-            x, last, quantities = kernels.record(cell, summed, first, lengths)
-            after.append(last)
-        made.append({name: a[:, 0].astype(jnp.float32) for name, a in quantities.items()})
-    last_state = state._replace(cells=tuple(after)) if hasattr(state, "cells") else tuple(after)
-    return made, last_state
+            x, last, made = kernels.record(
+                cell, x if projected else cell.project(x), first, lengths
+            )
+    return x, last, {name: a[:, 0].astype(jnp.float32) for name, a in made.items()}
 
 
 def _both_directions(layer: Bidirectional, x: Array) -> tuple[Array, dict[str, Array]]:
@@ -212,16 +220,16 @@ def _both_directions(layer: Bidirectional, x: Array) -> tuple[Array, dict[str, A
 
 
 def _language_layers(model: LanguageModel, tokens: Array, state: Any) -> Layers:
-    return Layers(model.project(tokens[:, None]), model.stack.cells, state)
+    return Layers(model.project(jnp.asarray(tokens)[:, None]), model.stack.cells, state)
 
 
 def _reader_layers(model: Reader, inputs: Array, state: Any) -> Layers:
-    x, first = model.embed(inputs[:, None]), model.layers[0]
+    x, first = model.embed(jnp.asarray(inputs)[:, None]), model.layers[0]
     return Layers(x if isinstance(first, Bidirectional) else first.project(x), model.layers, state)
 
 
 def _decoder_layers(model: Decoder, tokens: Array, state: DecoderState) -> Layers:
-    projected = model.cells[0].project(look_up(model.embedding, tokens[:, None]))
+    projected = model.cells[0].project(look_up(model.embedding, jnp.asarray(tokens)[:, None]))
     if model.w_context is not None:
         context = state.condition.vector
         if isinstance(model.attention, Additive):  # each step looks first: run once to see where
@@ -231,5 +239,5 @@ def _decoder_layers(model: Decoder, tokens: Array, state: DecoderState) -> Layer
 
 
 def _glimpse_layers(model: GlimpseClassifier, image: Array, state: Any) -> Layers:
-    inputs = model.seen(image[None])
+    inputs = model.seen(jnp.asarray(image)[None])
     return Layers(model.core.project(inputs), (model.core,), (state,))

@@ -6,10 +6,14 @@ import weakref
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from .. import files
 from ..errors import ConfigError, RunError
@@ -187,9 +191,7 @@ class _LayerWriter:
         for name, columns in self.columns.items():
             columns.write(start, layer[name])
         for name, counts in self.counts.items():
-            values = np.abs(layer[name]) if name in "gnh" else layer[name]
-            counts[0] += np.count_nonzero(values < LEFT, axis=0)
-            counts[1] += np.count_nonzero(values > RIGHT, axis=0)
+            counts += np.asarray(_saturated(layer[name], name in "gnh"))
 
     def finish(self, steps: int) -> dict[str, list[str]]:
         """Write the saturation; names for the description."""
@@ -199,6 +201,15 @@ class _LayerWriter:
 
     def _path(self, name: str) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.{name}.npy")
+
+
+@partial(jax.jit, static_argnums=1)
+def _saturated(values: Any, signed: bool) -> Array:
+    """How many steps a cell is saturated on the left and on the right, (2, H); NumPy takes
+    longer over this than the model over its steps.
+    """
+    values = jnp.abs(values) if signed else values
+    return jnp.stack([jnp.sum(values < LEFT, axis=0), jnp.sum(values > RIGHT, axis=0)])
 
 
 class _Columns:

@@ -1,0 +1,102 @@
+"""Scores against their definitions, ties included; chance; and cells that are known to be right."""
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata, spearmanr
+
+from unspool.errors import ConfigError, DataError
+from unspool.inspection import Annotation, Spans, Trace, best_units, score_units
+from unspool.inspection.units import centred_ranks
+
+
+def traced(layers, length):
+    """A trace as `score_units` sees it, of given states, one character a token."""
+    trace = object.__new__(Trace)
+    trace.text, trace.last = "x" * length, np.arange(length)
+    trace.tokens = trace.last
+    trace.layers = layers
+    return trace
+
+
+def auc(values, held):
+    """By definition: all pairs of a place where it holds and one where it does not."""
+    on, off = values[held][:, None], values[~held][None]
+    return np.mean((on > off) + 0.5 * (on == off))
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_scores_are_auc_and_spearman_with_ties(levels):
+    draw = np.random.default_rng(levels)
+    states = draw.integers(-levels, levels, (400, 9)).astype(np.float32) / levels
+    states[::7] = -0.0  # equal to 0.0
+    held, number = draw.random(400) < 0.3, draw.integers(0, 6, 400).astype(np.float32)
+    notes = {
+        "held": Annotation("held", held, ""),
+        "number": Annotation("number", number, ""),
+        "never": Annotation("never", np.zeros(400, bool), ""),
+    }
+    scores = score_units(
+        traced([{"h": states[:, :4]}, {"h": states[:, 4:], "c": states[:, 4:]}], 400), notes
+    )
+    assert len(scores) == 2 * 9  # without the constant one
+    assert [s.strength for s in scores] == sorted((s.strength for s in scores), reverse=True)
+    for one in scores:
+        cell = states[:, 4 * one.layer + one.cell]
+        if one.annotation == "held":
+            expected = auc(cell, held)
+            assert one.auc == pytest.approx(max(expected, 1 - expected), abs=1e-12)
+            assert one.direction == (1 if expected >= 0.5 else -1)
+            assert one.correlation is None
+        else:
+            assert one.correlation == pytest.approx(spearmanr(cell, number)[0], abs=1e-12)
+            assert one.auc is None
+
+
+def test_ranks_are_those_of_scipy():
+    draw = np.random.default_rng(0)
+    for values in (
+        draw.normal(size=1000).astype(np.float32),
+        draw.integers(-3, 4, 1000).astype(np.float32) * np.float32(1e-40),  # denormal
+        np.array([np.float32(0.0), np.float32(-0.0), -1, 1], np.float32),
+        np.ones(5, np.float32),
+    ):
+        np.testing.assert_array_equal(
+            centred_ranks(values), rankdata(values) - (len(values) + 1) / 2
+        )
+
+
+def test_the_control_shows_what_chance_gives_the_best_of_many_cells():
+    draw = np.random.default_rng(3)
+    steps = 4000
+    slow = np.cumsum(draw.normal(size=(steps, 60)), axis=0).astype(np.float32)  # random walks
+    runs = np.repeat(draw.random(steps // 200) < 0.5, 200)
+    best = score_units(traced([{"h": slow}], steps), {"runs": Annotation("runs", runs, "")})[0]
+    assert best.control > 0.6  # shuffled values would say 0.53
+    assert abs(best.auc - best.control) < 0.2
+    planted = slow.copy()
+    planted[:, 17] = draw.normal(size=steps) - 4 * runs
+    best = score_units(traced([{"h": planted}], steps), {"runs": Annotation("runs", runs, "")})[0]
+    assert (best.cell, best.direction) == (17, -1)
+    assert best.auc > 0.98 > best.control
+
+
+def test_a_token_has_the_annotation_of_its_last_character():
+    trace = traced([{"h": np.array([[0.0], [1.0], [0.5]], np.float32)}], 6)
+    trace.last, trace.tokens = np.array([1, 3, 5]), np.zeros(3)
+    notes = {"a": Annotation("a", np.array([1, 0, 0, 1, 1, 0], bool), "")}
+    assert score_units(trace, notes)[0].auc == 1.0
+
+
+def test_wrong_input_is_named():
+    trace = traced([{"h": np.zeros((4, 1), np.float32)}], 4)
+    held = {"a": Annotation("a", np.array([1, 0, 0, 1], bool), "")}
+    assert score_units(trace, held)[0].auc == 0.5  # a cell that never moves
+    with pytest.raises(ConfigError, match="quantity must be one of h"):
+        score_units(trace, held, quantity="c")
+    with pytest.raises(DataError, match="4 characters, got 2"):
+        score_units(trace, {"a": Annotation("a", np.array([True, False]), "")})
+    broken = traced([{"h": np.full((4, 1), np.nan, np.float32)}], 4)
+    with pytest.raises(DataError, match="not a finite number"):
+        score_units(broken, held)
+    assert best_units(score_units(trace, held))["a"][0].cell == 0
+    assert Spans("a", np.zeros(1), np.zeros(1), np.zeros(1)).text == "a"
