@@ -19,7 +19,7 @@ from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
 
 # n't and the like stay whole in texts that are split already, and are split off in others.
-_WORD = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]+")
+WORD = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]+")
 LAYOUTS = ("rows", "columns", "patches")
 _AFFIXES = 8  # hashed features of a word beside the word itself
 
@@ -232,7 +232,7 @@ def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
 
 def words_of(text: str | Sequence[str]) -> Sequence[str]:
     """The words and signs of a text; a list of words is taken as it is."""
-    return _WORD.findall(text) if isinstance(text, str) else text
+    return WORD.findall(text) if isinstance(text, str) else text
 
 
 @lru_cache(maxsize=1 << 16)

@@ -71,15 +71,15 @@ def score_units(
     Raises ConfigError for a quantity that the trace has not, DataError for a state that is not
     finite or annotations of another text.
     """
-    used = [one for one in annotations.values() if not _of_tokens(trace, one).is_constant]
+    tokens = (_of_tokens(trace, one) for one in annotations.values())
+    targets = [one for one in tokens if not one.is_constant]
     columns = [
         (layer, cell, _quantity(arrays, quantity))
         for layer, arrays in enumerate(trace.layers)
         for cell in range(arrays[_quantity(arrays, quantity)].shape[1])
     ]
-    if not used:
+    if not targets:
         return []
-    targets = [_of_tokens(trace, one) for one in used]
     wanted = np.stack([_target(one) for one in targets], axis=1)
     shifts = _shifts(len(trace), seed)
     groups = [columns[i : i + CELLS_AT_ONCE] for i in range(0, len(columns), CELLS_AT_ONCE)]

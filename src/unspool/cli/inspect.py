@@ -1,0 +1,258 @@
+"""`unspool inspect`."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .. import files
+from ..errors import ConfigError
+from ..inspection import (
+    Annotation,
+    Trace,
+    UnitScore,
+    annotate,
+    best_units,
+    next_tokens,
+    page,
+    score_units,
+)
+from ..models.generator import Generator
+from ..models.language import LanguageModel
+from ..run import load
+from ..runs.reading import Reading, inspected_text, read_as
+from .options import RunArgument
+from .session import prepare
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def inspect(
+    run: RunArgument,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A text, or - for standard input; without it, the run's held-out part.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page: the text coloured by its cells.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every state and gate into an .npz.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells of each annotation (3; --json: all).", show_default=False),
+    ] = None,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=REGEX", help="Also annotate what matches; repeatable.", show_default=False
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="c, python, latex or text; otherwise guessed.", show_default=False),
+    ] = None,
+    within: Annotated[int, typer.Option(min=1, help="Characters, for a line about to end.")] = 10,
+    quantity: Annotated[
+        str, typer.Option(help="What to score: h, c, a gate; cell: c of an LSTM, else h.")
+    ] = "cell",
+    layer: Annotated[
+        int | None,
+        typer.Option(help="Only this layer, counted from 0.", show_default=False),
+    ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option(help="The label to read for (runs of `train generate`).", show_default=False),
+    ] = None,
+    max_chars: Annotated[
+        int, typer.Option(min=1, help="Read at most so many characters.")
+    ] = 1_000_000,
+    page_chars: Annotated[int, typer.Option(min=1, help="Characters on the page.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the control's shifts.")] = 0,
+) -> None:
+    """Find out which cell of a network stands for what, on a text.
+
+    unspool inspect runs/kernel more.c --html cells.html
+
+    Every cell is scored against annotations of the text: AUC for those that hold or not, rank
+    correlation for numbers; control is what the best cell reaches by chance.
+    """
+    prepare()
+    loaded = load(run)
+    patterns = dict(map(_named, pattern or []))
+    text = inspected_text(loaded, file, max_chars)
+    reading = read_as(loaded, text, condition)
+    notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
+    trace = _record(reading, quantity, keep_all=out is not None)
+    _check_layer(layer, trace)
+    scores = score_units(trace, notes, quantity=quantity, seed=seed)
+    scores = [one for one in scores if layer in (None, one.layer)]
+    constant = sorted(notes.keys() - {one.annotation for one in scores})
+    if out is not None:
+        trace.save(out)
+    if html is not None:
+        title = f"{run.name}: {'held-out text' if file is None else file}"
+        drawn = _page(reading, trace, notes, scores, _scored(trace, quantity), page_chars, title)
+        files.write_bytes(html, drawn.encode())
+    if as_json:
+        found = scores if top is None else _best(scores, top)
+        print(json.dumps(_as_json(trace, found, constant, _scored(trace, quantity), layer)))
+        return
+    _print(trace, best_units(scores, top or 3), constant, _scored(trace, quantity), layer)
+
+
+def _best(scores: list[UnitScore], top: int) -> list[UnitScore]:
+    kept = {one for rows in best_units(scores, top).values() for one in rows}
+    return [one for one in scores if one in kept]
+
+
+def _named(pattern: str) -> tuple[str, str]:
+    name, equals, regex = pattern.partition("=")
+    if not (name and equals and regex):
+        raise ConfigError(f"--pattern must be NAME=REGEX, got {pattern!r}")
+    return name, regex
+
+
+def _check_layer(layer: int | None, trace: Trace) -> None:
+    layers = len(trace.layers)
+    if layer is not None and not 0 <= layer < layers:
+        raise ConfigError(f"--layer must be from 0 to {layers - 1}, got {layer}")
+
+
+def _record(reading: Reading, quantity: str, keep_all: bool) -> Trace:
+    """Trace with progress on stderr; of all quantities only those that are needed."""
+    kept = None if keep_all else "cell" if quantity == "cell" else (quantity, "h")
+    report = _progress(len(reading.spans.inputs))
+    return Trace.record(
+        reading.model, reading.spans, state=reading.state, quantities=kept, progress=report
+    )
+
+
+def _progress(total: int) -> Callable[[int], None]:
+    """Lines on stderr every ten seconds, for texts that take so long."""
+    began = said = time.monotonic()
+
+    def report(tokens: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= SECONDS_BETWEEN_LINES:
+            said = now
+            rate = tokens / (now - began)
+            print(f"{tokens:,} of {total:,} tokens, {rate:,.0f} tokens/s", file=sys.stderr)
+
+    return report
+
+
+def _scored(trace: Trace, quantity: str) -> str:
+    return next(iter(trace.layers[0])) if quantity == "cell" else quantity
+
+
+def _page(
+    reading: Reading,
+    trace: Trace,
+    notes: dict[str, Annotation],
+    scores: list[UnitScore],
+    quantity: str,
+    chars: int,
+    title: str,
+) -> str:
+    expected, names = None, []
+    if isinstance(reading.model, LanguageModel | Generator):
+        steps = int(np.searchsorted(trace.last, chars))
+        vocab = reading.vocab
+        expected = next_tokens(
+            reading.model, reading.spans.inputs[:steps], min(5, len(vocab)), state=reading.state
+        )
+        names = [vocab.token_text(i) for i in range(len(vocab))]
+    return page.draw(
+        trace, notes, scores, expected, names=names, quantity=quantity, chars=chars, title=title
+    )
+
+
+def _as_json(
+    trace: Trace, scores: list[UnitScore], constant: list[str], quantity: str, layer: int | None
+) -> dict[str, Any]:
+    return {
+        "scores": [one.as_dict() for one in scores],
+        "quantity": quantity,
+        "constant": constant,
+        "saturation": [
+            {
+                "layer": i,
+                "gate": gate,
+                "left": np.round(left, 4).tolist(),
+                "right": np.round(right, 4).tolist(),
+            }
+            for i, gates in enumerate(trace.saturation)
+            for gate, (left, right) in gates.items()
+            if layer in (None, i)
+        ],
+        "chars": len(trace.text),
+        "tokens": len(trace),
+    }
+
+
+def _print(
+    trace: Trace,
+    best: dict[str, list[UnitScore]],
+    constant: list[str],
+    quantity: str,
+    layer: int | None,
+) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    cells = sum(arrays[next(iter(arrays))].shape[1] for arrays in trace.layers)
+    console.print(
+        f"{len(trace):,} tokens, {cells} cells in {len(trace.layers)} layers, by {quantity}. "
+        "Layers and cells are counted from 0.\nControl: what the best cell reaches where the "
+        "annotation is shifted against the text."
+    )
+    if constant:
+        console.print(f"The same everywhere in this text: {', '.join(constant)}.")
+    console.print(_score_table(best), _saturation_table(trace, layer))
+
+
+def _score_table(best: dict[str, list[UnitScore]]) -> Table:
+    table = Table(title="Cells", title_justify="left")
+    for name in ("annotation", "layer", "cell", "score", "", "control"):
+        table.add_column(name, justify="left" if name in ("annotation", "") else "right")
+    for name, rows in best.items():
+        for place, one in enumerate(rows):
+            binary = one.auc is not None
+            score = f"AUC {one.auc:.3f}" if binary else f"ρ {one.correlation:+.3f}"
+            side = ("high" if one.direction > 0 else "low") if binary else ""
+            label = name if place == 0 else ""
+            numbers = (str(one.layer), str(one.cell), score, side, f"{one.control:.3f}")
+            table.add_row(label, *numbers, end_section=one is rows[-1])
+    return table
+
+
+def _saturation_table(trace: Trace, layer: int | None) -> Table:
+    table = Table(
+        title="Gates: share of steps below 0.1 and above 0.9",
+        title_justify="left",
+    )
+    columns = ("layer", "gate", "left", "right", "cells left >90%", "cells right >90%")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for i, gates in enumerate(trace.saturation):
+        for gate, shares in gates.items():
+            if layer in (None, i):
+                means = (f"{share:.1%}" for share in shares.mean(axis=1))
+                often = (str(count) for count in np.count_nonzero(shares > 0.9, axis=1))
+                table.add_row(str(i), gate, *means, *often)
+    return table

@@ -1,0 +1,89 @@
+"""A text as a run's model reads it, for those who look inside the model."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..data import Text, TextEncoder, Vocabulary
+from ..data.encoders import WORD
+from ..data.pairs import one_spaced
+from ..data.sources import open_sources
+from ..data.subword import WordVocabulary
+from ..errors import ConfigError, DataError, RunError
+from ..inspection import Spans
+from .base import DATA, LoadedRun
+from .generator import GeneratorRun
+from .labelled import LabelledRun
+from .text import Run
+from .translator import TranslatorRun
+
+
+class Reading(NamedTuple):
+    """What `Trace.record` takes: a model, the tokens of a text, the state to begin with."""
+
+    model: Any
+    vocab: Vocabulary
+    spans: Spans
+    state: Any
+
+
+def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
+    """A text as one sequence: every kind of run whose model reads text.
+
+    A language model reads the tokens of its vocabulary, and a generator too, from the state of
+    the label `condition`. Classifiers and taggers read words or tokens, a translator's encoder
+    sentences with single spaces and a space before each (the reading's text is that one).
+    Unknown words are read as <unk>; unknown characters as U+FFFD, but by a language model, which
+    has no token for them: it raises UnknownTokenError. Raises RunError for a run that reads no
+    text, ConfigError for a wrong condition, DataError for an empty text.
+    """
+    if not text:
+        raise DataError("the text is empty: give one with some content")
+    if (condition is not None) != isinstance(run, GeneratorRun):
+        known = ", ".join(run.labels) if isinstance(run, GeneratorRun) else ""
+        needed = f"must be one of {known}" if known else f"needs a generator: {run.path} is none"
+        raise ConfigError(f"condition {needed}")
+    if isinstance(run, Run):
+        return Reading(run.model, run.vocab, Spans(text, *run.vocab.spans(text)), None)
+    if isinstance(run, TranslatorRun):
+        lines = "".join(f" {one_spaced(line)}\n" for line in text.splitlines() if line.strip())
+        vocab = run.source.vocab
+        return Reading(run.model, vocab, Spans(lines, *vocab.spans(lines)), None)
+    if not isinstance(run, LabelledRun) or not isinstance(run.encoder, TextEncoder):
+        raise RunError(
+            f"{run.path} reads no text ({run.what}): inspect needs a run that reads text"
+        )
+    spans, vocab = _encoded(run.encoder, text), run.encoder.vocab
+    if not isinstance(run, GeneratorRun):
+        return Reading(run.model, vocab, spans, None)
+    if condition not in run.labels:
+        raise ConfigError(f"condition must be one of {', '.join(run.labels)}, got {condition!r}")
+    label = jnp.array([run.labels.index(condition)])
+    return Reading(run.model, vocab, spans, run.model.initial_state(label))
+
+
+def inspected_text(run: LoadedRun, source: str | None, most: int) -> str:
+    """The first `most` characters of a source; without one, of a language model's held-out part.
+
+    Raises DataError for a source that cannot be used, RunError where there is no held-out text.
+    """
+    if source is not None:
+        with open_sources((source,)) as found:
+            return "".join(found.pieces(0, most))
+    if not isinstance(run, Run) or not (run.path / DATA).is_dir():
+        raise RunError(f"{run.path} keeps no held-out text: name a text to inspect it on")
+    text = Text.open(run.path / DATA)
+    return run.vocab.decode(text.val[:most])[:most]
+
+
+def _encoded(encoder: TextEncoder, text: str) -> Spans:
+    if not isinstance(encoder.vocab, WordVocabulary):
+        return Spans(text, *encoder.vocab.spans(text))
+    words = list(WORD.finditer(text))
+    if not words:
+        raise DataError("the text has no words: give one with some content")
+    ids = dataclasses.replace(encoder, max_length=None).encode([word[0] for word in words])
+    first, after = np.array([word.span() for word in words]).T
+    return Spans(text, ids, first, after - 1)
