@@ -182,10 +182,8 @@ class _LayerWriter:
             name: open_files.enter_context(_Columns(self._path(name), steps, layer[name].shape[1]))
             for name in ([cell_quantity(layer)] if quantities == "cell" else kept)
         }
-        gates = GATES & layer.keys() or ({"h"} & layer.keys())
-        self.counts = {
-            name: np.zeros((2, layer[name].shape[1]), np.int64) for name in sorted(gates)
-        }
+        gates = [name for name in layer if name in GATES] or ["h"] * ("h" in layer)
+        self.counts = {name: np.zeros((2, layer[name].shape[1]), np.int64) for name in gates}
 
     def write(self, start: int, layer: dict[str, np.ndarray]) -> None:
         for name, columns in self.columns.items():
