@@ -20,6 +20,7 @@ from ..inspection import (
     UnitScore,
     annotate,
     best_units,
+    cell_quantity,
     next_tokens,
     page,
     score_units,
@@ -136,7 +137,7 @@ def _check_layer(layer: int | None, trace: Trace) -> None:
 
 def _record(reading: Reading, quantity: str, keep_all: bool) -> Trace:
     """Trace with progress on stderr; of all quantities only those that are needed."""
-    kept = None if keep_all else "cell" if quantity == "cell" else (quantity, "h")
+    kept = None if keep_all else "cell" if quantity == "cell" else (quantity,)
     report = _progress(len(reading.spans.inputs))
     return Trace.record(
         reading.model, reading.spans, state=reading.state, quantities=kept, progress=report
@@ -159,7 +160,7 @@ def _progress(total: int) -> Callable[[int], None]:
 
 
 def _scored(trace: Trace, quantity: str) -> str:
-    return next(iter(trace.layers[0])) if quantity == "cell" else quantity
+    return cell_quantity(trace.layers[0]) if quantity == "cell" else quantity
 
 
 def _page(

@@ -75,8 +75,7 @@ def _tokens(trace: Trace, steps: int) -> list[str]:
 
 def _shades(trace: Trace, steps: int, unit: tuple[int, int], quantity: str) -> np.ndarray:
     layer, cell = unit
-    arrays = trace.layers[layer]
-    values = np.array(arrays[quantity if quantity in arrays else "h"][:steps, cell])
+    values = np.array(trace.layers[layer][quantity][:steps, cell])
     if quantity in UNSIGNED:
         values = 2 * values - 1
     return np.round(127.5 + 127.5 * (np.tanh(values) if quantity == "c" else values.clip(-1, 1)))

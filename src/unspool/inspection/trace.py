@@ -165,6 +165,17 @@ def _write(
     files.write_json(target / DESCRIPTION, about)
 
 
+def _kept(layer: dict[str, np.ndarray], quantities: Collection[str] | None) -> list[str]:
+    if quantities is None:
+        return list(layer)
+    if quantities == "cell":
+        return [cell_quantity(layer)]
+    for name in quantities:
+        if name not in layer:
+            raise ConfigError(f"quantity must be one of {', '.join(layer)}, got {name!r}")
+    return list(quantities)
+
+
 class _LayerWriter:
     """The files of one layer, and the counts of its gates."""
 
@@ -176,11 +187,11 @@ class _LayerWriter:
         quantities: Collection[str] | None,
         open_files: ExitStack,
     ) -> None:
-        kept = [name for name in layer if quantities is None or name in quantities]
+        kept = _kept(layer, quantities)
         self.prefix = prefix
         self.columns = {
             name: open_files.enter_context(_Columns(self._path(name), steps, layer[name].shape[1]))
-            for name in ([cell_quantity(layer)] if quantities == "cell" else kept)
+            for name in kept
         }
         gates = [name for name in layer if name in GATES] or ["h"] * ("h" in layer)
         self.counts = {name: np.zeros((2, layer[name].shape[1]), np.int64) for name in gates}

@@ -81,12 +81,17 @@ def score_units(
     if not targets:
         return []
     wanted = np.stack([_target(one) for one in targets], axis=1)
+    scales = np.array([_scale(one, wanted[:, i]) for i, one in enumerate(targets)])
+    numbers = np.array([not one.is_binary for one in targets])
     shifts = _shifts(len(trace), seed)
     groups = [columns[i : i + CELLS_AT_ONCE] for i in range(0, len(columns), CELLS_AT_ONCE)]
 
     def score(group: list[tuple[int, int, str]]) -> np.ndarray:
         ranks = np.stack([centred_ranks(trace.layers[i][q][:, cell]) for i, cell, q in group])
-        return _scores(ranks, wanted, shifts, targets)
+        spread = np.sqrt(np.einsum("ct,ct->c", ranks, ranks))[:, None]
+        spread[spread == 0] = 1.0  # a cell that never moves has all scores 0
+        made = np.stack([_product(ranks, wanted, shift) for shift in (0, *shifts)]) * scales
+        return np.where(numbers, made / spread, made)  # 2 AUC - 1, or Spearman's correlation
 
     with ThreadPoolExecutor(library.threads()) as pool:
         parts = []
@@ -155,14 +160,17 @@ def _quantity(arrays: dict[str, np.ndarray], quantity: str) -> str:
 
 
 def _target(annotation: Annotation) -> np.ndarray:
-    """What the ranks are multiplied by so that the sums are scores from -1 to 1."""
+    """What the ranks are multiplied by: 0 and 1, so that their sums are exact; or other ranks."""
     values = annotation.values
+    return values.astype(np.float64) if annotation.is_binary else centred_ranks(values)
+
+
+def _scale(annotation: Annotation, target: np.ndarray) -> float:
     if annotation.is_binary:
-        # sum(rank - mean) over the n1 where it holds is n1 n0 (AUC - 1/2).
-        held = np.count_nonzero(values)
-        return values * (2.0 / (held * (len(values) - held)))
-    ranks = centred_ranks(values)
-    return ranks / np.sqrt(np.sum(ranks * ranks))
+        # The sum of centred ranks over the n1 places where it holds is n1 n0 (AUC - 1/2).
+        held = int(target.sum())
+        return 2 / (held * (len(target) - held))
+    return float(1 / np.sqrt(np.sum(target * target)))
 
 
 def _shifts(steps: int, seed: int) -> list[int]:
@@ -170,17 +178,6 @@ def _shifts(steps: int, seed: int) -> list[int]:
     return [
         int(i) for i in np.random.default_rng(seed).integers(quarter, steps - quarter, CONTROLS)
     ]
-
-
-def _scores(
-    ranks: np.ndarray, wanted: np.ndarray, shifts: list[int], targets: list[Annotation]
-) -> np.ndarray:
-    """2 AUC - 1 or Spearman's correlation of ranks (C, T) with targets (T, A): (1 + S, C, A)."""
-    numbers = np.array([not one.is_binary for one in targets])
-    spread = np.sqrt(np.einsum("ct,ct->c", ranks, ranks))
-    spread[spread == 0] = 1.0  # a cell that never moves has all scores 0
-    made = np.stack([_product(ranks, wanted, shift) for shift in (0, *shifts)])
-    return np.where(numbers, made / spread[:, None], made)
 
 
 def _product(ranks: np.ndarray, wanted: np.ndarray, shift: int) -> np.ndarray:
