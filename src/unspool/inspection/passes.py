@@ -1,7 +1,8 @@
 """One pass over a sequence that shows every state and gate of every layer."""
 
 from collections.abc import Callable, Iterator
-from functools import singledispatch
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,7 +15,6 @@ from .. import kernels, library
 from ..bidirectional import Bidirectional
 from ..cells import Cell
 from ..errors import ConfigError, DataError
-from ..models.attention import Additive
 from ..models.classifier import Classifier
 from ..models.decoder import Decoder, DecoderState
 from ..models.generator import Generator
@@ -44,17 +44,27 @@ class Block(NamedTuple):
     state: Any
 
 
-class Layers(NamedTuple):
-    """The cells of a model, and the first one's summed inputs (T, 1, P), or plain inputs where it
-    reads in both directions.
+class _Part(NamedTuple):
+    """A block on its way through the layers: what the next one reads, and what the others left."""
+
+    start: int
+    length: int
+    x: Array
+    layers: tuple[dict[str, Array], ...] = ()
+    state: tuple[Any, ...] = ()
+
+
+class _Network(NamedTuple):
+    """The cells of a model, a first state for each, and what makes inputs of tokens.
+
+    `inputs` gives the first cell's summed inputs (T, 1, P), or plain ones where it reads in both
+    directions. `finish` makes the model's state of the cells' states.
     """
 
-    projected: Array
     cells: tuple[Cell | Bidirectional, ...]
-    state: Any  # of the cells, one a layer
-
-
-Prepare = Callable[[Any, Array, Any], Layers]
+    states: tuple[Any, ...]
+    inputs: Callable[[np.ndarray], Array]
+    finish: Callable[[tuple[Any, ...]], Any] = tuple
 
 
 def trace_model(
@@ -95,7 +105,8 @@ def _trace(model: Any, inputs: np.ndarray, state: Any, block: int) -> Iterator[B
 @_trace.register
 def _(model: LanguageModel, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
     state = model.initial_state(1) if state is None else state
-    return _in_blocks(_language_layers, model, inputs, state, block)
+    network = _Network(model.stack.cells, state, partial(_language_inputs, model))
+    return _in_blocks(network, inputs, block)
 
 
 @_trace.register
@@ -115,10 +126,11 @@ def _(model: Any, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]
 
 @_trace.register
 def _(model: Reader, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
+    read = partial(_reader_inputs, model)
     if model.is_bidirectional:
-        return _at_once(_reader_layers, model, inputs, None)
+        return _at_once(_Network(model.layers, (None,) * len(model.layers), read), inputs)
     first = tuple(cell.initial_state(1) for cell in model.layers)  # type: ignore[union-attr]
-    return _in_blocks(_reader_layers, model, inputs, first if state is None else state, block)
+    return _in_blocks(_Network(model.layers, state or first, read), inputs, block)
 
 
 @_trace.register
@@ -138,40 +150,63 @@ def _(model: Translator, inputs: np.ndarray, state: Any, block: int) -> Iterator
 def _(model: Decoder, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
     if not isinstance(state, DecoderState):
         raise ConfigError("a Decoder starts from a condition: give state=decoder.start(condition)")
-    return _in_blocks(_decoder_layers, model, inputs, state, block)
+    read = partial(_decoder_inputs, model, state)
+    network = _Network(model.cells, state.cells, read, lambda cells: state._replace(cells=cells))
+    # With Bahdanau's attention inputs depend on the state: those of all steps are found first.
+    return _at_once(network, inputs) if model.looks_first else _in_blocks(network, inputs, block)
 
 
 @_trace.register
 def _(model: GlimpseClassifier, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
-    return _at_once(_glimpse_layers, model, inputs, model.core.initial_state(1))
+    first = (model.core.initial_state(1),)
+    return _at_once(_Network((model.core,), first, partial(_glimpse_inputs, model)), inputs)
 
 
-def _in_blocks(
-    prepare: Prepare, model: Any, inputs: np.ndarray, state: Any, block: int
-) -> Iterator[Block]:
-    """Blocks of one size, so that one program is compiled; the next runs while one is in use."""
+def _in_blocks(network: _Network, inputs: np.ndarray, block: int) -> Iterator[Block]:
+    """Blocks of one size, so that one program a layer is compiled; the last one is padded."""
     size = min(block, max(LEAST, 1 << (len(inputs) - 1).bit_length()))
-    ahead: tuple[int, int, Any, Any] | None = None
-    for start in range(0, len(inputs), size):
-        part = inputs[start : start + size]
-        padded = np.zeros((size, *part.shape[1:]), part.dtype)
-        padded[: len(part)] = part
-        made, state = _run_block(prepare, model, padded, state, np.array([len(part)], np.int32))
-        if ahead is not None:
-            yield _on_host(*ahead)
-        ahead = start, len(part), made, state
-    assert ahead is not None  # there is at least one input
-    yield _on_host(*ahead)
+
+    def parts() -> Iterator[_Part]:
+        for start in range(0, len(inputs), size):
+            part = inputs[start : start + size]
+            padded = np.zeros((size, *part.shape[1:]), part.dtype)
+            padded[: len(part)] = part
+            yield _Part(start, len(part), network.inputs(padded))
+
+    return _through(network, parts())
 
 
-def _at_once(prepare: Prepare, model: Any, inputs: np.ndarray, state: Any) -> Iterator[Block]:
-    made, state = _run_block(prepare, model, inputs, state, None)
-    yield _on_host(0, len(made[0]["h"]), made, state)
+def _at_once(network: _Network, inputs: np.ndarray) -> Iterator[Block]:
+    x = network.inputs(inputs)
+    return _through(network, iter([_Part(0, len(x), x)]))
 
 
-def _on_host(start: int, length: int, made: Any, state: Any) -> Block:
-    layers = [{name: np.asarray(a)[:length] for name, a in one.items()} for one in made]
-    return Block(start, [dict(sorted(one.items(), key=_place)) for one in layers], state)
+def _through(network: _Network, parts: Iterator[_Part]) -> Iterator[Block]:
+    """Every layer in a thread of its own: while it reads a block, the one below is at the next."""
+    for i, (cell, state) in enumerate(zip(network.cells, network.states, strict=True)):
+        parts = _ahead(_layer(cell, state, i == 0, parts))
+    for part in parts:
+        layers = [
+            {name: np.asarray(a)[: part.length] for name, a in one.items()} for one in part.layers
+        ]
+        ordered = [dict(sorted(one.items(), key=_place)) for one in layers]
+        yield Block(part.start, ordered, network.finish(part.state))
+
+
+def _layer(cell: Any, state: Any, summed: bool, parts: Iterator[_Part]) -> Iterator[_Part]:
+    for part in parts:
+        x, state, made = _run_layer(cell, part.x, state, np.array([part.length], np.int32), summed)
+        jax.block_until_ready(made)  # type: ignore[no-untyped-call]
+        yield part._replace(x=x, layers=(*part.layers, made), state=(*part.state, state))
+
+
+def _ahead(items: Iterator[_Part]) -> Iterator[_Part]:
+    """The items of an iterator that works on the next one in a thread while one is in use."""
+    with ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = worker.submit(next, items, None)
+            yield item
 
 
 def _place(item: tuple[str, Any]) -> tuple[int, str]:
@@ -179,31 +214,15 @@ def _place(item: tuple[str, Any]) -> tuple[int, str]:
     return ORDER.find(item[0]) % (len(ORDER) + 1), item[0]
 
 
-def _run_block(prepare: Prepare, model: Any, inputs: Any, state: Any, lengths: Any) -> Any:
-    """Layer by layer, each a compiled program of its own: while one reads a block, the layer below
-    it reads the next, on another processor.
-    """
-    projected, cells, states = eqx.filter_jit(prepare)(model, inputs, state)
-    x, made, after = projected, [], []
-    for layer, cell in enumerate(cells):
-        first = None if states is None else states[layer]
-        x, last, quantities = _run_layer(cell, x, first, lengths, layer == 0)
-        made.append(quantities)
-        after.append(last)
-    return made, state._replace(cells=tuple(after)) if hasattr(state, "cells") else tuple(after)
-
-
 @eqx.filter_jit
-def _run_layer(cell: Any, x: Array, first: Any, lengths: Any, projected: bool) -> Any:
+def _run_layer(cell: Any, x: Array, first: Any, lengths: Any, summed: bool) -> Any:
     # Two threads would meet at every step, which takes longer than half a step of batch 1.
     with library.limited_threads(1):
         if isinstance(cell, Bidirectional):
             x, made = _both_directions(cell, x)
             last = None
         else:
-            x, last, made = kernels.record(
-                cell, x if projected else cell.project(x), first, lengths
-            )
+            x, last, made = kernels.record(cell, x if summed else cell.project(x), first, lengths)
     return x, last, {name: a[:, 0].astype(jnp.float32) for name, a in made.items()}
 
 
@@ -219,25 +238,26 @@ def _both_directions(layer: Bidirectional, x: Array) -> tuple[Array, dict[str, A
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=-1), ahead, back)
 
 
-def _language_layers(model: LanguageModel, tokens: Array, state: Any) -> Layers:
-    return Layers(model.project(jnp.asarray(tokens)[:, None]), model.stack.cells, state)
+@eqx.filter_jit
+def _language_inputs(model: LanguageModel, tokens: Any) -> Array:
+    return model.project(jnp.asarray(tokens)[:, None])
 
 
-def _reader_layers(model: Reader, inputs: Array, state: Any) -> Layers:
+@eqx.filter_jit
+def _reader_inputs(model: Reader, inputs: Any) -> Array:
     x, first = model.embed(jnp.asarray(inputs)[:, None]), model.layers[0]
-    return Layers(x if isinstance(first, Bidirectional) else first.project(x), model.layers, state)
+    return x if isinstance(first, Bidirectional) else first.project(x)
 
 
-def _decoder_layers(model: Decoder, tokens: Array, state: DecoderState) -> Layers:
+@eqx.filter_jit
+def _decoder_inputs(model: Decoder, state: DecoderState, tokens: Any) -> Array:
     projected = model.cells[0].project(look_up(model.embedding, jnp.asarray(tokens)[:, None]))
-    if model.w_context is not None:
-        context = state.condition.vector
-        if isinstance(model.attention, Additive):  # each step looks first: run once to see where
-            context = model.contexts(projected, state)
-        projected = projected + context @ model.w_context.T
-    return Layers(projected, model.cells, state.cells)
+    if model.w_context is None:
+        return projected
+    context = model.contexts(projected, state) if model.looks_first else state.condition.vector
+    return projected + context @ model.w_context.T
 
 
-def _glimpse_layers(model: GlimpseClassifier, image: Array, state: Any) -> Layers:
-    inputs = model.seen(jnp.asarray(image)[None])
-    return Layers(model.core.project(inputs), (model.core,), (state,))
+@eqx.filter_jit
+def _glimpse_inputs(model: GlimpseClassifier, image: Any) -> Array:
+    return model.core.project(model.seen(jnp.asarray(image)[None]))

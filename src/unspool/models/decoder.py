@@ -201,8 +201,13 @@ class Decoder(eqx.Module):
         weights = None if made.weights is None else jnp.swapaxes(made.weights, 0, 1)
         return jnp.swapaxes(readouts, 0, 1), weights
 
+    @property
+    def looks_first(self) -> bool:
+        """Whether a step's input depends on the state before it, as with Bahdanau's attention."""
+        return isinstance(self.attention, Additive)
+
     def contexts(self, projected: Float[Array, "T B P"], state: DecoderState) -> Array:
-        """What each step of given inputs looks at before it, with Bahdanau's attention."""
+        """What each step of given inputs looks at before it, where it `looks_first`."""
         return self._scan(projected, state, None, [None] * len(self.cells)).context
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
