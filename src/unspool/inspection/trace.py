@@ -40,10 +40,10 @@ class Spans(NamedTuple):
 class Trace:
     """A folder of .npy files, opened read-only and memory-mapped.
 
-    `layers[l]["h"]` is a float32 array (T, H), stored by cell, so that one cell's column is read
-    in one piece. `tokens` (T,) or (T, K) are the ids; token t stands for the characters
-    `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array (2, H): the share of
-    steps in which a cell's gate is left-saturated (below 0.1) and right-saturated (above 0.9).
+    `layers[l]["h"]` is a float32 array (T, H). `tokens` (T,) or (T, K) are the ids; token t stands
+    for the characters `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array
+    (2, H): the share of steps in which a cell's gate is left-saturated (below 0.1) and
+    right-saturated (above 0.9).
     Of quantities from -1 to 1 (g, n, and an RNN's h) the magnitude is taken instead, so that left
     is near zero and right is near either end.
 
@@ -156,7 +156,7 @@ def _write(
                     for i, one in enumerate(block.layers)
                 ]
             for writer, layer in zip(layers, block.layers, strict=True):
-                writer.write(block.start, layer)
+                writer.write(layer)
             steps = block.start + len(next(iter(block.layers[0].values())))
             progress(steps)
     if steps != len(spans.inputs):
@@ -187,18 +187,21 @@ class _LayerWriter:
         quantities: Collection[str] | None,
         open_files: ExitStack,
     ) -> None:
-        kept = _kept(layer, quantities)
         self.prefix = prefix
-        self.columns = {
-            name: open_files.enter_context(_Columns(self._path(name), steps, layer[name].shape[1]))
-            for name in kept
+        self.files = {
+            name: open_files.enter_context(self._path(name).open("wb"))
+            for name in _kept(layer, quantities)
         }
+        for name, file in self.files.items():
+            shape = (steps, layer[name].shape[1])
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
         gates = [name for name in layer if name in GATES] or ["h"] * ("h" in layer)
         self.counts = {name: np.zeros((2, layer[name].shape[1]), np.int64) for name in gates}
 
-    def write(self, start: int, layer: dict[str, np.ndarray]) -> None:
-        for name, columns in self.columns.items():
-            columns.write(start, layer[name])
+    def write(self, layer: dict[str, np.ndarray]) -> None:
+        for name, file in self.files.items():
+            file.write(np.ascontiguousarray(layer[name]).data)
         for name, counts in self.counts.items():
             counts += np.asarray(_saturated(layer[name], name in "gnh"))
 
@@ -206,7 +209,7 @@ class _LayerWriter:
         """Write the saturation; names for the description."""
         for name, counts in self.counts.items():
             np.save(self._path(f"{name}.saturation"), counts / steps)
-        return {"quantities": list(self.columns), "saturation": list(self.counts)}
+        return {"quantities": list(self.files), "saturation": list(self.counts)}
 
     def _path(self, name: str) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.{name}.npy")
@@ -219,27 +222,3 @@ def _saturated(values: Any, signed: bool) -> Array:
     """
     values = jnp.abs(values) if signed else values
     return jnp.stack([jnp.sum(values < LEFT, axis=0), jnp.sum(values > RIGHT, axis=0)])
-
-
-class _Columns:
-    """An .npy of (T, H) float32 in Fortran order, written in blocks of rows."""
-
-    def __init__(self, path: Path, steps: int, width: int) -> None:
-        self.path, self.steps, self.width = path, steps, width
-
-    def __enter__(self) -> Self:
-        self.file = open(self.path, "wb", buffering=0)
-        header = {"descr": "<f4", "fortran_order": True, "shape": (self.steps, self.width)}
-        np.lib.format.write_array_header_1_0(self.file, header)
-        self.begin = self.file.tell()
-        self.file.truncate(self.begin + 4 * self.steps * self.width)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
-
-    def write(self, start: int, rows: np.ndarray) -> None:
-        # With plain writes and not through the map, whose pages would count as memory in use.
-        for cell, column in enumerate(np.ascontiguousarray(rows.T)):
-            self.file.seek(self.begin + 4 * (cell * self.steps + start))
-            self.file.write(column)

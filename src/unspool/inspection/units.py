@@ -16,8 +16,8 @@ from .annotations import Annotation
 from .trace import Trace, cell_quantity
 
 CONTROLS = 3  # shifted texts
-CELLS_AT_ONCE = 8
-STEPS_AT_ONCE = 1 << 16  # float64 ranks of so many steps stay in a processor's cache
+CELLS_AT_ONCE = 16  # their float32 numbers at one step fill a cache line
+STEPS_AT_ONCE = 1 << 12  # float64 ranks of so many steps stay in a processor's cache
 
 
 class UnitScore(NamedTuple):
@@ -73,10 +73,11 @@ def score_units(
     """
     tokens = (_of_tokens(trace, one) for one in annotations.values())
     targets = [one for one in tokens if not one.is_constant]
-    columns = [
-        (layer, cell, _quantity(arrays, quantity))
-        for layer, arrays in enumerate(trace.layers)
-        for cell in range(arrays[_quantity(arrays, quantity)].shape[1])
+    states = [arrays[_quantity(arrays, quantity)] for arrays in trace.layers]
+    groups = [
+        (layer, first)
+        for layer, values in enumerate(states)
+        for first in range(0, values.shape[1], CELLS_AT_ONCE)
     ]
     if not targets:
         return []
@@ -84,10 +85,13 @@ def score_units(
     scales = np.array([_scale(one, wanted[:, i]) for i, one in enumerate(targets)])
     numbers = np.array([not one.is_binary for one in targets])
     shifts = _shifts(len(trace), seed)
-    groups = [columns[i : i + CELLS_AT_ONCE] for i in range(0, len(columns), CELLS_AT_ONCE)]
 
-    def score(group: list[tuple[int, int, str]]) -> np.ndarray:
-        ranks = np.stack([centred_ranks(trace.layers[i][q][:, cell]) for i, cell, q in group])
+    def score(group: tuple[int, int]) -> np.ndarray:
+        layer, first = group
+        values = np.ascontiguousarray(states[layer][:, first : first + CELLS_AT_ONCE].T)
+        ranks = np.empty(values.shape)
+        for cell, own in enumerate(values):
+            ranks[cell] = centred_ranks(own)
         spread = np.sqrt(np.einsum("ct,ct->c", ranks, ranks))[:, None]
         spread[spread == 0] = 1.0  # a cell that never moves has all scores 0
         made = np.stack([_product(ranks, wanted, shift) for shift in (0, *shifts)]) * scales
@@ -100,9 +104,10 @@ def score_units(
             progress(CELLS_AT_ONCE * len(parts))
     scores = np.concatenate(parts, axis=1)  # (1 + controls, cells, annotations)
     control = np.abs(scores[1:]).max(axis=(0, 1))
+    cells = [(layer, cell) for layer, one in enumerate(states) for cell in range(one.shape[1])]
     made = [
         _unit(one, layer, cell, scores[0, row, column], control[column])
-        for row, (layer, cell, _) in enumerate(columns)
+        for row, (layer, cell) in enumerate(cells)
         for column, one in enumerate(targets)
     ]
     return sorted(made, key=lambda one: -one.strength)
@@ -120,25 +125,27 @@ def best_units(scores: Iterable[UnitScore], count: int = 1) -> dict[str, list[Un
 
 def centred_ranks(values: np.ndarray) -> np.ndarray:
     """The ranks of finite float32 numbers less their mean; equal numbers share a mean rank."""
-    values = np.ascontiguousarray(values, np.float32) + np.float32(0)  # -0.0 equals 0.0
-    if not np.isfinite(values).all():
-        raise DataError("a state is not a finite number: the run's weights are damaged")
+    values = np.ascontiguousarray(values, np.float32) + np.float32(0)  # -0.0 becomes 0.0
+    steps = len(values)
     bits = values.view(np.uint32)
+    sign = (bits.view(np.int32) >> 31).view(np.uint32)  # all bits of a negative number
     # The numbers' order as unsigned integers, above their places: sorting one array is several
     # times faster than sorting places by another.
-    keys = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64) << np.uint64(32)
-    keys |= np.arange(len(values), dtype=np.uint64)
+    keys = np.empty(steps, np.uint64)
+    place, number = keys.view(np.uint32).reshape(-1, 2).T  # of a little-endian machine
+    place[:], number[:] = np.arange(steps), bits ^ (sign | np.uint32(1 << 31))
     keys.sort()
-    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    ordered = keys >> np.uint64(32)
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    ranks = np.empty(len(values))
-    if len(first) == len(values):
-        ranks[order] = np.arange(len(values))
+    order, number = place.astype(np.intp), number.copy()
+    if not np.isfinite(values[order[[0, -1]]]).all():
+        raise DataError("a state is not a finite number: the run's weights are damaged")
+    ranks, mean = np.empty(steps), (steps - 1) / 2
+    first = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
+    if len(first) == steps:
+        ranks[order] = np.arange(-mean, mean + 1)
     else:
-        counts = np.diff(np.append(first, len(values)))
-        ranks[order] = np.repeat(first + (counts - 1) / 2, counts)
-    return ranks - (len(values) - 1) / 2
+        counts = np.diff(np.append(first, steps))
+        ranks[order] = np.repeat(first + (counts - 1) / 2 - mean, counts)
+    return ranks
 
 
 def _of_tokens(trace: Trace, annotation: Annotation) -> Annotation:

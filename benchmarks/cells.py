@@ -1,0 +1,81 @@
+"""Which cells of an LSTM of 2 x 256 units stand for what in C, and how long does finding them take?
+
+Trains on linux-kernel.txt (or takes a run that was), scores every cell on the run's held-out part,
+and times `unspool inspect` on the first million characters: the whole command, with the pass,
+annotations and scores.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .common import data_file, write_result
+
+OPTIONS = (
+    "--cell", "lstm", "--hidden", "256", "--layers", "2", "--batch", "32",
+    "--steps-per-chunk", "128", "--learning-rate", "3e-3", "--eval-every", "1000",
+)  # fmt: skip
+CHARS = 1_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, help="a run with these options, instead of a new one")
+    parser.add_argument("--minutes", type=float, default=15)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run = arguments.run or train(Path(folder) / "run", arguments.minutes)
+        write_result("cells", {**quality(run), **speed(run)})
+
+
+def train(run: Path, minutes: float) -> Path:
+    unspool(
+        "train",
+        "text",
+        data_file("linux-kernel.txt"),
+        "--run",
+        run,
+        *OPTIONS,
+        "--max-minutes",
+        minutes,
+    )
+    return run
+
+
+def quality(run: Path) -> dict[str, Any]:
+    """The best cell of each annotation on the held-out part."""
+    found = json.loads(unspool("inspect", run, "--json", "--top", 1))
+    return {
+        "options": (run / "options.toml").read_text().splitlines(),
+        "val_loss_nats": json.loads(unspool("eval", run, "--json"))["loss_nats"],
+        "held_out_chars": found["chars"],
+        "best": found["scores"],
+        "auc_of_0.9": sum(score.get("auc", 0) >= 0.9 for score in found["scores"]),
+    }
+
+
+def speed(run: Path) -> dict[str, Any]:
+    """Seconds of the whole command, and the most memory that one of the commands took."""
+    began = time.perf_counter()
+    unspool("inspect", run, data_file("linux-kernel.txt"), "--max-chars", CHARS, "--json")
+    return {
+        "chars": CHARS,
+        "seconds": time.perf_counter() - began,
+        "peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+    }
+
+
+def unspool(*arguments: object) -> str:
+    """What a command prints; its progress goes where ours does."""
+    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    main()
