@@ -135,19 +135,29 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
     # times faster than sorting places by another.
     keys = np.empty(steps, np.uint64)
     place, number = keys.view(np.uint32).reshape(-1, 2).T  # of a little-endian machine
-    place[:], number[:] = np.arange(steps), bits ^ (sign | np.uint32(1 << 31))
+    place[:], number[:] = np.arange(steps, dtype=np.uint32), bits ^ (sign | np.uint32(1 << 31))
     keys.sort()
     order, number = place.astype(np.intp), number.copy()
     if not np.isfinite(values[order[[0, -1]]]).all():
         raise DataError("a state is not a finite number: the run's weights are damaged")
-    ranks, mean = np.empty(steps), (steps - 1) / 2
-    first = np.flatnonzero(np.concatenate([[True], number[1:] != number[:-1]]))
-    if len(first) == steps:
-        ranks[order] = np.arange(-mean, mean + 1)
-    else:
-        counts = np.diff(np.append(first, steps))
-        ranks[order] = np.repeat(first + (counts - 1) / 2 - mean, counts)
+    ordered = np.arange(steps) - (steps - 1) / 2
+    same = np.flatnonzero(number[1:] == number[:-1])  # as the next
+    if len(same):
+        _share(ordered, same)
+    ranks = np.empty(steps)
+    ranks[order] = ordered
     return ranks
+
+
+def _share(ordered: np.ndarray, same: np.ndarray) -> None:
+    """Give all of a run of equal numbers the mean of their ranks; `same` are equal to the next."""
+    begins = np.flatnonzero(np.diff(same, prepend=-2) > 1)
+    first, last = same[begins], same[np.append(begins[1:], len(same)) - 1] + 1
+    counts = last - first + 1
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    ordered[np.repeat(first, counts) + within] = np.repeat(
+        (ordered[first] + ordered[last]) / 2, counts
+    )
 
 
 def _of_tokens(trace: Trace, annotation: Annotation) -> Annotation:
