@@ -1,4 +1,4 @@
-"""Which cell of a network stands for what? Here a text is shouted inside quotation marks, so that to
+"""Which cell of a network stands for what? Here a text has capitals inside quotation marks, so to
 predict it a network must remember whether a quotation is open: one of its cells does.
 """
 

@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 RUNS = {
     "carry_state.py": ([], ["split equals whole: True", "two futures of one past differ: True"]),
     "encoder_decoder.py": ([], ["step 300: held-out loss", "5 1 2 -> two one five (score "]),
+    "find_cells.py": ([], ["\nquotes: cell ", ", AUC 0.9", "after a quotation mark: ['"]),
     "glimpses.py": ([], ["step 300: accuracy 0.", "looked at (y, x):\n", "drawn: "]),
     "many_to_many.py": ([], ["step 60: accuracy ", "the/DET frog/NOUN "]),
     "many_to_one.py": ([], ["step 60: accuracy ", "{'good': ", "{'bad': "]),
