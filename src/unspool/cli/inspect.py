@@ -27,7 +27,7 @@ from ..inspection import (
 )
 from ..models.generator import Generator
 from ..models.language import LanguageModel
-from ..run import load
+from ..run import LoadedRun, load
 from ..runs.reading import Reading, inspected_text, read_as
 from .options import RunArgument
 from .session import prepare
@@ -99,8 +99,8 @@ def inspect(
     text = inspected_text(loaded, file, max_chars)
     reading = read_as(loaded, text, condition)
     notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
+    _check_layer(layer, loaded)
     trace = _record(reading, quantity, keep_all=out is not None)
-    _check_layer(layer, trace)
     scores = score_units(trace, notes, quantity=quantity, seed=seed)
     scores = [one for one in scores if layer in (None, one.layer)]
     constant = sorted(notes.keys() - {one.annotation for one in scores})
@@ -129,8 +129,8 @@ def _named(pattern: str) -> tuple[str, str]:
     return name, regex
 
 
-def _check_layer(layer: int | None, trace: Trace) -> None:
-    layers = len(trace.layers)
+def _check_layer(layer: int | None, run: LoadedRun) -> None:
+    layers = run.config["model"].get("num_layers", 1 << 30)  # not said of cells of one's own
     if layer is not None and not 0 <= layer < layers:
         raise ConfigError(f"--layer must be from 0 to {layers - 1}, got {layer}")
 
