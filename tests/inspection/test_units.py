@@ -71,8 +71,10 @@ def test_the_control_shows_what_chance_gives_the_best_of_many_cells():
     slow = np.cumsum(draw.normal(size=(steps, 60)), axis=0).astype(np.float32)  # random walks
     runs = np.repeat(draw.random(steps // 200) < 0.5, 200)
     best = score_units(traced([{"h": slow}], steps), {"runs": Annotation("runs", runs, "")})[0]
-    assert best.control > 0.6  # shuffled values would say 0.53
+    assert best.control > 0.6
     assert abs(best.auc - best.control) < 0.2
+    shuffled = {"runs": Annotation("runs", draw.permutation(runs), "")}
+    assert score_units(traced([{"h": slow}], steps), shuffled)[0].auc < 0.54  # flatters the cells
     planted = slow.copy()
     planted[:, 17] = draw.normal(size=steps) - 4 * runs
     best = score_units(traced([{"h": planted}], steps), {"runs": Annotation("runs", runs, "")})[0]
