@@ -97,7 +97,7 @@ def test_what_is_recorded(tiny, tmp_path):
     assert start["event"] == "start"
     assert start["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(model))
     steps = [r for r in rest if "loss_nats" in r]
-    keys = "step loss_nats gradient_norm learning_rate tokens_per_s elapsed_s"
+    keys = "step loss_nats gradient_norm learning_rate tokens_per_s elapsed_s clipped saturation"
     assert all(set(r) == set(keys.split()) for r in steps)
     assert [r["step"] for r in steps] == [2, 4, 6]
     by_step = {r.step: r for r in reports if isinstance(r, StepReport)}
@@ -274,3 +274,17 @@ def test_training_works_outside_the_main_thread(tiny, tmp_path):
     thread.start()
     thread.join()
     assert stops[0].step == 2
+
+
+def test_clipping_and_saturation_are_recorded(tiny, tmp_path):
+    model, task = tiny()
+    options = {"max_steps": 20, "log_every": 10, "clip_norm": 0.3, "learning_rate": 0.3,
+               "warmup_steps": 0, "schedule": "constant"}  # fmt: skip
+    reports = list(unspool.train(model, task, run=tmp_path / "run", **options))
+    steps = [report for report in reports if isinstance(report, StepReport)]
+    assert all(0 <= report.saturation <= 1 for report in steps)
+    assert steps[0].saturation < steps[-1].saturation  # fresh weights hardly move the state
+    found = [record for record in records(tmp_path / "run") if "gradient_norm" in record]
+    shares = [sum(r.gradient_norm > 0.3 for r in part) / 10 for part in (steps[:10], steps[10:])]
+    assert [record["clipped"] for record in found] == shares
+    assert found[-1]["saturation"] == steps[-1].saturation

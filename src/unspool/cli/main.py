@@ -10,7 +10,20 @@ import typer
 
 from .._version import __version__
 from ..errors import UnspoolError
-from . import bench, caption, demo, evaluate, hello, info, inspect, label, sample, train, translate
+from . import (
+    bench,
+    caption,
+    demo,
+    evaluate,
+    gradients,
+    hello,
+    info,
+    inspect,
+    label,
+    sample,
+    train,
+    translate,
+)
 
 app = typer.Typer(
     help="Recurrent neural networks that train, sample and explain themselves.",
@@ -28,6 +41,7 @@ app.command("translate")(translate.translate)
 app.command("caption")(caption.caption)
 app.command("eval")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
+app.command("gradients")(gradients.gradients)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
 app.command("hello")(hello.hello)

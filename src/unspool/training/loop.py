@@ -20,7 +20,7 @@ from ..tasks.task import Evaluation, Task
 from . import directory
 from .checkpoint import load_arrays, save_arrays
 from .config import TrainingConfig
-from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer
+from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
 from .reports import (
     CheckpointReport,
     EvalReport,
@@ -89,6 +89,7 @@ class _Training:
         self.learner = start_learner(model, task, config)
         self.progress = Progress()
         self.step = compile_step(self.static, task, config)
+        self.clipped: list[bool] = []  # of the steps since the last record
 
     def reports(self, resume: bool) -> Iterator[Report]:
         with directory.locked(self.path), stop_on_signals() as stop:
@@ -188,18 +189,23 @@ class _Training:
             elapsed_s=progress.elapsed_s,
             eta_s=progress.elapsed_s * max(0.0, 1 / share - 1),
             skipped=skipped,
+            clipped=bool(outcome.gradient_norm > config.clip_norm),
+            saturation=None if outcome.saturation is None else float(outcome.saturation),
         )
         self._record_step(report)
         return report
 
     def _record_step(self, report: StepReport) -> None:
+        self.clipped.append(report.clipped)
         if report.skipped:
             self.journal.record(
                 event="non_finite", step=report.step, rate_scale=self.progress.rate_scale
             )
         elif report.step % self.config.log_every == 0:
-            record = dataclasses.asdict(report)
-            self.journal.record(**{k: v for k, v in record.items() if k not in _NOT_RECORDED})
+            record = dataclasses.asdict(report) | {"clipped": sum(self.clipped) / len(self.clipped)}
+            kept = {k: v for k, v in record.items() if k not in _NOT_RECORDED and v is not None}
+            self.journal.record(**kept)
+            self.clipped = []
 
     def _evaluate(self) -> EvalReport:
         progress = self.progress
@@ -303,6 +309,6 @@ def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
         is_finite = jnp.isfinite(nats) & jnp.isfinite(norm)
         new = apply_gradients(learner, gradients, rate, number, config)
         new = keep_finite(is_finite, new._replace(carried=carried), learner)
-        return new, Outcome(nats, norm, is_finite)
+        return new, Outcome(nats, norm, is_finite, saturation(carried))
 
     return step

@@ -10,6 +10,8 @@ from jaxtyping import Array, Bool, Float
 
 from .config import TrainingConfig
 
+SATURATED = 0.9
+
 
 class Learner(NamedTuple):
     """All arrays that a step changes: what a checkpoint holds."""
@@ -26,6 +28,7 @@ class Outcome(NamedTuple):
     loss_nats: Float[Array, ""]
     gradient_norm: Float[Array, ""]
     is_finite: Bool[Array, ""]
+    saturation: Float[Array, ""] | None  # None where no state is carried
 
 
 def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
@@ -67,6 +70,17 @@ def apply_gradients(
 def keep_finite(is_finite: Bool[Array, ""], new: Learner, old: Learner) -> Learner:
     """The new arrays if the step was finite, else the old ones."""
     return jax.tree.map(lambda a, b: jnp.where(is_finite, a, b), new, old)
+
+
+def saturation(carried: Any) -> Float[Array, ""] | None:
+    """The share of |h| above 0.9 in the carried states of all layers, c not among them.
+
+    An RNN's tanh hardly has a gradient there; of an LSTM or GRU it says how full the state is.
+    """
+    hs = [state.h for state in carried if hasattr(state, "h")]
+    if not hs:
+        return None
+    return jnp.mean(jnp.stack([jnp.mean(jnp.abs(h) > SATURATED) for h in hs]))
 
 
 def _matrices(params: Any) -> Any:

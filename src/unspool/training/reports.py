@@ -17,7 +17,9 @@ class StartReport:
 @dataclass(frozen=True)
 class StepReport:
     """One optimiser step. `loss_nats` is the mean over the chunk's tokens; a step whose loss
-    or gradient was not finite has `skipped` set and changed nothing.
+    or gradient was not finite has `skipped` set and changed nothing. `clipped`: the gradient's norm
+    was above `clip_norm` (in metrics.jsonl the share of such steps since the last record);
+    `saturation` is the share of the carried states' |h| above 0.9.
     """
 
     step: int
@@ -28,6 +30,8 @@ class StepReport:
     elapsed_s: float
     eta_s: float
     skipped: bool = False
+    clipped: bool = False
+    saturation: float | None = None
 
 
 @dataclass(frozen=True)

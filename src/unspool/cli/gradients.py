@@ -1,0 +1,99 @@
+"""`unspool gradients`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .. import files
+from ..cells import CELLS
+from ..data import build_vocabulary, read_pieces
+from ..errors import ConfigError
+from ..inspection import gradient_flow
+from ..inspection.flow_picture import Line, draw, reach
+from ..inspection.gradients import ENDS, STEPS
+from ..models.language import LanguageModel
+from ..run import Run, load, require
+from .session import prepare
+
+
+def gradients(
+    file: Annotated[str, typer.Argument(help="A text, or - for standard input.")],
+    run: Annotated[
+        list[Path] | None, typer.Option(help="A run directory; repeatable.", show_default=False)
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model with fresh weights of rnn, lstm or gru cells beside them; repeatable. "
+            "Without any --run: all three.",
+            show_default=False,
+        ),
+    ] = None,
+    hidden: Annotated[int, typer.Option(min=1, help="Units a layer of fresh models.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Layers of fresh models.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="How far to go back.")] = STEPS,
+    ends: Annotated[int, typer.Option(min=1, help="From how many places of the text.")] = ENDS,
+    max_chars: Annotated[int, typer.Option(min=1, help="Read at most so many characters.")] = 10**6,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with the curves.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of fresh models.")] = 0,
+) -> None:
+    """Show how gradients vanish or explode on their way back through time.
+
+    unspool gradients shakespeare.txt --html flow.html
+    """
+    prepare()
+    text = "".join(read_pieces(Path(file)))[:max_chars]
+    lines: list[Line] = []
+    for path in run or ():
+        loaded = require(load(path), Run)
+        lines += _lines(path.name, loaded.model, loaded.vocab.encode(text), steps, ends)
+    kinds = cell or ([] if run else list(CELLS))
+    if kinds:
+        vocab = build_vocabulary("char", [text])
+        ids = vocab.encode(text)
+        for kind in kinds:
+            options: dict[str, Any] = {"hidden_size": hidden, "num_layers": layers, "seed": seed}
+            model = LanguageModel.create(vocab, cell=kind, **options)
+            lines += _lines(f"{kind.upper()}, untrained", model, ids, steps, ends)
+    if html is not None:
+        files.write_bytes(html, draw(lines).encode())
+    if as_json:
+        print(json.dumps([_record(line) for line in lines]))
+        return
+    Console(highlight=False).print(_table(lines))
+
+
+def _lines(name: str, model: Any, ids: Any, steps: int, ends: int) -> list[Line]:
+    if not len(ids):
+        raise ConfigError("the text is empty: give one with some hundred characters")
+    return [Line(name, flow) for flow in gradient_flow(model, ids, steps=steps, ends=ends)]
+
+
+def _record(line: Line) -> dict[str, Any]:
+    flow = {
+        key: [x if np.isfinite(x) else None for x in value.tolist()]
+        if isinstance(value, np.ndarray)
+        else value
+        for key, value in line.flow._asdict().items()
+    }
+    return {"model": line.name, **flow}
+
+
+def _table(lines: list[Line]) -> Table:
+    table = Table("model", "state")
+    for name in ("norm at T", "factor a step back", "1 % is left after"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        flow = line.flow
+        state = f"{flow.quantity} of layer {flow.layer}"
+        first = f"{next((m for m in flow.median if m > 0), 0.0):.2e}"
+        table.add_row(line.name, state, first, f"{flow.factor:.4f}", reach(flow))
+    return table

@@ -1,0 +1,138 @@
+"""How far back a loss reaches: the norm of its gradient with respect to every state before it."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..cells.base import check_sizes
+from ..errors import ConfigError, DataError
+from ..models.language import LanguageModel
+from ..models.softmax import cross_entropy
+
+STEPS, ENDS = 100, 64
+FAR = 0.01  # the share of its last norm at which a gradient is said to have vanished
+
+
+class GradientFlow(NamedTuple):
+    """Norms of dL_T/ds_t of one quantity s of one layer, over D = 0..steps-1 steps before T.
+
+    `median`, `low` and `high` (the quartiles) are over the ends T. `factor` is the mean factor of
+    a step back, from the first and last positive medians; `reach` is how many steps back the
+    median is below 1 % of its first positive value, None where it never is. `underflows` is the
+    share of norms that are 0 from there on, `not_finite` of those that are infinite or NaN, which
+    count in no median.
+    """
+
+    layer: int
+    quantity: str
+    median: Float[np.ndarray, "D"]
+    low: Float[np.ndarray, "D"]
+    high: Float[np.ndarray, "D"]
+    factor: float
+    reach: int | None
+    underflows: float
+    not_finite: float
+
+
+def gradient_flow(
+    model: LanguageModel, tokens: Any, *, steps: int = STEPS, ends: int = ENDS
+) -> list[GradientFlow]:
+    """||dL_T/dh_t|| for t = T, T-1, ..., T-steps+1 (of an LSTM also of c), layer by layer.
+
+    L_T = -ln p(x_{T+1} | x_1..x_T). h_t acts on L_T through the states after it alone,
+
+        dL_T/dh_t = dL_T/dh_T prod_{k=t+1..T} dh_k/dh_{k-1}
+
+    so that the norm falls or grows by some factor a step: gradients vanish or explode (Hochreiter
+    1991; Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063). `ends` places T are spread
+    evenly over the text, and each is read from `2 * steps` tokens before it (or the text's
+    beginning), of which the earlier ones only warm the state up. Exact for every cell: h_t is
+    h_t + e_t with e_t = 0, and the gradient is that of e_t. An LSTM's c_t is taken as what is
+    handed on, with h_t as it was: the loss at T itself does not see c_T.
+
+    Raises DataError for a text of fewer than `steps` + 1 tokens, ConfigError for a model that is
+    no language model.
+    """
+    check_sizes(steps=steps, ends=ends)
+    if not isinstance(model, LanguageModel):
+        raise ConfigError(f"gradients are those of a language model, got {type(model).__name__}")
+    ids = np.asarray(tokens)
+    if len(ids) < steps + 1:
+        raise DataError(
+            f"the text has {len(ids)} tokens: give at least {steps + 1}, or fewer steps"
+        )
+    first = min(2 * steps, len(ids) - 1)  # where there is enough before it to warm the state up
+    last = np.unique(np.linspace(first, len(ids) - 1, ends).astype(int))  # the places of targets
+    before = first - steps
+    windows = ids[last[:, None] + np.arange(-steps - before, 1)]
+    gradients = _gradients(model, jnp.asarray(windows), steps)
+    return [
+        _summary(layer, name, np.asarray(values)[::-1])
+        for layer, state in enumerate(gradients)
+        for name, values in _quantities(state).items()
+    ]
+
+
+@eqx.filter_jit
+def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> Any:
+    """For every layer a state whose leaves are norms (T, B) instead of arrays (T, B, H)."""
+    rows = len(windows)
+    given, targets = windows[:, :-1].T, windows[:, -1]
+    state = model.initial_state(rows)
+    if len(given) > steps:
+        _, state = model.hidden(given[:-steps].T, state)
+    zero = jax.tree.map(lambda leaf: jnp.zeros((steps, *leaf.shape), leaf.dtype), state)
+
+    def loss(added: Any) -> Float[Array, ""]:
+        def step(state: Any, x: Any) -> tuple[Any, None]:
+            token, more = x
+            return _moved(model, token, more, state), None
+
+        last, _ = jax.lax.scan(step, state, (given[-steps:], added))
+        top = model.stack.cells[-1].output(last[-1])
+        return jnp.sum(cross_entropy(model.logits(top), targets))
+
+    return jax.tree.map(lambda g: jnp.linalg.norm(g, axis=-1), jax.grad(loss)(zero))
+
+
+def _moved(model: LanguageModel, tokens: Int[Array, "B"], added: Any, state: Any) -> Any:
+    """One time step, with something added to the new state of every layer."""
+    x = tokens if model.embedding is None else model.embedding[tokens]
+    states = []
+    for cell, before, more in zip(model.stack.cells, state, added, strict=True):
+        after = cell.step(before, cell.project(x))
+        states.append(jax.tree.map(jnp.add, after, more))
+        x = cell.output(states[-1])
+    return tuple(states)
+
+
+def _quantities(state: Any) -> dict[str, Array]:
+    """The arrays of a layer's state by name; h where a state is one array."""
+    if hasattr(state, "_asdict"):
+        return dict(state._asdict())
+    leaves = jax.tree.leaves(state)
+    return {"h" if i == 0 else f"state{i}": leaf for i, leaf in enumerate(leaves)}
+
+
+def _summary(layer: int, quantity: str, norms: Float[np.ndarray, "D B"]) -> GradientFlow:
+    finite = np.isfinite(norms)
+    known = np.where(finite, norms.astype(np.float64), np.nan)
+    with np.errstate(all="ignore"):
+        low, median, high = (
+            np.zeros(len(norms)) if not finite.any() else np.nanquantile(known, q, axis=1)
+            for q in (0.25, 0.5, 0.75)
+        )
+    positive = np.flatnonzero(median > 0)
+    span = positive[-1] - positive[0] if len(positive) else 0
+    factor = float((median[positive[-1]] / median[positive[0]]) ** (1 / span)) if span else 1.0
+    start = int(positive[0]) if len(positive) else 0
+    gone = np.flatnonzero(median[start:] < FAR * median[start])
+    return GradientFlow(
+        layer, quantity, median, low, high, factor,
+        start + int(gone[0]) if len(gone) else None,
+        float(np.mean(norms[start:] == 0)), float(np.mean(~finite)),
+    )  # fmt: skip
