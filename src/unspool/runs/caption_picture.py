@@ -70,7 +70,7 @@ def _cover(grid: np.ndarray) -> str:
     dark = 0.86 * (1 - grid / max(float(grid.max()), 1e-9))
     made = []
     for (y, x), weight in np.ndenumerate(grid):
-        place = f'x="{x}" y="{y}" width="1.02" height="1.02"'  # no light between neighbours
+        place = f'x="{x}" y="{y}" width="1" height="1" shape-rendering="crispEdges"'
         cover = f'<rect {place} fill="{GRID_INK}" fill-opacity="{dark[y, x]:.2f}"/>'
         made.append(f"<g><title>{weight:.3f}</title>{cover}</g>")
     return "".join(made)
