@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..decoding import LanguageStepper, sample
 from ..models.language import LanguageModel
@@ -44,7 +44,8 @@ def spell_hello(steps: int = 300, seed: int = 0) -> Hello:
     """Train with Adam on one word and read the network's numbers out of it."""
     model = LanguageModel.create(len(VOCABULARY), cell="rnn", hidden_size=3, seed=seed)
     ids = jnp.array([VOCABULARY.index(c) for c in WORD])
-    model, losses = _fit(model, ids, steps)
+    course, losses = fit_word(model, ids, steps)
+    model = after(course, steps)
     (written,) = sample(
         LanguageStepper(model), ids[:1], max_new_tokens=len(WORD) - 1, temperature=0
     )
@@ -57,7 +58,14 @@ def spell_hello(steps: int = 300, seed: int = 0) -> Hello:
     )
 
 
-def _fit(model: LanguageModel, ids: Array, steps: int) -> tuple[LanguageModel, Array]:
+def fit_word(
+    model: LanguageModel, ids: Int[Array, "T+1"], steps: int
+) -> tuple[LanguageModel, Float[Array, "steps"]]:
+    """Adam on one word: the model before every step and after the last, and the losses before.
+
+    The weights of all `steps` + 1 models are kept, stacked: `after(course, k)` is one of them. The
+    loss is the mean nats of a character.
+    """
     params, static = eqx.partition(model, eqx.is_inexact_array)
     optimizer = optax.adam(0.03)
 
@@ -70,11 +78,17 @@ def _fit(model: LanguageModel, ids: Array, steps: int) -> tuple[LanguageModel, A
         params, state = carry
         nats, gradients = jax.value_and_grad(loss)(params)
         updates, state = optimizer.update(gradients, state)
-        return (optax.apply_updates(params, updates), state), nats
+        return (optax.apply_updates(params, updates), state), (params, nats)
 
     train = jax.jit(lambda carry: jax.lax.scan(step, carry, None, length=steps))
-    (params, _), losses = train((params, optimizer.init(params)))
-    return eqx.combine(params, static), losses
+    (params, _), (before, losses) = train((params, optimizer.init(params)))
+    course = jax.tree.map(lambda all, last: jnp.concatenate([all, last[None]]), before, params)
+    return eqx.combine(course, static), losses
+
+
+def after(course: LanguageModel, steps: int) -> LanguageModel:
+    """The model after so many steps of `fit_word`."""
+    return jax.tree.map(lambda leaf: leaf[steps] if eqx.is_inexact_array(leaf) else leaf, course)
 
 
 def _read(model: LanguageModel, ids: Array) -> list[SpelledStep]:

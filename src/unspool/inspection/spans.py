@@ -1,0 +1,53 @@
+"""Cells that are on in a stretch of a text and off elsewhere."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import ConfigError
+from .trace import Trace, cell_quantity
+
+
+class SpanUnit(NamedTuple):
+    """A cell (layer and number from 0), and the shares of the steps in which it is on.
+
+    `sign` is -1 for a cell that is on where it is negative.
+    """
+
+    layer: int
+    cell: int
+    sign: int
+    inside: float
+    outside: float
+
+
+def rank_span(
+    trace: Trace, first: int, last: int, threshold: float = 0.5, most: int = 50
+) -> list[SpanUnit]:
+    """The cells that tell tokens first..last from the others, best first: by inside - outside.
+
+    A cell is on where its value times its sign in the span is at least `threshold`; the value is
+    h, or tanh(c) of an LSTM: both within -1 and 1. After the selection of Strobelt et al. 2018
+    (LSTMVis, arXiv 1606.07461). Raises ConfigError for a span outside the text.
+    """
+    if not 0 <= first <= last < len(trace):
+        raise ConfigError(f"the span must be within 0 and {len(trace) - 1}, got {first} to {last}")
+    if not 0 < threshold <= 1:
+        raise ConfigError(f"threshold must be above 0 and at most 1, got {threshold}")
+    found = []
+    for number, layer in enumerate(trace.layers):
+        values = bounded(layer, cell_quantity(layer))
+        signs = np.where(values[first : last + 1].mean(axis=0) < 0, -1, 1)
+        on = values * signs >= threshold
+        within = on[first : last + 1].sum(axis=0)
+        inside = within / (last - first + 1)
+        outside = (on.sum(axis=0) - within) / max(1, len(values) - (last - first + 1))
+        parts = zip(signs.tolist(), inside.tolist(), outside.tolist(), strict=True)
+        found += [SpanUnit(number, cell, *part) for cell, part in enumerate(parts)]
+    return sorted(found, key=lambda one: one.outside - one.inside)[:most]
+
+
+def bounded(layer: dict[str, np.ndarray], quantity: str) -> np.ndarray:
+    """A quantity (T, H) within -1 and 1: tanh(c) of a cell state, which is unbounded."""
+    values = layer[quantity]
+    return np.tanh(values) if quantity == "c" else values

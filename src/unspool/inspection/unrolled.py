@@ -1,0 +1,84 @@
+"""The unrolled computation graph of a short text, with all values and gradients."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..errors import DataError
+from ..models.language import LanguageModel
+from ..models.softmax import cross_entropy
+from .passes import Quantities, trace_model
+
+
+class Unrolled(NamedTuple):
+    """T steps of a language model.
+
+    `layers[l]["h"]` (T, H) as of `trace_model`; scores y_t and probabilities p_t (T, V); `nats`
+    (T,), -ln p_t(x_{t+1}); `gradients[l]` (T, H), dL/dh_t for L the sum of the nats.
+    """
+
+    layers: list[Quantities]
+    scores: np.ndarray
+    probabilities: np.ndarray
+    nats: np.ndarray
+    gradients: list[np.ndarray]
+
+
+def unrolled(model: LanguageModel, ids: np.ndarray) -> Unrolled:
+    """Read ids (T + 1,): every one but the last is an input, every one but the first a target.
+
+    All steps are kept in memory: a lesson, not for long texts. DataError below two tokens.
+    """
+    if len(ids) < 2:
+        raise DataError(f"a step needs an input and a target: give two tokens, got {len(ids)}")
+    inputs, targets = jnp.asarray(ids[:-1]), jnp.asarray(ids[1:])
+    blocks = [block.layers for block in trace_model(model, ids[:-1])]
+    layers = [
+        {name: np.concatenate([block[i][name] for block in blocks]) for name in blocks[0][i]}
+        for i in range(len(blocks[0]))
+    ]
+    scores, nats, gradients = _backward(model, inputs, targets)
+    return Unrolled(
+        layers,
+        np.asarray(scores),
+        np.asarray(jax.nn.softmax(scores)),
+        np.asarray(nats),
+        [np.asarray(layer) for layer in gradients],
+    )
+
+
+@eqx.filter_jit
+def _backward(
+    model: LanguageModel, inputs: Int[Array, "T"], targets: Int[Array, "T"]
+) -> tuple[Float[Array, "T V"], Float[Array, "T"], tuple[Array, ...]]:
+    """Scores, nats, and dL/dh_t of every layer: the gradient of zeros that are added to h_t."""
+    zeros = tuple(jnp.zeros((len(inputs), cell.hidden_size)) for cell in model.stack.cells)
+
+    def loss(nudges: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+        def step(state: Any, x: Any) -> tuple[Any, Array]:
+            token, nudge = x
+            return _nudged_step(model, token, state, nudge)
+
+        _, scores = jax.lax.scan(step, model.initial_state(1), (inputs, nudges))
+        nats = cross_entropy(scores, targets)
+        return jnp.sum(nats), (scores, nats)
+
+    gradients, (scores, nats) = jax.grad(loss, has_aux=True)(zeros)
+    return scores, nats, gradients
+
+
+def _nudged_step(
+    model: LanguageModel, token: Array, state: Any, nudges: tuple[Array, ...]
+) -> tuple[Any, Float[Array, "V"]]:
+    x = token[None] if model.embedding is None else model.embedding[token][None]
+    states = []
+    for cell, before, nudge in zip(model.stack.cells, state, nudges, strict=True):
+        new = cell.step(before, cell.project(x))
+        new = new._replace(h=new.h + nudge) if hasattr(new, "h") else new + nudge
+        states.append(new)
+        x = cell.output(new)
+    return tuple(states), model.logits(x)[0]

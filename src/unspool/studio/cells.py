@@ -1,0 +1,139 @@
+"""A run's cells on a text: their values, what they stand for, what the model expects next."""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from ..data import Text
+from ..errors import ConfigError, DataError, RunError
+from ..inspection import Spans, Trace, cell_quantity, next_tokens
+from ..inspection.spans import bounded, rank_span
+from ..run import Run, require
+from ..runs.base import DATA
+
+router = APIRouter(prefix="/api/cells")
+
+LONGEST = 20_000  # tokens of a text
+SAMPLE = 6_000  # tokens of the held-out text that are looked at at once
+KEPT = 4  # traces
+LIKELIEST = 5
+GATES = "ifozr"  # from 0 to 1; all else is within -1 and 1
+
+
+class Given(BaseModel):
+    """A text to look at."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A text as a run's model reads it."""
+
+    run: Run
+    trace: Trace
+
+
+_looked: OrderedDict[str, Looked] = OrderedDict()
+_lock = Lock()
+
+
+@router.get("/sample/{run:path}")
+def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
+    """A part of the run's held-out text; `number` counts through it."""
+    loaded = require(request.app.state.store.load(run), Run)
+    if not (loaded.path / DATA).is_dir():
+        raise RunError(f"{run} keeps no text of its own: paste one or open a file")
+    ids = Text.open(loaded.path / DATA).val
+    start = number * SAMPLE % max(1, len(ids) - SAMPLE + 1)
+    return {"text": loaded.vocab.decode(np.asarray(ids[start : start + SAMPLE]))}
+
+
+@router.post("/trace/{run:path}")
+def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
+    """Read a text; what the page needs to ask for the values."""
+    loaded = require(request.app.state.store.load(run), Run)
+    if not given.text:
+        raise DataError("there is nothing to read: paste a text or open a file")
+    ids, first, last = loaded.vocab.spans(given.text)
+    note = f"Read the first {LONGEST:,} of {len(ids):,} tokens." if len(ids) > LONGEST else ""
+    ids, first, last = ids[:LONGEST], first[:LONGEST], last[:LONGEST]
+    made = Trace.record(loaded.model, Spans(given.text[: last[-1] + 1], ids, first, last))
+    return {
+        "id": _keep(Looked(loaded, made)),
+        "note": note,
+        "tokens": pieces(made.text, made.first),
+        "layers": [
+            {"cells": layer["h"].shape[1], "quantities": _best_first(layer)}
+            for layer in made.layers
+        ],
+        "annotations": [],
+        "vocabulary": [loaded.vocab.token_text(i) for i in range(len(loaded.vocab))],
+    }
+
+
+@router.get("/values/{identity}/{layer}/{quantity}")
+def values(identity: str, layer: int, quantity: str) -> Response:
+    """int8 (H, T): a quantity in 127ths; of a gate 2 v - 1, of an LSTM's c its tanh."""
+    layers = _find(identity).trace.layers
+    if not (0 <= layer < len(layers) and quantity in layers[layer]):
+        raise ConfigError(f"layer {layer} has no {quantity}: choose from the lists of the page")
+    array = bounded(layers[layer], quantity).T
+    array = 2 * array - 1 if quantity in GATES else np.clip(array, -1, 1)
+    return _octets(np.rint(127 * array).astype(np.int8))
+
+
+@router.get("/next/{identity}")
+def likeliest(identity: str) -> Response:
+    """int32 ids (T, 5), float32 probabilities (T, 5), float32 surprise (T,) in nats."""
+    looked = _find(identity)
+    k = min(LIKELIEST, len(looked.run.vocab))
+    found = next_tokens(looked.run.model, looked.trace.tokens, k)
+    return _octets(found.ids.astype("<i4"), *(a.astype("<f4") for a in found[1:]))
+
+
+@router.get("/span/{identity}")
+def span(identity: str, first: int, last: int, threshold: float = 0.5) -> list[dict[str, Any]]:
+    """The cells that are on from token `first` to `last` and off elsewhere."""
+    found = rank_span(_find(identity).trace, first, last, threshold)
+    return [one._asdict() for one in found]
+
+
+def pieces(text: str, first: np.ndarray) -> list[str]:
+    """What each token shows: a character that is split over tokens stands at its last one."""
+    cuts = [0, *first[1:].tolist(), len(text)]
+    return [text[begin:end] for begin, end in pairwise(cuts)]
+
+
+def _best_first(layer: dict[str, np.ndarray]) -> list[str]:
+    return sorted(layer, key=lambda name: name != cell_quantity(layer))
+
+
+def _keep(looked: Looked) -> str:
+    """Under a name of its own; the oldest trace goes."""
+    identity = secrets.token_hex(8)
+    with _lock:
+        _looked[identity] = looked
+        while len(_looked) > KEPT:
+            _looked.popitem(last=False)
+    return identity
+
+
+def _find(identity: str) -> Looked:
+    with _lock:
+        if identity not in _looked:
+            raise ConfigError("this text is no longer held: read it again")
+        _looked.move_to_end(identity)
+        return _looked[identity]
+
+
+def _octets(*arrays: np.ndarray) -> Response:
+    content = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    return Response(content, media_type="application/octet-stream")

@@ -1,0 +1,84 @@
+// The elements of the Cells view, and what they are called; what they do is in cells.js.
+
+import { el } from "../lib.js";
+import { css } from "../colours.js";
+
+const select = (label) => el("select", { ariaLabel: label });
+const box = (label, ...inside) => el("label", {}, label, " ", ...inside);
+
+export function page(element, run) {
+  const parts = {
+    layer: select("layer"), quantity: select("quantity"), sort: select("order of the cells"),
+    cell: el("input", { type: "number", min: 0, value: 0, className: "small" }),
+    surprise: el("input", { type: "checkbox" }), mean: el("input", { type: "checkbox" }),
+    spanning: el("input", { type: "checkbox" }),
+    threshold: el("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.5 }),
+    source: el("textarea", { rows: 6, spellcheck: false, ariaLabel: "text" }),
+    read: el("button", { type: "button" }, "Read this text"),
+    held: el("button", { type: "button" }, "Held-out text of the run"),
+    file: el("input", { type: "file", accept: "text/*,.c,.h,.py,.tex,.txt,.md", ariaLabel: "open a file" }),
+    message: el("div", { role: "status", className: "message" }),
+    text: el("div", { role: "application", ariaLabel: "The text, coloured by the cell: arrow keys move, with Shift they mark a span" }),
+    tiles: el("canvas", { className: "tiles", tabIndex: 0, role: "application", ariaLabel: "All cells of the layer: arrow keys choose one" }),
+    map: el("canvas", { className: "heatmap", tabIndex: 0, role: "application", ariaLabel: "Values over time: arrow keys move, plus and minus zoom" }),
+    next: el("div", { className: "next-box" }), chosen: el("p", { className: "chosen", ariaLive: "polite" }),
+    readout: el("span", { className: "readout" }), mapReadout: el("span", { className: "readout" }),
+    spanText: el("span", {}), ranked: el("ol", { className: "ranked" }), scale: el("span", { className: "scale" }),
+  };
+  parts.spanBox = el("p", { hidden: true }, parts.spanText, el("br"), box("on means at least", parts.threshold));
+  element.replaceChildren(
+    el("h1", {}, "Cells ", el("small", {}, run)),
+    el("details", { className: "source" },
+      el("summary", {}, "Text"), parts.source,
+      el("div", { className: "controls" }, parts.read, parts.held, box("or a file", parts.file))),
+    parts.message,
+    el("div", { className: "controls" },
+      box("layer", parts.layer), box("show", parts.quantity), box("cell", parts.cell),
+      el("label", { className: "check" }, parts.surprise, " colour by surprise"), parts.scale),
+    parts.chosen,
+    el("div", { className: "cells-grid" },
+      el("section", { ariaLabel: "text" }, parts.text,
+        el("div", { className: "hint" }, "Drag over the text (or Shift and the arrow keys) to find cells that are on there and off elsewhere. ",
+          el("label", { className: "check touch-only" }, parts.spanning, " mark with taps")),
+        parts.next),
+      el("section", { ariaLabel: "all cells" },
+        el("div", { className: "controls" }, box("order by", parts.sort), el("label", { className: "check" }, parts.mean, " mean over the text")),
+        parts.tiles, el("div", { className: "hint" }, "Each square is a cell. ", parts.readout),
+        parts.spanBox, parts.ranked)),
+    el("h2", {}, "Over time"),
+    parts.map,
+    el("div", { className: "hint" }, "A column a token, a row a cell. Drag to pan; zoom with + and \u2212, Ctrl and the wheel, or two fingers; 0 shows all. ", parts.mapReadout),
+  );
+  return { ...parts, busy: (on) => busy(element, parts, on), list: (...args) => list(parts.ranked, ...args), legend: (...args) => legend(parts.scale, ...args) };
+}
+
+function busy(element, parts, on) {
+  element.setAttribute("aria-busy", String(on));
+  for (const button of [parts.read, parts.held]) button.disabled = on;
+  if (on) parts.message.replaceChildren(el("p", { className: "quiet" }, "Reading\u2026"));
+  else if (parts.message.textContent === "Reading\u2026") parts.message.replaceChildren();
+}
+
+/** The best of ranked cells, each a button. */
+function list(element, ranked, layer, cell, choose) {
+  element.replaceChildren(
+    ...ranked.slice(0, 12).map((one) => {
+      const figure = one.score === undefined
+        ? `on in ${percent(one.inside)} of the span, ${percent(one.outside)} elsewhere`
+        : `${one.measure} ${one.score.toFixed(3)}, shuffled ${one.control.toFixed(3)}`;
+      const chosen = one.layer === layer && one.cell === cell;
+      return el("li", {},
+        el("button", { type: "button", ariaPressed: String(chosen), onclick: () => choose(one) }, `layer ${one.layer + 1}, cell ${one.cell}`),
+        ` ${figure}`);
+    }),
+  );
+}
+
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+function legend(element, gate, name) {
+  const ends = gate ? ["0", "1"] : ["\u22121", "1"];
+  const bar = el("span", { className: "scale-bar" });
+  bar.style.background = `linear-gradient(to right, ${[-1, -0.5, 0, 0.5, 1].map((value) => css(value, 1)).join(",")})`;
+  element.replaceChildren(name, ends[0], bar, ends[1]);
+}

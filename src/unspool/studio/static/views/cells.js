@@ -1,0 +1,243 @@
+// Cells: a text coloured by any cell; all cells at a glance; which of them a property or a span of the text switches on.
+
+import { api, el, empty, failure, octets } from "../lib.js";
+import { HeatMap } from "../heatmap.js";
+import { NextTokens } from "../next.js";
+import { TextMap } from "../textmap.js";
+import { Tiles } from "../tiles.js";
+import { page as makePage } from "./cells-page.js";
+
+const NAMES = { h: "h, hidden state", c: "c, cell state", i: "i, input gate", f: "f, forget gate", g: "g, candidate",
+  o: "o, output gate", r: "r, reset gate", z: "z, update gate", n: "n, candidate" };
+const GATES = "ifozr";
+
+export async function show(element, run) {
+  if (!run) {
+    element.replaceChildren(empty("Choose a run first: the Cells of a run are looked at on a text.", "#/runs", "Runs"));
+    return () => {};
+  }
+  const view = new Cells(element, run);
+  await view.sample();
+  return () => view.end();
+}
+
+class Cells {
+  constructor(element, run) {
+    Object.assign(this, { run, trace: null, values: null, held: new Map(), layer: 0, quantity: "c", cell: 0, token: 0 });
+    Object.assign(this, { mean: false, order: null, ranked: [], span: null });
+    this.page = makePage(element, run);
+    const { page } = this;
+    const pick = (cell) => this.choose({ cell });
+    this.text = new TextMap(page.text, {
+      onCaret: (token) => this.choose({ token }),
+      onSpan: (first, last) => this.mark(first, last),
+      onHover: (token) => this.next?.show(token ?? this.token),
+    });
+    this.tiles = new Tiles(page.tiles, { onPick: pick, onHover: (cell) => this.readTile(cell) });
+    this.map = new HeatMap(page.map, {
+      onPick: (token, cell) => this.choose({ token, cell }),
+      onHover: (token, cell) => this.readMap(token, cell),
+    });
+    this.listen();
+  }
+
+  listen() {
+    const { page } = this;
+    page.layer.addEventListener("change", () => this.choose({ layer: Number(page.layer.value), cell: 0 }));
+    page.quantity.addEventListener("change", () => this.choose({ quantity: page.quantity.value }));
+    page.cell.addEventListener("input", () => page.cell.value !== "" && this.choose({ cell: Number(page.cell.value) }));
+    page.surprise.addEventListener("change", () => this.colour());
+    page.mean.addEventListener("change", () => this.paintTiles());
+    page.sort.addEventListener("change", () => this.sort(page.sort.value));
+    page.threshold.addEventListener("input", () => this.findSpan());
+    page.spanning.addEventListener("change", () => (this.text.spanning = page.spanning.checked));
+    page.read.addEventListener("click", () => this.read(page.source.value));
+    page.held.addEventListener("click", () => this.sample());
+    page.file.addEventListener("change", async () => {
+      const [file] = page.file.files;
+      if (file) await this.read((await file.slice(0, 200_000).text()).slice(0, 20_000));
+    });
+  }
+
+  /** Part of the run's held-out text; another one each time. */
+  async sample() {
+    try {
+      const { text } = await api(`/api/cells/sample/${this.path}?number=${(this.number = (this.number ?? -1) + 1)}`);
+      await this.read(text);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get path() {
+    return encodeURIComponent(this.run);
+  }
+
+  fail(error) {
+    this.page.message.replaceChildren(failure(error));
+    this.page.busy(false);
+  }
+
+  async read(text) {
+    this.page.source.value = text;
+    this.page.busy(true);
+    try {
+      const trace = await api(`/api/cells/trace/${this.path}`, { method: "POST", json: { text } });
+      Object.assign(this, { trace, ranked: [], order: null, span: null, token: 0 });
+      this.held.clear();
+      const next = octets(`/api/cells/next/${trace.id}`); // while the text is laid out
+      this.fillChoices();
+      this.text.set(trace.tokens);
+      await this.choose({ layer: Math.min(this.layer, trace.layers.length - 1) });
+      this.next = new NextTokens(this.page.next, trace, await next);
+      this.next.show(0);
+      this.page.message.replaceChildren(...(trace.note ? [el("p", {}, trace.note)] : []));
+    } catch (error) {
+      this.fail(error);
+    }
+    this.page.busy(false);
+  }
+
+  fillChoices() {
+    const { page, trace } = this;
+    const options = (pairs, chosen) => pairs.map(([value, name]) => el("option", { value, selected: value === chosen }, name));
+    page.layer.replaceChildren(...options(trace.layers.map((_, i) => [i, `${i + 1} of ${trace.layers.length}`]), this.layer));
+    page.sort.replaceChildren(
+      ...options([["", "number"], ...trace.annotations.map((name) => [name, name.replaceAll("_", " ")])], ""),
+    );
+  }
+
+  /** Another cell, layer, quantity or token; whatever shows it follows. */
+  async choose(change) {
+    if (!this.trace) return;
+    const before = `${this.layer}/${this.quantity}`;
+    Object.assign(this, change);
+    const { cells, quantities } = this.trace.layers[this.layer];
+    if (!quantities.includes(this.quantity)) this.quantity = quantities[0];
+    this.cell = Math.max(0, Math.min(cells - 1, Math.trunc(this.cell) || 0));
+    if (`${this.layer}/${this.quantity}` !== before || !this.values) {
+      if (!(await this.fetchValues())) return;
+      if ("layer" in change) this.sort(this.page.sort.value);
+    }
+    this.show(change);
+  }
+
+  /** The values of a layer's quantity: int8 [H, T]. False where another choice has overtaken this one. */
+  async fetchValues() {
+    const key = `${this.layer}/${this.quantity}`;
+    const { id, tokens } = this.trace;
+    if (!this.held.has(key)) this.held.set(key, new Int8Array(await octets(`/api/cells/values/${id}/${key}`)));
+    if (key !== `${this.layer}/${this.quantity}` || id !== this.trace.id) return false;
+    this.values = this.held.get(key);
+    this.map.set(this.values, tokens.length, this.trace.layers[this.layer].cells);
+    if (this.order) this.map.arrange(this.order);
+    return true;
+  }
+
+  show(change) {
+    const { page, trace, layer, quantity, cell, token } = this;
+    const { quantities, cells } = trace.layers[layer];
+    page.layer.value = layer;
+    page.quantity.replaceChildren(...quantities.map((name) => el("option", { value: name, selected: name === quantity }, NAMES[name] ?? name)));
+    page.cell.max = cells - 1;
+    if (document.activeElement !== page.cell) page.cell.value = cell;
+    this.colour();
+    this.paintTiles();
+    this.map.mark(token, cell);
+    page.chosen.textContent = `cell ${cell} of layer ${layer + 1}: ${quantity} = ${this.valueAt(cell, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
+    page.legend(GATES.includes(quantity), quantity === "c" ? "tanh c: " : `${quantity}: `);
+    page.list(this.ranked, this.layer, this.cell, (one) => this.choose({ layer: one.layer, cell: one.cell }));
+    if ("token" in change) this.next?.show(token);
+    else this.text.showCaret();
+  }
+
+  /** The number behind an int8; of c its tanh. */
+  valueAt(cell, token) {
+    const value = this.values[cell * this.trace.tokens.length + token] / 127;
+    return (GATES.includes(this.quantity) ? (value + 1) / 2 : value).toFixed(2).replace("-", "\u2212");
+  }
+
+  colour() {
+    const T = this.trace.tokens.length;
+    const surprise = this.page.surprise.checked && this.next;
+    this.text.colour(surprise ? this.next.coloured : this.values.subarray(this.cell * T, (this.cell + 1) * T));
+  }
+
+  paintTiles() {
+    const [T, { cells }] = [this.trace.tokens.length, this.trace.layers[this.layer]];
+    const values = new Int8Array(cells);
+    for (let cell = 0; cell < cells; cell++) values[cell] = this.page.mean.checked ? this.meanOf(cell, T) : this.values[cell * T + this.token];
+    this.tiles.set({ values, chosen: this.cell, order: this.order });
+  }
+
+  meanOf(cell, T) {
+    let sum = 0;
+    for (let i = cell * T; i < (cell + 1) * T; i++) sum += this.values[i];
+    return Math.round(sum / T);
+  }
+
+  readTile(cell) {
+    this.page.readout.textContent = cell === null ? "" : `cell ${cell}: ${this.valueAt(cell, this.token)}`;
+  }
+
+  readMap(token, cell) {
+    this.page.mapReadout.textContent = token === null ? "" : `cell ${cell}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(cell, token)}`;
+  }
+
+  /** Orders the cells by how well they tell an annotation, "" for their number; "span" for the marked span. */
+  async sort(name) {
+    this.page.sort.value = name;
+    if (name !== "") this.ranked = await this.rank(name).catch((error) => (this.fail(error), []));
+    else this.ranked = this.span ? this.ranked : [];
+    this.arrange();
+  }
+
+  async rank(name) {
+    this.scores ??= {};
+    const { id } = this.trace;
+    if (this.scores.id !== id) {
+      this.page.busy(true);
+      this.scores = { id, all: await api(`/api/cells/scores/${id}`) };
+      this.page.busy(false);
+    }
+    return this.scores.all.filter(({ annotation }) => annotation === name);
+  }
+
+  arrange() {
+    const { cells } = this.trace.layers[this.layer];
+    const first = this.ranked.filter(({ layer }) => layer === this.layer).map(({ cell }) => cell);
+    const rest = Array.from({ length: cells }, (_, i) => i).filter((cell) => !first.includes(cell));
+    this.order = first.length ? Int32Array.from([...first, ...rest]) : null;
+    this.map.arrange(this.order);
+    this.show({});
+  }
+
+  mark(first, last) {
+    this.span = first === null ? null : [first, last];
+    this.findSpan();
+  }
+
+  /** Cells that are on in the span and off elsewhere (Strobelt et al. 2018, LSTMVis). */
+  async findSpan() {
+    const { page, span, trace } = this;
+    page.spanBox.hidden = !span;
+    if (!span) return;
+    const query = new URLSearchParams({ first: span[0], last: span[1], threshold: page.threshold.value });
+    const mine = (this.asked = (this.asked ?? 0) + 1);
+    try {
+      const ranked = await api(`/api/cells/span/${trace.id}?${query}`);
+      if (mine !== this.asked) return;
+      const words = trace.tokens.slice(span[0], span[1] + 1).join("");
+      page.spanText.textContent = `on in \u201c${words.length > 40 ? `${words.slice(0, 40)}\u2026` : words}\u201d and off elsewhere`;
+      page.sort.value = "";
+      this.ranked = ranked;
+      this.arrange();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  end() {
+    for (const part of [this.text, this.tiles, this.map]) part.end();
+  }
+}

@@ -1,0 +1,69 @@
+"""Translations of a run, and the attention behind them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from ..data import PairData
+from ..decoding.translation import Translation
+from ..errors import ConfigError
+from ..run import TranslatorRun, require
+from ..runs.base import DATA
+
+router = APIRouter(prefix="/api/translation")
+
+BEAMS = (1, 2, 5, 10)
+LONGEST = 1000  # characters
+
+
+class Sentence(BaseModel):
+    """What to translate, and how to search."""
+
+    text: str
+    num_beams: int = Field(default=5, ge=1, le=max(BEAMS))
+
+
+@router.get("/{run:path}")
+def about(run: str, request: Request) -> dict[str, Any]:
+    """What the page offers."""
+    loaded = _load(request, run)
+    attentive = loaded.model.decoder.attention is not None
+    return {"attention": attentive, "beams": BEAMS, "example": _example(loaded)}
+
+
+@router.post("/{run:path}")
+def translate(run: str, sentence: Sentence, request: Request) -> dict[str, Any]:
+    """Up to three translations, best first, each with its tokens and attention weights (T, S)."""
+    text = sentence.text.strip()
+    if not text or len(text) > LONGEST:
+        raise ConfigError(f"give a sentence of 1 to {LONGEST} characters, got {len(text)}")
+    loaded = _load(request, run)
+    n_best = min(3, sentence.num_beams)
+    (found,) = loaded.translate([text], num_beams=sentence.num_beams, n_best=n_best)
+    if loaded.model.decoder.attention is None:
+        return {"source": [], "translations": [_plain(one) for one in found]}
+    looks = loaded.attention([text] * len(found), found)
+    return {
+        "source": looks[0][0],
+        "translations": [
+            {**_plain(one), "target": target, "weights": weights.tolist()}
+            for one, (_, target, weights) in zip(found, looks, strict=True)
+        ],
+    }
+
+
+def _example(run: TranslatorRun) -> str:
+    """A held-out sentence, where the run keeps its data."""
+    if not (run.path / DATA).is_dir():
+        return ""
+    first = PairData.open(run.path / DATA).val.source.split()[0]
+    return run.source.decode(first)
+
+
+def _load(request: Request, run: str) -> TranslatorRun:
+    return require(request.app.state.store.load(run), TranslatorRun)
+
+
+def _plain(one: Translation) -> dict[str, Any]:
+    return {"text": one.text, "log_p": one.log_p, "finished": one.finished}
