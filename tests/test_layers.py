@@ -25,6 +25,7 @@ LAYERS = (
     ("runs",),
     ("run",),
     ("recipes", "bench"),
+    ("studio",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -21,6 +21,7 @@ from . import (
     inspect,
     label,
     sample,
+    studio,
     train,
     translate,
 )
@@ -45,6 +46,7 @@ app.command("gradients")(gradients.gradients)
 app.command("info")(info.info)
 app.command("bench")(bench.bench)
 app.command("hello")(hello.hello)
+app.command("studio")(studio.studio)
 
 # Typer brings click along under a name that differs between its versions; these two do not.
 UsageError = typer.BadParameter.__mro__[1]

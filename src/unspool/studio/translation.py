@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from ..data import PairData
-from ..decoding.translation import Translation
+from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, require
 from ..runs.base import DATA
@@ -65,5 +65,5 @@ def _load(request: Request, run: str) -> TranslatorRun:
     return require(request.app.state.store.load(run), TranslatorRun)
 
 
-def _plain(one: Translation) -> dict[str, Any]:
+def _plain(one: Hypothesis) -> dict[str, Any]:
     return {"text": one.text, "log_p": one.log_p, "finished": one.finished}

@@ -1,0 +1,1 @@
+"""The studio: a local page that shows runs, plays with them and explains them."""

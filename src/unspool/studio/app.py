@@ -1,0 +1,50 @@
+"""The studio's application: routers, errors, files of the page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+
+from ..errors import UnspoolError
+from . import cells, play, runs, translation, unrolled
+from .security import Guard
+from .store import Store
+from .trainings import Trainings
+
+STATIC = Path(__file__).parent / "static"
+ROUTERS = (runs.router, play.router, cells.router, unrolled.router, translation.router)
+
+
+def create_app(runs_dir: Path, token: str) -> FastAPI:
+    """The application for the runs below a folder; `token` is what its page has to show.
+
+    When it ends, the trainings that it started are asked to save and stop.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.trainings.stop_all()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.store = Store(runs_dir)
+    app.state.trainings = Trainings(runs_dir)
+    app.add_middleware(Guard, token=token)
+    app.add_exception_handler(UnspoolError, _refused)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_api_route("/", _index, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    return app
+
+
+def _index() -> FileResponse:
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    """An error of the user's: the sentence that the command line would print."""
+    return JSONResponse({"detail": str(error)}, 400)

@@ -1,0 +1,221 @@
+"""Play: text that grows token by token; the state of each is kept, so that one can go back."""
+
+import json
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from ..decoding import LanguageStepper, make_transforms
+from ..errors import ConfigError, DataError
+from ..run import Run, require
+
+router = APIRouter(prefix="/api/play")
+
+KEPT = 4  # sessions
+MOST_BYTES = 256 * 2**20  # of states in a session
+LONGEST_PROMPT = 2000  # tokens
+LIKELIEST = 30
+PIECE_S = 0.016  # text is sent about as often as a screen shows it
+
+
+class Prompt(BaseModel):
+    """What a text begins with."""
+
+    text: str
+
+
+class Shape(BaseModel):
+    """How the distribution is shaped before a token is drawn."""
+
+    temperature: float = Field(default=0.8, ge=0, le=5)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+
+
+class Draw(Shape):
+    """How many tokens to draw, from which seed, and how many a second (0: as fast as it goes)."""
+
+    most: int = Field(default=500, ge=1, le=5000)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    pace: float = Field(default=0, ge=0, le=1000)
+
+
+@dataclass
+class Node:
+    """A token after a parent: the bytes that no character is made of yet, and the state."""
+
+    parent: int
+    token: int
+    pending: bytes
+    logits: np.ndarray
+    state: Any
+
+
+@dataclass
+class Session:
+    """A tree of tokens; node 0 is the first token of the first prompt."""
+
+    run: Run
+    stepper: LanguageStepper
+    nodes: list[Node] = field(default_factory=list)
+
+    def add(self, parent: int, token: int) -> tuple[int, str]:
+        """A token after a node: the new node's number and the text that it completes."""
+        state = self.stepper.start(1) if parent < 0 else self.nodes[parent].state
+        logits, state = _step(self.stepper, jnp.array([token]), state)
+        kept = np.asarray(logits)[0]
+        self._check_room(kept, state)
+        held = b"" if parent < 0 else self.nodes[parent].pending
+        text, pending = whole_characters(held + self.run.vocab.bytes_of([token]))
+        self.nodes.append(Node(parent, token, pending, kept, state))
+        return len(self.nodes) - 1, text
+
+    def at(self, number: int) -> Node:
+        """A node; ConfigError where there is none."""
+        if not 0 <= number < len(self.nodes):
+            raise ConfigError(f"there is no token number {number}: begin anew")
+        return self.nodes[number]
+
+    def _check_room(self, logits: np.ndarray, state: Any) -> None:
+        size = logits.nbytes + sum(leaf.nbytes for leaf in eqx.filter(state, eqx.is_array))
+        if size * len(self.nodes) > MOST_BYTES:
+            raise ConfigError("the states of this text fill their memory: begin anew")
+
+
+_sessions: OrderedDict[str, Session] = OrderedDict()
+_lock = Lock()
+
+
+@router.post("/open/{run:path}")
+def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
+    """Read a prompt; returns the session and its tokens."""
+    loaded = require(request.app.state.store.load(run), Run)
+    ids = loaded.vocab.encode(prompt.text)
+    if not len(ids):
+        raise DataError("type at least one character to begin with")
+    if len(ids) > LONGEST_PROMPT:
+        raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
+    session = Session(loaded, LanguageStepper(loaded.model))
+    tokens, parent = [], -1
+    for token in ids.tolist():
+        parent, text = session.add(parent, token)
+        tokens.append({"node": parent, "text": text})
+    name = secrets.token_hex(8)
+    with _lock:
+        _sessions[name] = session
+        while len(_sessions) > KEPT:
+            _sessions.popitem(last=False)
+    return {"session": name, "tokens": tokens, "vocabulary": len(loaded.vocab)}
+
+
+@router.post("/next/{session}/{node}")
+def likeliest(session: str, node: int, shape: Shape) -> list[dict[str, Any]]:
+    """The likeliest tokens after a node, with their probability as the model has it and shaped."""
+    found = _find(session)
+    logits = found.at(node).logits
+    p, shaped = _probabilities(logits), _shaped(logits, shape)
+    order = np.argsort(-p, kind="stable")[:LIKELIEST]
+    return [
+        {
+            "token": int(i),
+            "text": found.run.vocab.token_text(int(i)),
+            "p": float(p[i]),
+            "shaped": float(shaped[i]),
+        }
+        for i in order
+    ]
+
+
+@router.post("/pick/{session}/{node}/{token}")
+def pick(session: str, node: int, token: int) -> dict[str, Any]:
+    """Go on with a token of one's own choice."""
+    found = _find(session)
+    found.at(node)
+    if not 0 <= token < len(found.run.vocab):
+        raise ConfigError(f"token must be from 0 to {len(found.run.vocab) - 1}, got {token}")
+    number, text = found.add(node, token)
+    return {"node": number, "text": text}
+
+
+@router.post("/write/{session}/{node}")
+def write(session: str, node: int, draw: Draw) -> StreamingResponse:
+    """Draw tokens after a node, as lines of JSON while they are made."""
+    found = _find(session)
+    found.at(node)
+    return StreamingResponse(_lines(found, node, draw), media_type="application/x-ndjson")
+
+
+def _lines(session: Session, node: int, draw: Draw) -> Iterator[str]:
+    """One line for what was made in a sixtieth of a second."""
+    random = np.random.default_rng([draw.seed, node])
+    made: list[dict[str, Any]] = []
+    sent = began = time.monotonic()
+    for count in range(1, draw.most + 1):
+        shaped = _shaped(session.at(node).logits, draw)
+        token = int(np.argmax(shaped)) if draw.temperature == 0 else _drawn(shaped, random)
+        try:
+            node, text = session.add(node, token)
+        except ConfigError as error:
+            made.append({"error": str(error)})
+            break
+        made.append({"node": node, "text": text})
+        if draw.pace:
+            time.sleep(max(0.0, began + count / draw.pace - time.monotonic()))
+        if time.monotonic() - sent >= PIECE_S:
+            yield json.dumps(made) + "\n"
+            made, sent = [], time.monotonic()
+    yield json.dumps(made) + "\n"
+
+
+def whole_characters(data: bytes) -> tuple[str, bytes]:
+    """The characters that bytes make, and the bytes at the end that may become one."""
+    for size in range(min(3, len(data)) + 1):
+        head, tail = data[: len(data) - size], data[len(data) - size :]
+        try:
+            return head.decode(), tail
+        except UnicodeDecodeError as error:
+            if error.end < len(head) or error.reason != "unexpected end of data":
+                continue
+    return data.decode(errors="replace"), b""
+
+
+def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:
+    if shape.temperature == 0:
+        return np.asarray(np.arange(len(logits)) == np.argmax(logits), np.float64)
+    shaped = jnp.asarray(logits)[None]
+    for transform in make_transforms(shape.temperature, shape.top_k, shape.top_p):
+        shaped = transform(shaped)
+    return _probabilities(np.asarray(shaped)[0])
+
+
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits.astype(np.float64) - logits.max())
+    return np.asarray(raised / raised.sum())
+
+
+def _drawn(p: np.ndarray, random: np.random.Generator) -> int:
+    return int(np.searchsorted(np.cumsum(p), random.random() * p.sum(), side="right"))
+
+
+def _find(name: str) -> Session:
+    with _lock:
+        if name not in _sessions:
+            raise ConfigError("this text is no longer held: begin anew")
+        _sessions.move_to_end(name)
+        return _sessions[name]
+
+
+@eqx.filter_jit
+def _step(stepper: LanguageStepper, token: Any, state: Any) -> Any:
+    return stepper.step(token, state)

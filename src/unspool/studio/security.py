@@ -1,0 +1,66 @@
+"""Who may call the studio: its own page on this machine, and nobody else."""
+
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TOKEN_HEADER = "x-unspool-token"
+LOCAL = ("127.0.0.1", "localhost")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Guard:
+    """Refuses what does not come from the studio's own page.
+
+    - The host that a browser asked for must be this machine: a foreign name that points here
+      (DNS rebinding) is refused.
+    - The page that a request comes from must be the studio's, where the browser names it.
+    - Calls of /api need the token of this start, which only the address in the terminal has.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self.app, self.token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        wrong = self._wrong(scope)
+        app = self.app if wrong is None else JSONResponse({"detail": wrong[1]}, wrong[0])
+        await app(scope, receive, _with_headers(send))
+
+    def _wrong(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if urlsplit(f"//{host}").hostname not in LOCAL:
+            return 403, f"the studio answers on {LOCAL[0]} only, not as {host!r}"
+        origin = headers.get("origin")
+        if origin is not None and origin != f"http://{host}":
+            return 403, f"another page, {origin!r}, may not call the studio"
+        given = headers.get(TOKEN_HEADER, "").encode()
+        if scope["path"].startswith("/api") and not compare_digest(given, self.token.encode()):
+            return 401, "open the address that `unspool studio` printed: it has the token"
+        return None
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(HEADERS)
+        await send(message)
+
+    return sent

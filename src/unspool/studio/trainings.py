@@ -1,0 +1,117 @@
+"""Trainings that the studio starts: processes of `unspool train text`, stopped as by Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from ..errors import ConfigError, RunError
+from ..files import write_bytes
+from ..training.directory import LOCK, METRICS
+
+PATIENCE_S = 30.0  # for the last save of a training
+INPUTS = "studio-texts"  # below the runs: what was uploaded
+LOG = "studio.log"
+
+
+class Trainings:
+    """The processes that were started here, by the names of their runs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, text: str, options: dict[str, Any]) -> None:
+        """Keep the text and train on it."""
+        folder = self.root / INPUTS
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.txt"
+        write_bytes(path, text.encode())
+        given = {
+            "cell": options["cell"], "hidden": options["hidden"], "layers": options["layers"],
+            "tokens": options["tokens"], "max-minutes": options["minutes"], "eval-every": 100,
+        }  # fmt: skip
+        flags = [part for key, value in given.items() for part in (f"--{key}", str(value))]
+        self._spawn(name, [str(path), *flags])
+
+    def resume(self, name: str) -> None:
+        """Go on with a run."""
+        if self._is_running(name):
+            raise RunError(f"{name} is training already")
+        self._spawn(name, ["--resume"])
+
+    def stop(self, name: str) -> None:
+        """Ask a process of ours to save and stop."""
+        if not self._is_running(name):
+            raise ConfigError(f"{name} is not a training that this studio started")
+        self._processes[name].send_signal(signal.SIGINT)
+
+    def stop_all(self) -> None:
+        """Ask all to save and stop, and wait for them."""
+        running = [one for one in self._processes.values() if one.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_S)
+
+    def status(self, name: str, path: Path) -> dict[str, Any]:
+        """Whether a run is training (here or elsewhere), is ours to stop, and why it failed."""
+        ours = self._is_running(name)
+        process = self._processes.get(name)
+        failed = process is not None and process.poll() not in (None, 0)
+        return {
+            "training": ours or _is_locked(path / LOCK),
+            "ours": ours,
+            "failure": self._failure(name) if failed else None,
+        }
+
+    def starting(self) -> list[dict[str, Any]]:
+        """Trainings that have not written their run yet, or never will."""
+        found = []
+        for name, process in self._processes.items():
+            if not (self.root / name / METRICS).exists():
+                code = process.poll()
+                state = {"training": code is None, "ours": code is None}
+                failure = self._failure(name) if code else None
+                found.append({"name": name, "starting": True, "failure": failure, **state})
+        return found
+
+    def _is_running(self, name: str) -> bool:
+        process = self._processes.get(name)
+        return process is not None and process.poll() is None
+
+    def _spawn(self, name: str, arguments: list[str]) -> None:
+        command = [sys.executable, "-m", "unspool", "train", "text", *arguments]
+        folder = self.root / INPUTS
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"{name}.{LOG}", "wb") as log:
+            self._processes[name] = subprocess.Popen(
+                [*command, "--run", str(self.root / name)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C in the terminal reaches the studio alone
+            )  # fmt: skip
+
+    def _failure(self, name: str) -> str:
+        """The line that the command ended with."""
+        text = (self.root / INPUTS / f"{name}.{LOG}").read_text(errors="replace").strip()
+        return (
+            text.splitlines()[-1].removeprefix("unspool: ") if text else "it ended without a word"
+        )
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process trains there."""
+    if not path.exists():
+        return False
+    try:
+        with filelock.FileLock(path).acquire(timeout=0):
+            return False
+    except (filelock.Timeout, OSError):
+        return True
