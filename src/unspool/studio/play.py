@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from fastapi import APIRouter, Request
@@ -88,7 +89,7 @@ class Session:
         return self.nodes[number]
 
     def _check_room(self, logits: np.ndarray, state: Any) -> None:
-        size = logits.nbytes + sum(leaf.nbytes for leaf in eqx.filter(state, eqx.is_array))
+        size = logits.nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if size * len(self.nodes) > MOST_BYTES:
             raise ConfigError("the states of this text fill their memory: begin anew")
 

@@ -132,7 +132,7 @@ export async function show(element, run) {
     if (node !== last()) return;
     page.choices.replaceChildren(...found.slice(0, 12).map(({ token, text, p, shaped }, i) => el("li", {},
       el("button", { type: "button", onclick: () => pick(token), title: `the model: ${percent(p)}, shaped: ${percent(shaped)}` },
-        el("span", { className: "key" }, KEYS[i] ?? ""),
+        el("span", { className: "digit" }, KEYS[i] ?? ""),
         el("span", { className: "token" }, visible(text)),
         el("meter", { min: 0, max: 1, value: shaped, ariaLabel: percent(shaped) }),
         el("span", { className: "p" }, percent(shaped))))));
