@@ -83,7 +83,7 @@ function heads() {
       { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" },
       svg("path", { d: "M0 0 L8 4 L0 8 z", class: id }),
     );
-  return svg("defs", {}, head("arrow-head"), head("gradient-head"));
+  return svg("defs", {}, head("arrow-head"));
 }
 
 function box(x, y, value, { width = BOX, name = "", colour = value, text = number(value), unit } = {}) {
@@ -144,19 +144,20 @@ function arrows(lesson, t, x, at, share, gradient) {
   const hidden = { top: at.y.hidden - (at.parts.length > 1 ? 16 : 2), middle: at.y.hidden + (at.H * ROW) / 2 };
   const path = (name, d, label, x, y) => [
     svg("path", { d, class: `arrow ${name}`, "marker-end": "url(#arrow-head)" }),
-    ...(label ? [svg("text", { x, y, class: `weight ${name}` }, label)] : []),
+    svg("text", { x, y, class: `weight ${name}` }, "W", svg("tspan", { dy: 3, "font-size": 8 }, label)),
   ];
   const from = t ? x - ARROW - (at.inner - 2 * half) / 2 : x - ARROW + 8;
   const made = [
-    ...path("xh", `M${centre} ${at.y.input - 3}V${at.y.hidden + at.H * ROW + 1}`, "W_xh", centre + 6, at.y.input - 11),
-    ...path("hy", `M${centre} ${hidden.top}V${at.y.scores + at.V * ROW + 1}`, "W_hy", centre + 6, hidden.top - 9),
-    ...path("hh", `M${from} ${hidden.middle}H${centre - half - 2}`, "W_hh", (from + centre - half) / 2, hidden.middle - 6),
+    ...path("xh", `M${centre} ${at.y.input - 3}V${at.y.hidden + at.H * ROW + 1}`, "xh", centre + 6, at.y.input - 11),
+    ...path("hy", `M${centre} ${hidden.top}V${at.y.scores + at.V * ROW + 1}`, "hy", centre + 6, hidden.top - 9),
+    ...path("hh", `M${from} ${hidden.middle}H${centre - half - 2}`, "hh", (from + centre - half) / 2, hidden.middle - 6),
   ];
   if (share === false) return made;
   // The gradient goes back along the same arrow: as wide as it is large.
   const y = hidden.middle + 12;
   made.push(
-    svg("path", { d: `M${centre - half - 2} ${y}H${from}`, class: "gradient", "stroke-width": 1 + 7 * share, opacity: 0.35 + 0.65 * share }),
+    svg("path", { d: `M${centre - half - 2} ${y}H${from + 8}`, class: "gradient", "stroke-width": 1 + 7 * share, opacity: 0.35 + 0.65 * share }),
+    svg("path", { d: `M${from + 9} ${y - 5 - 3 * share}L${from} ${y}L${from + 9} ${y + 5 + 3 * share}z`, class: "gradient-head" }),
     svg("text", { x: (from + centre - half) / 2, y: y + 17, class: "gradient-size" }, gradient < 0.005 ? gradient.toExponential(0) : number(gradient)),
   );
   return made;

@@ -189,7 +189,7 @@ export class TextMap {
     if (at < 0) return;
     let width = 0;
     while (this.pixelToken[at + width] === this.caret && (at + width) % this.columns >= at % this.columns) width++;
-    this.box_(this.caretMark, at, Math.max(1, width));
+    this.put(this.caretMark, at, Math.max(1, width));
     if (!reveal) return;
     const top = Math.floor(at / this.columns) * this.lineHeight;
     const { scrollTop, clientHeight } = this.element;
@@ -209,11 +209,11 @@ export class TextMap {
       if (!inside.length) return;
       const end = inside.at(-1);
       const mark = this.marks.appendChild(document.createElement("div"));
-      this.box_(mark, row * this.columns + inside[0].column, end.column + end.width - inside[0].column);
+      this.put(mark, row * this.columns + inside[0].column, end.column + end.width - inside[0].column);
     });
   }
 
-  box_(mark, at, width) {
+  put(mark, at, width) {
     const [row, column] = [Math.floor(at / this.columns), at % this.columns];
     mark.style.cssText =
       `left:${column * this.charWidth}px;top:${row * this.lineHeight}px;` +
