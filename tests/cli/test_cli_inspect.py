@@ -82,7 +82,7 @@ def test_the_npz_and_the_page(unspool, trained, verse, tmp_path):
         (["{run}", "--language", "perl"], "language must be one of c, python, latex, text"),
         (["{run}", "--condition", "x"], "condition needs a generator"),
         (["{run}", "--top", "0"], "--top"),
-        (["{run}", "--html", "{empty}/page.html"], "Not a directory"),
+        (["{run}", "--html", "{empty}/page.html"], "there is no folder {empty}"),
     ],
 )
 def test_wrong_input_is_one_line(refused, trained, tmp_path, line, words):

@@ -168,6 +168,11 @@ def test_on_disk_and_in_an_npz_all_is_as_in_memory(tmp_path):
         assert_equal({name: saved[f"layer1.{name}"] for name in layers[1]}, layers[1])
         assert bytes(saved["text"]).decode() == spans.text
         np.testing.assert_array_equal(saved["tokens"], TOKENS)
+    again = Trace.record(model, spans, tmp_path / "trace", quantities=["f"])  # over the old one
+    assert [list(layer) for layer in again.layers] == [["f"], ["f"]]
+    (tmp_path / "mine.npy").touch()
+    with pytest.raises(ConfigError, match="must be empty or hold a trace"):
+        Trace.record(model, spans, tmp_path)
     few = Trace.record(model, spans, quantities="cell")
     assert [list(layer) for layer in few.layers] == [["c"], ["c"]]
     folder = few.path

@@ -95,6 +95,7 @@ def inspect(
     """
     prepare()
     loaded = load(run)
+    _check_folders(html, out)
     patterns = dict(map(_named, pattern or []))
     text = inspected_text(loaded, file, max_chars)
     reading = read_as(loaded, text, condition)
@@ -127,6 +128,13 @@ def _named(pattern: str) -> tuple[str, str]:
     if not (name and equals and regex):
         raise ConfigError(f"--pattern must be NAME=REGEX, got {pattern!r}")
     return name, regex
+
+
+def _check_folders(*paths: Path | None) -> None:
+    """Before minutes of work: what is to be written can be."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _check_layer(layer: int | None, run: LoadedRun) -> None:

@@ -43,9 +43,8 @@ class Trace:
     `layers[l]["h"]` is a float32 array (T, H). `tokens` (T,) or (T, K) are the ids; token t stands
     for the characters `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array
     (2, H): the share of steps in which a cell's gate is left-saturated (below 0.1) and
-    right-saturated (above 0.9).
-    Of quantities from -1 to 1 (g, n, and an RNN's h) the magnitude is taken instead, so that left
-    is near zero and right is near either end.
+    right-saturated (above 0.9; Karpathy et al. 2015). Of quantities from -1 to 1 (g, n, and an
+    RNN's h) the magnitude is taken instead: left is near zero, right near either end.
 
         trace = Trace.record(run.model, Spans(text, *run.vocab.spans(text)))
         trace.layers[0]["c"][:, 7]
@@ -138,6 +137,8 @@ def _write(
     progress: Callable[[int], None],
 ) -> None:
     """All files of a trace; the description comes last and vouches for the others."""
+    if not (target / DESCRIPTION).exists() and any(target.iterdir()):
+        raise ConfigError(f"{target} must be empty or hold a trace: empty it or name another")
     (target / DESCRIPTION).unlink(missing_ok=True)
     for old in target.glob("*.npy"):
         old.unlink()
