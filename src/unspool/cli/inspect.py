@@ -225,8 +225,9 @@ def _print(
 ) -> None:
     console = Console(highlight=False, soft_wrap=True)
     cells = sum(arrays[next(iter(arrays))].shape[1] for arrays in trace.layers)
+    layers = f"{len(trace.layers)} layer{'s' * (len(trace.layers) > 1)}"
     console.print(
-        f"{len(trace):,} tokens, {cells} cells in {len(trace.layers)} layers, by {quantity}. "
+        f"{len(trace):,} tokens, {cells} cells in {layers}, by {quantity}. "
         "Layers and cells are counted from 0.\nControl: what the best cell reaches where the "
         "annotation is shifted against the text."
     )
