@@ -9,6 +9,10 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RUNS = {
     "carry_state.py": ([], ["split equals whole: True", "two futures of one past differ: True"]),
+    "describe_pictures.py": (
+        [],
+        ["step 300: held-out loss", " is described as ", "END looks at row "],
+    ),
     "encoder_decoder.py": ([], ["step 300: held-out loss", "5 1 2 -> two one five (score "]),
     "find_cells.py": ([], ["\nquotes: cell ", ", AUC 0.9", "after a quotation mark: ['"]),
     "glimpses.py": ([], ["step 300: accuracy 0.", "looked at (y, x):\n", "drawn: "]),
