@@ -9,13 +9,21 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from ..errors import UnspoolError
-from . import cells, play, runs, translation, unrolled
+from . import captions, cells, gradients, play, runs, translation, unrolled
 from .security import Guard
 from .store import Store
 from .trainings import Trainings
 
 STATIC = Path(__file__).parent / "static"
-ROUTERS = (runs.router, play.router, cells.router, unrolled.router, translation.router)
+ROUTERS = (
+    runs.router,
+    play.router,
+    cells.router,
+    unrolled.router,
+    gradients.router,
+    translation.router,
+    captions.router,
+)
 
 
 def create_app(runs_dir: Path, token: str) -> FastAPI:

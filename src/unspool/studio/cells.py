@@ -12,11 +12,21 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from ..data import Text
-from ..errors import ConfigError, DataError, RunError
-from ..inspection import Spans, Trace, cell_quantity, next_tokens
+from ..errors import ConfigError, RunError
+from ..inspection import (
+    Annotation,
+    Spans,
+    Trace,
+    annotate,
+    best_units,
+    cell_quantity,
+    next_tokens,
+    score_units,
+)
 from ..inspection.spans import bounded, rank_span
-from ..run import Run, require
+from ..run import GeneratorRun, Run, require
 from ..runs.base import DATA
+from ..runs.reading import read_as
 
 router = APIRouter(prefix="/api/cells")
 
@@ -24,6 +34,7 @@ LONGEST = 20_000  # tokens of a text
 SAMPLE = 6_000  # tokens of the held-out text that are looked at at once
 KEPT = 4  # traces
 LIKELIEST = 5
+BEST = 64  # cells of an annotation
 GATES = "ifozr"  # from 0 to 1; all else is within -1 and 1
 
 
@@ -37,8 +48,9 @@ class Given(BaseModel):
 class Looked:
     """A text as a run's model reads it."""
 
-    run: Run
+    run: Any
     trace: Trace
+    annotations: dict[str, Annotation]
 
 
 _looked: OrderedDict[str, Looked] = OrderedDict()
@@ -59,23 +71,24 @@ def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
 @router.post("/trace/{run:path}")
 def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
     """Read a text; what the page needs to ask for the values."""
-    loaded = require(request.app.state.store.load(run), Run)
-    if not given.text:
-        raise DataError("there is nothing to read: paste a text or open a file")
-    ids, first, last = loaded.vocab.spans(given.text)
-    note = f"Read the first {LONGEST:,} of {len(ids):,} tokens." if len(ids) > LONGEST else ""
-    ids, first, last = ids[:LONGEST], first[:LONGEST], last[:LONGEST]
-    made = Trace.record(loaded.model, Spans(given.text[: last[-1] + 1], ids, first, last))
+    loaded = request.app.state.store.load(run)
+    condition = loaded.labels[0] if isinstance(loaded, GeneratorRun) else None
+    reading = read_as(loaded, given.text, condition)
+    made = Trace.record(reading.model, _cut(reading.spans), state=reading.state)
+    annotations = {
+        name: one for name, one in annotate(made.text).items() if not one.is_constant
+    }
+    count = len(reading.spans.inputs)
     return {
-        "id": _keep(Looked(loaded, made)),
-        "note": note,
+        "id": _keep(Looked(loaded, made, annotations)),
+        "note": f"Read the first {LONGEST:,} of {count:,} tokens." if count > LONGEST else "",
         "tokens": pieces(made.text, made.first),
         "layers": [
             {"cells": layer["h"].shape[1], "quantities": _best_first(layer)}
             for layer in made.layers
         ],
-        "annotations": [],
-        "vocabulary": [loaded.vocab.token_text(i) for i in range(len(loaded.vocab))],
+        "annotations": list(annotations),
+        "vocabulary": _vocabulary(loaded),
     }
 
 
@@ -94,9 +107,24 @@ def values(identity: str, layer: int, quantity: str) -> Response:
 def likeliest(identity: str) -> Response:
     """int32 ids (T, 5), float32 probabilities (T, 5), float32 surprise (T,) in nats."""
     looked = _find(identity)
+    require(looked.run, Run)
     k = min(LIKELIEST, len(looked.run.vocab))
     found = next_tokens(looked.run.model, looked.trace.tokens, k)
     return _octets(found.ids.astype("<i4"), *(a.astype("<f4") for a in found[1:]))
+
+
+@router.get("/scores/{identity}")
+def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[str, Any]]:
+    """The cells that tell an annotation best, or whether a regular expression matches."""
+    looked = _find(identity)
+    known = looked.annotations
+    if pattern:
+        known = annotate(looked.trace.text, patterns={f"matches {pattern}": pattern})
+        annotation = f"matches {pattern}"
+    if annotation not in known or known[annotation].is_constant:
+        raise ConfigError(f"nothing to tell: {annotation!r} is everywhere the same in this text")
+    found = score_units(looked.trace, {annotation: known[annotation]})
+    return [one.as_dict() for best in best_units(found, BEST).values() for one in best]
 
 
 @router.get("/span/{identity}")
@@ -110,6 +138,21 @@ def pieces(text: str, first: np.ndarray) -> list[str]:
     """What each token shows: a character that is split over tokens stands at its last one."""
     cuts = [0, *first[1:].tolist(), len(text)]
     return [text[begin:end] for begin, end in pairwise(cuts)]
+
+
+def _vocabulary(run: Any) -> list[str] | None:
+    """The tokens' texts, where the run tells the next one."""
+    if not isinstance(run, Run):
+        return None
+    return [run.vocab.token_text(i) for i in range(len(run.vocab))]
+
+
+def _cut(spans: Spans) -> Spans:
+    """The first tokens, where there are too many for a page."""
+    if len(spans.inputs) <= LONGEST:
+        return spans
+    inputs, first, last = (array[:LONGEST] for array in spans[1:])
+    return Spans(spans.text[: last[-1] + 1], inputs, first, last)
 
 
 def _best_first(layer: dict[str, np.ndarray]) -> list[str]:

@@ -50,7 +50,7 @@ function powers(low, high) {
 
 function ticks(count, most) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((step) => count / step <= most) ?? 2000;
-  return Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => count - 1 - i * step); // from the end
 }
 
 function tenTo(power, x, y) {

@@ -11,6 +11,7 @@ export function page(element, run) {
     layer: select("layer"), quantity: select("quantity"), sort: select("order of the cells"),
     cell: el("input", { type: "number", min: 0, value: 0, className: "small" }),
     surprise: el("input", { type: "checkbox" }), mean: el("input", { type: "checkbox" }),
+    pattern: el("input", { type: "text", spellcheck: false, placeholder: "TODO.*" }),
     spanning: el("input", { type: "checkbox" }),
     threshold: el("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.5 }),
     source: el("textarea", { rows: 6, spellcheck: false, ariaLabel: "text" }),
@@ -26,6 +27,7 @@ export function page(element, run) {
     spanText: el("span", {}), ranked: el("ol", { className: "ranked" }), scale: el("span", { className: "scale" }),
   };
   parts.spanBox = el("p", { hidden: true }, parts.spanText, el("br"), box("on means at least", parts.threshold));
+  parts.patternBox = el("label", { hidden: true }, "regular expression ", parts.pattern);
   element.replaceChildren(
     el("h1", {}, "Cells ", el("small", {}, run)),
     el("details", { className: "source" },
@@ -42,7 +44,7 @@ export function page(element, run) {
           el("label", { className: "check touch-only" }, parts.spanning, " mark with taps")),
         parts.next),
       el("section", { ariaLabel: "all cells" },
-        el("div", { className: "controls" }, box("order by", parts.sort), el("label", { className: "check" }, parts.mean, " mean over the text")),
+        el("div", { className: "controls" }, box("order by", parts.sort), parts.patternBox, el("label", { className: "check" }, parts.mean, " mean over the text")),
         parts.tiles, el("div", { className: "hint" }, "Each square is a cell. ", parts.readout),
         parts.spanBox, parts.ranked)),
     el("h2", {}, "Over time"),
@@ -63,9 +65,10 @@ function busy(element, parts, on) {
 function list(element, ranked, layer, cell, choose) {
   element.replaceChildren(
     ...ranked.slice(0, 12).map((one) => {
-      const figure = one.score === undefined
-        ? `on in ${percent(one.inside)} of the span, ${percent(one.outside)} elsewhere`
-        : `${one.measure} ${one.score.toFixed(3)}, shuffled ${one.control.toFixed(3)}`;
+      const score = one.auc === undefined ? `correlation ${signed(one.correlation)}` : `AUC ${one.auc?.toFixed(3)}`;
+      const figure = one.inside === undefined
+        ? `${score}, by chance ${one.control.toFixed(3)}`
+        : `on in ${percent(one.inside)} of the span, ${percent(one.outside)} elsewhere`;
       const chosen = one.layer === layer && one.cell === cell;
       return el("li", {},
         el("button", { type: "button", ariaPressed: String(chosen), onclick: () => choose(one) }, `layer ${one.layer + 1}, cell ${one.cell}`),
@@ -74,6 +77,7 @@ function list(element, ranked, layer, cell, choose) {
   );
 }
 
+const signed = (value) => (value ?? 0).toFixed(3).replace("-", "\u2212");
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 function legend(element, gate, name) {

@@ -49,6 +49,7 @@ class Cells {
     page.surprise.addEventListener("change", () => this.colour());
     page.mean.addEventListener("change", () => this.paintTiles());
     page.sort.addEventListener("change", () => this.sort(page.sort.value));
+    page.pattern.addEventListener("change", () => this.sort("/"));
     page.threshold.addEventListener("input", () => this.findSpan());
     page.spanning.addEventListener("change", () => (this.text.spanning = page.spanning.checked));
     page.read.addEventListener("click", () => this.read(page.source.value));
@@ -85,12 +86,12 @@ class Cells {
       const trace = await api(`/api/cells/trace/${this.path}`, { method: "POST", json: { text } });
       Object.assign(this, { trace, ranked: [], order: null, span: null, token: 0 });
       this.held.clear();
-      const next = octets(`/api/cells/next/${trace.id}`); // while the text is laid out
+      const next = trace.vocabulary && octets(`/api/cells/next/${trace.id}`); // while the text is laid out
       this.fillChoices();
       this.text.set(trace.tokens);
       await this.choose({ layer: Math.min(this.layer, trace.layers.length - 1) });
-      this.next = new NextTokens(this.page.next, trace, await next);
-      this.next.show(0);
+      this.next = next && new NextTokens(this.page.next, trace, await next);
+      this.next?.show(0);
       this.page.message.replaceChildren(...(trace.note ? [el("p", {}, trace.note)] : []));
     } catch (error) {
       this.fail(error);
@@ -103,7 +104,7 @@ class Cells {
     const options = (pairs, chosen) => pairs.map(([value, name]) => el("option", { value, selected: value === chosen }, name));
     page.layer.replaceChildren(...options(trace.layers.map((_, i) => [i, `${i + 1} of ${trace.layers.length}`]), this.layer));
     page.sort.replaceChildren(
-      ...options([["", "number"], ...trace.annotations.map((name) => [name, name.replaceAll("_", " ")])], ""),
+      ...options([["", "number"], ...trace.annotations.map((name) => [name, name]), ["/", "a pattern\u2026"]], ""),
     );
   }
 
@@ -187,20 +188,23 @@ class Cells {
   /** Orders the cells by how well they tell an annotation, "" for their number; "span" for the marked span. */
   async sort(name) {
     this.page.sort.value = name;
+    this.page.patternBox.hidden = name !== "/";
+    if (name === "/" && !this.page.pattern.value) return this.page.pattern.focus();
     if (name !== "") this.ranked = await this.rank(name).catch((error) => (this.fail(error), []));
     else this.ranked = this.span ? this.ranked : [];
     this.arrange();
   }
 
+  /** Cells that tell an annotation, or a regular expression after "/". */
   async rank(name) {
-    this.scores ??= {};
     const { id } = this.trace;
-    if (this.scores.id !== id) {
-      this.page.busy(true);
-      this.scores = { id, all: await api(`/api/cells/scores/${id}`) };
+    const query = new URLSearchParams(name === "/" ? { pattern: this.page.pattern.value } : { annotation: name });
+    this.page.busy(true);
+    try {
+      return await api(`/api/cells/scores/${id}?${query}`);
+    } finally {
       this.page.busy(false);
     }
-    return this.scores.all.filter(({ annotation }) => annotation === name);
   }
 
   arrange() {

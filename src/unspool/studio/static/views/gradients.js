@@ -3,7 +3,7 @@
 import { api, el, empty, failure } from "../lib.js";
 import { drawChart } from "../chart.js";
 import { clamp, place } from "../canvas.js";
-import { shown, svg } from "../graph.js";
+import { svg } from "../graph.js";
 
 export async function show(element, run) {
   if (!run) {
@@ -21,50 +21,52 @@ export async function show(element, run) {
     const mine = ++asked;
     page.message.replaceChildren(el("p", { className: "quiet" }, "Going back through time\u2026"));
     try {
-      const made = await api(path, { method: "POST", json: { text } });
+      const made = await api(path, { method: "POST", json: { text, steps: Number(page.steps.value) } });
       if (mine !== asked) return;
       found = made;
       page.message.replaceChildren();
       page.text.value = found.text;
-      at = Math.max(0, found.tokens.length - 1);
-      page.legend.replaceChildren(...found.lines.map(({ name }, i) => el("li", { className: `key line-${i}` }, name)));
+      at = 0;
       draw();
     } catch (error) {
       if (mine === asked) page.message.replaceChildren(failure(error));
     }
   }
 
+  /** The loss is at the right, time goes to the right as it does in the text. */
   function draw() {
     if (!found) return;
     const width = page.figure.clientWidth;
     const size = { width, height: Math.max(240, Math.min(420, width * 0.5)) };
-    const last = found.tokens.length - 1;
-    const lines = found.lines.map(({ norms }, i) => ({ values: norms, className: `line-${i}` }));
-    const names = { tick: (t) => String(t - last).replace("-", "\u2212"), axis: "tokens before the loss" };
-    chart = drawChart(page.chart, lines, { ...size, ...names });
+    const lines = found.lines.map(({ norms, kind }, i) => ({ values: norms.toReversed(), className: look(kind, i) }));
+    const tick = (t) => String(t + 1 - found.steps).replace("-", "\u2212");
+    chart = drawChart(page.chart, lines, { ...size, tick, axis: "tokens before the loss" });
     tell();
   }
 
   function tell() {
     if (!found || !chart) return;
     page.chart.querySelector(".here")?.remove();
-    const x = chart.x(at);
+    const x = chart.x(found.steps - 1 - at);
     page.chart.append(svg("line", { class: "here", x1: x, x2: x, y1: 12, y2: Number(page.chart.getAttribute("height")) - 34 }));
-    const back = found.tokens.length - 1 - at;
+    const where = at === 1 ? "1 token before the loss" : at ? `${at} tokens before the loss` : "at the loss";
+    const head = ["", where, "factor a step back", "1 % is left after"].map((name) => el("th", { scope: "col" }, name));
     page.here.replaceChildren(
-      el("p", {}, `${back} tokens before the loss, at `, el("code", {}, context(found.tokens, at))),
-      el("ul", { className: "legend" }, ...found.lines.map(({ name, norms }, i) =>
-        el("li", { className: `key line-${i}` }, `${name}: ${norms[at] ? norms[at].toExponential(1).replaceAll("-", "\u2212") : "0"}`))),
+      el("table", { className: "sums" }, el("thead", {}, el("tr", {}, ...head)),
+        el("tbody", {}, ...found.lines.map(({ name, kind, norms, factor, reach }, i) => el("tr", {},
+          el("th", { scope: "row", className: `key ${look(kind, i)}` }, name),
+          el("td", {}, power(norms[at])), el("td", {}, factor?.toFixed(3) ?? ""),
+          el("td", {}, reach === null ? `more than ${found.steps}` : `${reach} tokens`))))),
     );
   }
 
   const go = (t) => {
-    at = clamp(t, 0, found.tokens.length - 1);
+    at = clamp(t, 0, found.steps - 1);
     tell();
   };
-  page.chart.addEventListener("pointermove", (event) => chart && go(chart.at(place(event, page.chart)[0])));
+  page.chart.addEventListener("pointermove", (event) => chart && go(found.steps - 1 - chart.at(place(event, page.chart)[0])));
   page.figure.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: Infinity }[event.key];
+    const to = { ArrowLeft: at + 1, ArrowRight: at - 1, Home: Infinity, End: 0 }[event.key];
     if (to === undefined || !found) return;
     event.preventDefault();
     go(to);
@@ -82,25 +84,26 @@ export async function show(element, run) {
   };
 }
 
-/** A token with its neighbours. */
-function context(tokens, at) {
-  const part = (from, to) => tokens.slice(Math.max(0, from), to).map(shown).join("");
-  return `${part(at - 12, at)}[${shown(tokens[at])}]${part(at + 1, at + 6)}`;
-}
+/** Lines of the run are in the accent, layer by layer; untrained models have a colour each. */
+const look = (kind, i) => (kind === "run" ? `line-run layer-${Math.min(i, 3)}` : `line-${kind}`);
+const power = (norm) => (norm ? norm.toExponential(1).replaceAll("-", "\u2212") : norm === 0 ? "0" : "not finite");
 
 function build(element, run) {
   const text = el("textarea", { rows: 3, spellcheck: false, ariaLabel: "text" });
-  const form = el("form", { className: "stack" }, text, el("div", { className: "controls" }, el("button", { type: "submit" }, "Go back through this text")));
+  const steps = el("input", { type: "number", min: 2, max: 500, value: 100, className: "small" });
+  const form = el("form", { className: "stack" }, text, 
+    el("div", { className: "controls" }, el("button", { type: "submit" }, "Go back through this text"),
+      el("label", {}, "steps back ", steps)));
   const chart = svg("svg", { class: "chart", role: "img", "aria-label": "Norms of the gradient over time; the numbers of the chosen step stand below" });
   const figure = el("div", { className: "chart-box", tabIndex: 0, ariaLabel: "Chart: arrow keys move" }, chart);
-  const [message, legend, here] = [el("div", { role: "status" }), el("ul", { className: "legend" }), el("div", { className: "here-box", ariaLive: "polite" })];
+  const [message, here] = [el("div", { role: "status" }), el("div", { className: "scroll-x" })];
   element.replaceChildren(
     el("h1", {}, "Gradients ", el("small", {}, run)),
     el("p", { className: "lead" },
       "|dL/dh", el("sub", {}, "t"), "|, where L is the loss at the last token: how far back a state still counts. ",
-      "A line that falls is a gradient that vanishes, one that rises explodes; the scale is logarithmic. ",
-      "Beside the run stand untrained networks of the same size."),
-    form, message, legend, figure, here,
+      "A line that falls to the left is a gradient that vanishes, one that rises explodes; the scale is logarithmic. ",
+      "Medians over places of the text; beside the run stand untrained networks."),
+    figure, here, message, el("h2", {}, "The text"), form,
   );
-  return { text, form, chart, figure, message, legend, here };
+  return { text, steps, form, chart, figure, message, here };
 }

@@ -1,0 +1,61 @@
+"""How far back a loss reaches: in a run's model, and in untrained ones beside it."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from ..cells import CELLS
+from ..errors import DataError
+from ..inspection import gradient_flow
+from ..models.language import LanguageModel
+from ..run import Run, require
+from ..runs.reading import inspected_text
+
+router = APIRouter(prefix="/api/gradients")
+
+LONGEST = 20_000  # characters
+WIDEST = 128  # units of an untrained model
+ENDS = 32
+
+
+class Asked(BaseModel):
+    """A text, and how many tokens to go back; an empty text is the run's held-out one."""
+
+    text: str = ""
+    steps: int = Field(default=100, ge=2, le=500)
+
+
+@router.post("/{run:path}")
+def flow(run: str, asked: Asked, request: Request) -> dict[str, Any]:
+    """Lines of ||dL_T/dh_t||, medians over the places T of the text, the loss's own state first."""
+    loaded = require(request.app.state.store.load(run), Run)
+    text = (asked.text or inspected_text(loaded, None, LONGEST))[:LONGEST]
+    ids = loaded.vocab.encode(text)
+    if len(ids) < 3:
+        raise DataError("there is nothing to go back through: give a text of some sentences")
+    steps = min(asked.steps, len(ids) - 1)
+    lines = _lines(run, "run", loaded.model, ids, steps)
+    size = min(WIDEST, loaded.model.stack.cells[0].hidden_size)
+    for kind in CELLS:
+        fresh = LanguageModel.create(loaded.vocab, cell=kind, hidden_size=size)
+        lines += _lines(f"{kind.upper()} of {size} units, untrained", kind, fresh, ids, steps)
+    return {"text": text, "steps": steps, "lines": lines}
+
+
+def _lines(
+    name: str, kind: str, model: LanguageModel, ids: np.ndarray, steps: int
+) -> list[dict[str, Any]]:
+    """The gradient of h in each layer, and how it goes on from step to step."""
+    found = [one for one in gradient_flow(model, ids, steps=steps, ends=ENDS) if one.quantity == "h"]
+    return [
+        {
+            "name": name if len(found) == 1 else f"{name}, layer {one.layer + 1}",
+            "kind": kind,
+            "norms": [x if np.isfinite(x) else None for x in one.median.tolist()],
+            "factor": one.factor if np.isfinite(one.factor) else None,
+            "reach": one.reach,
+        }
+        for one in found
+    ]
