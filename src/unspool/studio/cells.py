@@ -119,8 +119,8 @@ def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[
     looked = _find(identity)
     known = looked.annotations
     if pattern:
-        known = annotate(looked.trace.text, patterns={f"matches {pattern}": pattern})
-        annotation = f"matches {pattern}"
+        annotation = f"/{pattern}/"
+        known = annotate(looked.trace.text, patterns={annotation: pattern})
     if annotation not in known or known[annotation].is_constant:
         raise ConfigError(f"nothing to tell: {annotation!r} is everywhere the same in this text")
     found = score_units(looked.trace, {annotation: known[annotation]})

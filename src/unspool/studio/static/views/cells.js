@@ -145,7 +145,7 @@ class Cells {
     this.colour();
     this.paintTiles();
     this.map.mark(token, cell);
-    page.chosen.textContent = `cell ${cell} of layer ${layer + 1}: ${quantity} = ${this.valueAt(cell, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
+    page.chosen.textContent = `cell ${cell} of layer ${layer + 1}: ${quantity === "c" ? "tanh c" : quantity} = ${this.valueAt(cell, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
     page.legend(GATES.includes(quantity), quantity === "c" ? "tanh c: " : `${quantity}: `);
     page.list(this.ranked, this.layer, this.cell, (one) => this.choose({ layer: one.layer, cell: one.cell }));
     if ("token" in change) this.next?.show(token);
