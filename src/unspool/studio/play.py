@@ -70,6 +70,7 @@ class Session:
     run: Run
     stepper: LanguageStepper
     nodes: list[Node] = field(default_factory=list)
+    lock: Any = field(default_factory=Lock)
 
     def add(self, parent: int, token: int) -> tuple[int, str]:
         """A token after a node: the new node's number and the text that it completes."""
@@ -79,8 +80,9 @@ class Session:
         self._check_room(kept, state)
         held = b"" if parent < 0 else self.nodes[parent].pending
         text, pending = whole_characters(held + self.run.vocab.bytes_of([token]))
-        self.nodes.append(Node(parent, token, pending, kept, state))
-        return len(self.nodes) - 1, text
+        with self.lock:  # another request may be writing
+            self.nodes.append(Node(parent, token, pending, kept, state))
+            return len(self.nodes) - 1, text
 
     def at(self, number: int) -> Node:
         """A node; ConfigError where there is none."""
@@ -206,7 +208,8 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _drawn(p: np.ndarray, random: np.random.Generator) -> int:
-    return int(np.searchsorted(np.cumsum(p), random.random() * p.sum(), side="right"))
+    below = np.cumsum(p)
+    return int(np.searchsorted(below, random.random() * below[-1], side="right"))
 
 
 def _find(name: str) -> Session:

@@ -1,18 +1,23 @@
 """Runs: what there is, how it trains, and starting and stopping it."""
 
 import json
+from collections.abc import Iterator
+from functools import lru_cache
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from ..errors import ConfigError, RunError
+from ..data.vocab import VOCABULARY_FILES
+from ..errors import ConfigError, DataError, RunError, UnspoolError
+from ..files import read_json
+from ..training.config import DEFAULT_MAX_STEPS
 from ..training.directory import METRICS, MODEL, read_config
 
 router = APIRouter(prefix="/api/runs")
 
-MOST_BYTES = 64 * 2**20  # of an uploaded text
 MOST_READ = 4 * 2**20  # of metrics.jsonl in one answer
 
 
@@ -32,8 +37,9 @@ class Wanted(BaseModel):
 def every(request: Request) -> list[dict[str, Any]]:
     """All runs, the last one changed first."""
     store, trainings = request.app.state.store, request.app.state.trainings
-    found = [_summary(store.path(name), name, trainings) for name in store.names()]
-    starting = [one for one in trainings.starting() if one["name"] not in store.names()]
+    names = store.names()
+    found = [_summary(store, name, trainings) for name in names]
+    starting = [one for one in trainings.starting() if one["name"] not in names]
     return starting + sorted(found, key=lambda one: -one["changed"])
 
 
@@ -50,31 +56,20 @@ def curve(run: str, request: Request, offset: int = 0) -> dict[str, Any]:
     path = request.app.state.store.path(run) / METRICS
     if not path.exists():
         return {"records": [], "offset": 0}
-    size = path.stat().st_size
     with open(path, "rb") as file:
-        file.seek(offset if 0 <= offset <= size else 0)  # a resumed run may be cut back
+        begin = offset if _is_line(file, offset) else 0
+        file.seek(begin)
         data = file.read(MOST_READ)
     whole = data[: data.rfind(b"\n") + 1]
-    records = [json.loads(line) for line in whole.splitlines() if line.strip()]
-    begin = offset if 0 <= offset <= size else 0
+    records = list(_records(whole))
     return {"records": records, "offset": begin + len(whole), "restart": begin != offset}
 
 
 @router.post("/start")
-async def start(request: Request) -> dict[str, str]:
+def start(wanted: Wanted, request: Request) -> dict[str, str]:
     """Begin a training of a language model on a text."""
-    size = int(request.headers.get("content-length", MOST_BYTES + 1))
-    if size > MOST_BYTES:
-        raise ConfigError(
-            f"the text must have at most {MOST_BYTES >> 20} MB here: for a larger one run "
-            "`unspool train text FILE --run DIR`, the studio will show it"
-        )
-    wanted = Wanted.model_validate_json(await request.body())
     if not wanted.text.strip():
-        raise ConfigError("there is no text to learn from: drop a file or paste one")
-    path = request.app.state.store.path(wanted.name)
-    if path.exists():
-        raise RunError(f"{wanted.name} exists already: choose another name")
+        raise DataError("there is no text to learn from: drop a file or paste one")
     request.app.state.trainings.start(wanted.name, wanted.text, wanted.model_dump())
     return {"name": wanted.name}
 
@@ -89,20 +84,25 @@ def stop(run: str, request: Request) -> dict[str, str]:
 @router.post("/resume/{run:path}")
 def resume(run: str, request: Request) -> dict[str, str]:
     """Go on with a run that was stopped."""
-    config = read_config(request.app.state.store.path(run))
+    path = request.app.state.store.path(run)
+    config = read_config(path)
     if config["task"].get("kind", "language") != "language":
         raise ConfigError("the studio resumes language models: use `unspool train ... --resume`")
-    request.app.state.trainings.resume(run)
+    request.app.state.trainings.resume(run, _as_long_again(config["training"], _last(path / METRICS)))
     return {"name": run}
 
 
-def _summary(path: Path, name: str, trainings: Any) -> dict[str, Any]:
+def _summary(store: Any, name: str, trainings: Any) -> dict[str, Any]:
+    """A line of the list; what is wrong with a run stands in its own."""
     try:
-        read = read_config(path)
-        model, task = read["model"], read["task"]
-    except (RunError, KeyError, TypeError) as error:
-        return {"name": name, "error": str(error), "changed": path.stat().st_mtime}
-    last = _last(path / METRICS)
+        return _described(store.path(name), name, trainings)
+    except (UnspoolError, OSError) as error:  # damaged, or gone since it was listed
+        return {"name": name, "error": str(error), "changed": 0}
+
+
+def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
+    read = read_config(path)
+    model, task = read["model"], read["task"]
     metrics = path / METRICS
     return {
         "name": name,
@@ -110,13 +110,39 @@ def _summary(path: Path, name: str, trainings: Any) -> dict[str, Any]:
         "cell": model.get("cell"),
         "hidden_size": model.get("hidden_size"),
         "num_layers": model.get("num_layers", 1),
-        "tokens": task.get("tokens"),
+        "tokens": _tokens(path),
         "data": {k: v for k, v in task.items() if k.startswith(("train_", "val_"))},
         "has_weights": (path / MODEL).exists(),
         "changed": (metrics if metrics.exists() else path).stat().st_mtime,
-        **last,
+        **_last(metrics),
         **trainings.status(name, path),
     }
+
+
+def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """Later limits for a run that has reached its own."""
+    minutes = training.get("max_minutes")
+    steps = training.get("max_steps") or (None if minutes else DEFAULT_MAX_STEPS)
+    step, elapsed = last.get("step", 0), last.get("elapsed_s", 0) / 60
+    over = (steps and step >= steps) or (minutes and elapsed >= minutes)
+    if not over:
+        return {}
+    later = {"max-steps": steps and step + steps, "max-minutes": minutes and elapsed + minutes}
+    return {name: value for name, value in later.items() if value}
+
+
+def _tokens(path: Path) -> str | None:
+    """The kind of the vocabulary, for models that read text."""
+    for name in VOCABULARY_FILES:
+        if (path / name).exists():
+            return _kind(path / name, (path / name).stat().st_mtime_ns)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _kind(path: Path, changed: int) -> str | None:
+    found = read_json(path, RunError)
+    return found.get("kind", "bpe") if isinstance(found, dict) else None
 
 
 def _last(path: Path) -> dict[str, Any]:
@@ -125,14 +151,29 @@ def _last(path: Path) -> dict[str, Any]:
         return {}
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - 64_000))
-        lines = file.read().splitlines()
+        data = file.read()
     found: dict[str, Any] = {}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:  # the first line is cut, the last half written
-            continue
+    for record in _records(data):
         for key in ("step", "loss_nats", "val_loss_nats", "elapsed_s", "parameters"):
             if key in record:
                 found[key] = record[key]
     return found
+
+
+def _records(data: bytes) -> Iterator[dict[str, Any]]:
+    """The records of lines; one that is cut or half written is left out."""
+    for line in data.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def _is_line(file: BinaryIO, offset: int) -> bool:
+    """Whether a line begins there: a resumed run may have been cut back."""
+    if offset < 1 or offset > file.seek(0, SEEK_END):
+        return offset == 0
+    file.seek(offset - 1)
+    return file.read(1) == b"\n"

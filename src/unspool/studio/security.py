@@ -1,14 +1,15 @@
 """Who may call the studio: its own page on this machine, and nobody else."""
 
+import re
 from hmac import compare_digest
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-unspool-token"
-LOCAL = ("127.0.0.1", "localhost")
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
+MOST_BYTES = 64 * 2**20  # of what a request carries
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -29,6 +30,8 @@ class Guard:
       (DNS rebinding) is refused.
     - The page that a request comes from must be the studio's, where the browser names it.
     - Calls of /api need the token of this start, which only the address in the terminal has.
+    - What a request carries must say its size, and be no larger than `MOST_BYTES`: larger ones are
+      refused before they are read.
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
@@ -46,15 +49,26 @@ class Guard:
     def _wrong(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in LOCAL:
-            return 403, f"the studio answers on {LOCAL[0]} only, not as {host!r}"
+        if not LOCAL.fullmatch(host):
+            return 403, f"the studio answers on 127.0.0.1 only, not as {host!r}"
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
             return 403, f"another page, {origin!r}, may not call the studio"
         given = headers.get(TOKEN_HEADER, "").encode()
         if scope["path"].startswith("/api") and not compare_digest(given, self.token.encode()):
             return 401, "open the address that `unspool studio` printed: it has the token"
-        return None
+        return _too_large(headers)
+
+
+def _too_large(headers: Headers) -> tuple[int, str] | None:
+    if "transfer-encoding" in headers:
+        return 411, "a request must say how long it is"
+    if int(headers.get("content-length", 0)) > MOST_BYTES:
+        return 413, (
+            f"the studio takes at most {MOST_BYTES >> 20} MB: for a larger text run "
+            "`unspool train text FILE --run DIR`, the studio will show it"
+        )
+    return None
 
 
 def _with_headers(send: Send) -> Send:

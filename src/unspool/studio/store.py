@@ -30,8 +30,11 @@ class Store:
 
     def path(self, name: str) -> Path:
         """The folder of a name; ConfigError for one that is not below the root."""
-        path = (self.root / name).resolve()
-        if not name or path == self.root or not path.is_relative_to(self.root):
+        try:
+            path = (self.root / name).resolve()
+        except (OSError, ValueError):  # a name that no file can have
+            path = self.root
+        if path == self.root or not path.is_relative_to(self.root):
             raise ConfigError(f"run must be a folder below {self.root}, got {name!r}")
         return path
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import filelock
@@ -25,40 +26,41 @@ class Trainings:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stopped: set[str] = set()  # a second signal would end them before they have saved
+        self._lock = Lock()
 
     def start(self, name: str, text: str, options: dict[str, Any]) -> None:
         """Keep the text and train on it."""
         folder = self.root / INPUTS
         folder.mkdir(parents=True, exist_ok=True)
+        if (self.root / name).exists() or self._is_running(name):
+            raise RunError(f"{name} exists already: choose another name")
         path = folder / f"{name}.txt"
         write_bytes(path, text.encode())
         given = {
             "cell": options["cell"], "hidden": options["hidden"], "layers": options["layers"],
             "tokens": options["tokens"], "max-minutes": options["minutes"], "eval-every": 100,
         }  # fmt: skip
-        flags = [part for key, value in given.items() for part in (f"--{key}", str(value))]
-        self._spawn(name, [str(path), *flags])
+        self._spawn(name, [str(path)], given)
 
-    def resume(self, name: str) -> None:
+    def resume(self, name: str, options: dict[str, Any]) -> None:
         """Go on with a run."""
-        if self._is_running(name):
-            raise RunError(f"{name} is training already")
-        self._spawn(name, ["--resume"])
+        self._spawn(name, ["--resume"], options)
 
     def stop(self, name: str) -> None:
         """Ask a process of ours to save and stop."""
         if not self._is_running(name):
             raise ConfigError(f"{name} is not a training that this studio started")
-        self._processes[name].send_signal(signal.SIGINT)
+        self._interrupt(name)
 
     def stop_all(self) -> None:
         """Ask all to save and stop, and wait for them."""
-        running = [one for one in self._processes.values() if one.poll() is None]
-        for process in running:
-            process.send_signal(signal.SIGINT)
-        for process in running:
+        running = [name for name in self._processes if self._is_running(name)]
+        for name in running:
+            self._interrupt(name)
+        for name in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE_S)
+                self._processes[name].wait(PATIENCE_S)
 
     def status(self, name: str, path: Path) -> dict[str, Any]:
         """Whether a run is training (here or elsewhere), is ours to stop, and why it failed."""
@@ -68,13 +70,14 @@ class Trainings:
         return {
             "training": ours or _is_locked(path / LOCK),
             "ours": ours,
+            "stopping": ours and name in self._stopped,
             "failure": self._failure(name) if failed else None,
         }
 
     def starting(self) -> list[dict[str, Any]]:
         """Trainings that have not written their run yet, or never will."""
         found = []
-        for name, process in self._processes.items():
+        for name, process in list(self._processes.items()):
             if not (self.root / name / METRICS).exists():
                 code = process.poll()
                 state = {"training": code is None, "ours": code is None}
@@ -86,24 +89,35 @@ class Trainings:
         process = self._processes.get(name)
         return process is not None and process.poll() is None
 
-    def _spawn(self, name: str, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "unspool", "train", "text", *arguments]
-        folder = self.root / INPUTS
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f"{name}.{LOG}", "wb") as log:
-            self._processes[name] = subprocess.Popen(
-                [*command, "--run", str(self.root / name)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,  # Ctrl-C in the terminal reaches the studio alone
-            )  # fmt: skip
+    def _interrupt(self, name: str) -> None:
+        if name not in self._stopped:
+            self._stopped.add(name)
+            self._processes[name].send_signal(signal.SIGINT)
+
+    def _spawn(self, name: str, arguments: list[str], options: dict[str, Any]) -> None:
+        flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+        command = [sys.executable, "-m", "unspool", "train", "text", *arguments, *flags]
+        path = self._log(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            if self._is_running(name):
+                raise RunError(f"{name} is training already")
+            self._stopped.discard(name)
+            with open(path, "wb") as log:
+                self._processes[name] = subprocess.Popen(
+                    [*command, "--run", str(self.root / name)],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,  # Ctrl-C in the terminal reaches the studio alone
+                )  # fmt: skip
+
+    def _log(self, name: str) -> Path:
+        return self.root / INPUTS / f"{name}.{LOG}"
 
     def _failure(self, name: str) -> str:
         """The line that the command ended with."""
-        text = (self.root / INPUTS / f"{name}.{LOG}").read_text(errors="replace").strip()
-        return (
-            text.splitlines()[-1].removeprefix("unspool: ") if text else "it ended without a word"
-        )
+        lines = self._log(name).read_text(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("unspool: ") if lines else "it ended without a word"
 
 
 def _is_locked(path: Path) -> bool:

@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
         for stale in (*path.glob(".*.tmp"), *path.glob("*/.*.tmp")):
             stale.unlink()  # half a file of a process that was killed
     except filelock.Timeout as error:

@@ -6,7 +6,7 @@ import { form } from "./start.js";
 
 const EVERY_MS = 2000;
 const MOST_POINTS = 1500;
-const USES = { language: "play", generator: "play", translator: "translation", captioner: "captions" };
+const USES = { language: "play", generator: "cells", classifier: "cells", tagger: "cells", translator: "translation", captioner: "captions" };
 
 export async function show(element, run) {
   const page = build(element);
@@ -37,11 +37,11 @@ export async function show(element, run) {
   async function read(name) {
     const held = curves.get(name) ?? { offset: 0, train: [], held: [] };
     const { records, offset, restart } = await api(`/api/runs/curve/${encodeURIComponent(name)}?offset=${held.offset}`);
-    if (restart) held.train = held.held = [];
+    if (restart) Object.assign(held, { train: [], held: [] });
     held.offset = offset;
     for (const { step, loss_nats, val_loss_nats } of records) {
-      if (loss_nats !== undefined) held.train.push([step, loss_nats]);
-      if (val_loss_nats !== undefined) held.held.push([step, val_loss_nats]);
+      if (Number.isFinite(loss_nats)) held.train.push([step, loss_nats]);
+      if (Number.isFinite(val_loss_nats)) held.held.push([step, val_loss_nats]);
     }
     curves.set(name, held);
   }
@@ -128,10 +128,10 @@ function row(run, chosen, act) {
     ? el("span", {}, run.name)
     : el("a", { className: "name", href: run.has_weights ? to : `#/runs/${encodeURIComponent(run.name)}` }, run.name);
   const wrong = run.error ?? run.failure;
-  const state = run.training ? [el("span", { className: "live" }, run.starting ? "starting" : "training")] : [];
+  const state = run.training ? [el("span", { className: "live" }, run.stopping ? "saving" : run.starting ? "starting" : "training")] : [];
   const button = (what, label) => el("button", { type: "button", onclick: () => act(what, run.name) }, label);
   const actions = el("div", { className: "actions" },
-    ...(run.ours ? [button("stop", "stop")] : []),
+    ...(run.ours && !run.stopping ? [button("stop", "stop")] : []),
     ...(!run.training && run.kind === "language" && !run.error ? [button("resume", "go on")] : []));
   return el("tr", {},
     el("td", {}, box),
