@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
-
 from unspool.recipes.text import TEXT
 
 pytest.importorskip("fastapi", reason="the studio needs its extra")

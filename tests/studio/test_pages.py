@@ -28,7 +28,8 @@ def test_the_runs_are_listed_with_a_curve_and_their_configuration(page):
     before = box.is_checked()
     page.keyboard.press("Space")
     page.wait_for_function(
-        "was => document.querySelector('[aria-label=\"show the curve of verse\"]').checked !== was", arg=before
+        "was => document.querySelector('[aria-label=\"show the curve of verse\"]').checked !== was",
+        arg=before,
     )
 
 

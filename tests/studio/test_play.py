@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from tests.studio.conftest import VERSE
 
 import unspool
-from tests.studio.conftest import VERSE
 from unspool.decoding import make_transforms
 from unspool.studio import play
 from unspool.studio.play import whole_characters
@@ -49,7 +49,9 @@ def scores_after(run, text):
 def test_the_choices_are_the_models_distribution(client, run):
     made = begin(client)
     shape = {"temperature": 0.5, "top_k": 7, "top_p": 0.9}
-    found = client.post(f"/api/play/next/{made['session']}/{made['tokens'][-1]['node']}", json=shape)
+    found = client.post(
+        f"/api/play/next/{made['session']}/{made['tokens'][-1]['node']}", json=shape
+    )
     scores = scores_after(run, "The ")
     p = softmax(scores)
     shaped = scores.astype(np.float32)[None]
@@ -68,7 +70,9 @@ def test_the_choices_are_the_models_distribution(client, run):
 def test_a_pick_is_the_token_and_what_follows_knows_it(client, run):
     made = begin(client)
     (token,) = run.vocab.encode("w").tolist()
-    picked = client.post(f"/api/play/pick/{made['session']}/{made['tokens'][-1]['node']}/{token}").json()
+    picked = client.post(
+        f"/api/play/pick/{made['session']}/{made['tokens'][-1]['node']}/{token}"
+    ).json()
     assert picked["text"] == "w"
     rows = client.post(f"/api/play/next/{made['session']}/{picked['node']}", json={}).json()
     p = softmax(scores_after(run, "The w"))
@@ -78,7 +82,10 @@ def test_a_pick_is_the_token_and_what_follows_knows_it(client, run):
 def test_the_same_seed_writes_the_same_text(client):
     made = begin(client)
     node = made["tokens"][-1]["node"]
-    drawn = [text_of(write(client, made["session"], node, seed=seed, temperature=2)) for seed in (3, 3, 4)]
+    drawn = [
+        text_of(write(client, made["session"], node, seed=seed, temperature=2))
+        for seed in (3, 3, 4)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
 
 

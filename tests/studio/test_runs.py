@@ -7,8 +7,8 @@ import time
 
 import filelock
 import pytest
-
 from tests.studio.conftest import VERSE, client_of, records
+
 from unspool.training.directory import LOCK, METRICS
 
 
@@ -23,7 +23,12 @@ def test_every_run_is_listed_with_what_it_is(client):
     found = listed(client)
     assert found.keys() == {"verse", "deeper/verse"}
     one = found["verse"]
-    assert (one["kind"], one["cell"], one["hidden_size"], one["tokens"]) == ("language", "lstm", 8, "byte")
+    assert (one["kind"], one["cell"], one["hidden_size"], one["tokens"]) == (
+        "language",
+        "lstm",
+        8,
+        "byte",
+    )
     assert (one["step"], one["training"], one["ours"], one["failure"]) == (12, False, False, None)
     assert one["has_weights"]
     last = records(client.app.state.store.path("verse"))[-1]

@@ -4,8 +4,8 @@ import re
 from importlib.resources import files
 
 import pytest
-
 from tests.studio.conftest import TOKEN, client_of
+
 from unspool.studio.security import MOST_BYTES
 
 STATIC = files("unspool.studio") / "static"
@@ -77,7 +77,17 @@ def test_every_answer_has_the_policy(client, path, headers, status):
 
 @pytest.mark.parametrize(
     "name",
-    ["..", "../other", "a/../../other", "/etc", "..%2F..%2Fetc", "%2e%2e", ".", "a%00b", "x" * 5000],
+    [
+        "..",
+        "../other",
+        "a/../../other",
+        "/etc",
+        "..%2F..%2Fetc",
+        "%2e%2e",
+        ".",
+        "a%00b",
+        "x" * 5000,
+    ],
 )
 @pytest.mark.parametrize("call", ["runs/config", "runs/curve"])
 def test_a_run_lies_below_the_folder(changing, call, name):
@@ -98,7 +108,9 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(changing, tmp_path)
     assert "error" not in listed["verse"]
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"]
+)
 def test_files_of_the_page_are_the_only_ones(client, path):
     assert client.get(path).status_code == 404
 

@@ -75,9 +75,7 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
     condition = loaded.labels[0] if isinstance(loaded, GeneratorRun) else None
     reading = read_as(loaded, given.text, condition)
     made = Trace.record(reading.model, _cut(reading.spans), state=reading.state)
-    annotations = {
-        name: one for name, one in annotate(made.text).items() if not one.is_constant
-    }
+    annotations = {name: one for name, one in annotate(made.text).items() if not one.is_constant}
     count = len(reading.spans.inputs)
     return {
         "id": _keep(Looked(loaded, made, annotations)),

@@ -48,7 +48,9 @@ def _lines(
     name: str, kind: str, model: LanguageModel, ids: np.ndarray, steps: int
 ) -> list[dict[str, Any]]:
     """The gradient of h in each layer, and how it goes on from step to step."""
-    found = [one for one in gradient_flow(model, ids, steps=steps, ends=ENDS) if one.quantity == "h"]
+    found = [
+        one for one in gradient_flow(model, ids, steps=steps, ends=ENDS) if one.quantity == "h"
+    ]
     return [
         {
             "name": name if len(found) == 1 else f"{name}, layer {one.layer + 1}",

@@ -88,7 +88,9 @@ def resume(run: str, request: Request) -> dict[str, str]:
     config = read_config(path)
     if config["task"].get("kind", "language") != "language":
         raise ConfigError("the studio resumes language models: use `unspool train ... --resume`")
-    request.app.state.trainings.resume(run, _as_long_again(config["training"], _last(path / METRICS)))
+    request.app.state.trainings.resume(
+        run, _as_long_again(config["training"], _last(path / METRICS))
+    )
     return {"name": run}
 
 

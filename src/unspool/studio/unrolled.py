@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from fastapi import APIRouter
 
@@ -49,7 +50,7 @@ def _course(
     vocabulary = list(dict.fromkeys(text))  # in order of appearance: h e l o
     ids = np.array([vocabulary.index(c) for c in text], np.int32)
     model = LanguageModel.create(len(vocabulary), cell=cell, hidden_size=hidden_size, seed=0)
-    course, losses = fit_word(model, ids, STEPS)
+    course, losses = fit_word(model, jnp.asarray(ids), STEPS)
     return course, np.asarray(losses).tolist(), vocabulary, ids
 
 
