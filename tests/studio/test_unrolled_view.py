@@ -43,3 +43,15 @@ def test_wrong_input_says_what_is_right(client, query, message):
     answer = client.get("/api/unrolled", params=query)
     assert answer.status_code == 400
     assert message in answer.text
+
+
+def test_the_page_goes_from_step_to_step(page):
+    page.open("unrolled")
+    page.wait_for_selector(".step.now")
+    assert page.locator(".step").count() == 4
+    page.get_by_label("Steps of the network").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("output").nth(1).inner_text() == "step 2 of 4"
+    assert "reads “e”, is to tell “l”" in page.locator("main").inner_text()
+    page.get_by_text("gradients", exact=True).click()
+    assert page.locator(".gradient").count() == 4
