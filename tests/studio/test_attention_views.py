@@ -1,7 +1,7 @@
 """The views on attention: Translation and Captions."""
 
+import json
 from io import BytesIO
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from tests.support import random_like
 
 import unspool
 from unspool.run import CaptionerRun
+from unspool.studio.store import Store
 from unspool.vision.preparation import Preparation
 
 PAIRS = [("one two", "eins zwei"), ("three one", "drei eins"), ("two two", "zwei zwei")] * 8
@@ -26,9 +27,18 @@ def root(tmp_path_factory):
     """A studio whose store has a translator and a captioner with random weights."""
     root = tmp_path_factory.mktemp("runs")
     runs = {"pairs": translator(root), "pictures": captioner(root)}
+    for run in runs.values():
+        run.path.mkdir()
+        (run.path / "config.json").write_text(json.dumps({"format_version": 1, **run.config}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unspool.studio.app.Store", lambda _: SimpleNamespace(load=runs.get))
+        patch.setattr(Store, "load", lambda _, name: runs[name])
         yield root
+
+
+def facts(kind):
+    """What a run says of itself besides its model."""
+    config = {"model": {"kind": kind}, "task": {}, "training": {}}
+    return {"config": config, "step": 0, "val_loss_nats": None, "val_metrics": {}}
 
 
 def translator(root):
@@ -37,9 +47,8 @@ def translator(root):
     data = unspool.PairData.read(pairs, tokens="word", shared=False, min_count=1)
     words = len(data.target.vocab), len(data.source.vocab)
     model = random_like(unspool.Translator.create(*words, **SIZES), seed=1)
-    facts = {"config": {}, "step": 0, "val_loss_nats": None, "val_metrics": {}}
     sides = {"source": data.source, "target": data.target}
-    return unspool.TranslatorRun(path=root / "pairs", model=model, **facts, **sides)
+    return unspool.TranslatorRun(path=root / "pairs", model=model, **facts("translator"), **sides)
 
 
 def captioner(root):
@@ -48,10 +57,9 @@ def captioner(root):
     data = unspool.CaptionData.build(pixels, said, pixels, said, min_count=1)
     names = len(data.sentences.vocab)
     model = unspool.Captioner.create(names, cnn="small", condition_size=8, **SIZES)
-    facts = {"config": {}, "step": 0, "val_loss_nats": None, "val_metrics": {}}
     preparation = Preparation("small", size=16, is_trained=True)
     return CaptionerRun(
-        path=root / "pictures", model=random_like(model, seed=2, scale=1), **facts,
+        path=root / "pictures", model=random_like(model, seed=2, scale=1), **facts("captioner"),
         sentences=data.sentences, preparation=preparation,
     )  # fmt: skip
 
