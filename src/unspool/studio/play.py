@@ -18,6 +18,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ..decoding import LanguageStepper, make_transforms
+from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
 from ..run import Run, require
 
@@ -196,10 +197,8 @@ def whole_characters(data: bytes) -> tuple[str, bytes]:
 def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:
     if shape.temperature == 0:
         return np.asarray(np.arange(len(logits)) == np.argmax(logits), np.float64)
-    shaped = jnp.asarray(logits)[None]
-    for transform in make_transforms(shape.temperature, shape.top_k, shape.top_p):
-        shaped = transform(shaped)
-    return _probabilities(np.asarray(shaped)[0])
+    transforms = make_transforms(shape.temperature, shape.top_k, shape.top_p)
+    return _probabilities(np.asarray(_transformed(transforms, logits[None]))[0])
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
@@ -218,6 +217,13 @@ def _find(name: str) -> Session:
             raise ConfigError("this text is no longer held: begin anew")
         _sessions.move_to_end(name)
         return _sessions[name]
+
+
+@eqx.filter_jit
+def _transformed(transforms: tuple[Transform, ...], logits: Any) -> Any:
+    for transform in transforms:
+        logits = transform(logits)
+    return logits
 
 
 @eqx.filter_jit
