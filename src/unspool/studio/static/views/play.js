@@ -3,6 +3,7 @@
 import { api, el, empty, failure, raw } from "../lib.js";
 
 const KEYS = "123456789";
+const NAMES = { most: "tokens" };
 
 export async function show(element, run) {
   if (!run) {
@@ -204,9 +205,9 @@ function build(element) {
         el("p", { className: "quiet" }, "Click one, or press its digit, to choose it."),
         page.choices,
         el("h2", {}, "How it is drawn"),
-        el("div", { className: "sliders" }, row("temperature", temperature), row("top-k", topK), row("top-p", topP)),
-        el("div", { className: "row" }, el("label", {}, "tokens ", page.most), el("label", {}, "seed ", page.seed)),
-        el("label", {}, "pace ", page.pace))));
+        el("div", { className: "sliders" },
+          row("temperature", temperature), row("top-k", topK), row("top-p", topP),
+          ...["most", "seed", "pace"].map((name) => el("label", { className: "whole" }, NAMES[name] ?? name, page[name]))))));
   return page;
 }
 
