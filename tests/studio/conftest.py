@@ -99,7 +99,7 @@ def chromium():
 
 @pytest.fixture
 def page(chromium, address):
-    """A page of a fresh visitor; `page.open(hash)` goes to a view. What the page complains of fails."""
+    """A page of a fresh visitor; `page.open("runs")` goes to a view. Errors of the page fail."""
     context = chromium.new_context(viewport={"width": 1280, "height": 860})
     made = context.new_page()
     made.set_default_timeout(10_000)

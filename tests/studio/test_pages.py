@@ -2,6 +2,8 @@
 
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
 
 def written(page):
     return page.locator(".written").inner_text()
@@ -24,13 +26,10 @@ def test_the_runs_are_listed_with_a_curve_and_their_configuration(page):
     page.get_by_text("Configuration of").first.click()
     page.get_by_text("hidden_size").first.wait_for()
     box = page.get_by_role("checkbox", name="show the curve of verse", exact=True)
-    box.focus()
     before = box.is_checked()
+    box.focus()
     page.keyboard.press("Space")
-    page.wait_for_function(
-        "was => document.querySelector('[aria-label=\"show the curve of verse\"]').checked !== was",
-        arg=before,
-    )
+    expect(box).to_be_checked(checked=not before)
 
 
 def test_a_run_leads_to_play_and_a_prompt_is_read(page):
@@ -40,13 +39,13 @@ def test_a_run_leads_to_play_and_a_prompt_is_read(page):
     assert page.title() == "Play – deeper/verse – Unspool studio"
     page.get_by_label("prompt").fill("wheel")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('.written').textContent === 'wheel'")
+    expect(page.locator(".written")).to_have_text("wheel")
 
 
 def test_writing_rewinding_and_picking(play):
-    play.get_by_label("tokens").fill("20")
+    play.get_by_role("spinbutton", name="tokens").fill("20")
     play.get_by_role("button", name="Write").click()
-    play.wait_for_function("document.querySelectorAll('.written span').length === 24")
+    expect(play.locator(".written span")).to_have_count(24)
     play.get_by_role("button", name="Write").wait_for()
     play.locator(".written").click(position={"x": 24, "y": 22})  # on the prompt
     play.locator(".written .cursor").wait_for()
@@ -54,20 +53,20 @@ def test_writing_rewinding_and_picking(play):
     assert 20 <= cursor < 24
     first = play.locator(".choices .token").first.inner_text()
     play.keyboard.press("1")
-    play.wait_for_function(f"document.querySelectorAll('.written span').length === {25 - cursor}")
+    expect(play.locator(".written span")).to_have_count(25 - cursor)
     assert written(play).endswith(first.replace("\u2423", " ").replace("\u21b5", "\n"))
     play.get_by_title("go back to this branch").click()
-    play.wait_for_function("document.querySelectorAll('.written span').length === 24")
+    expect(play.locator(".written span")).to_have_count(24)
 
 
 def test_the_text_is_walked_by_keys(play):
     play.locator(".written").focus()
     play.keyboard.press("ArrowLeft")
-    play.wait_for_function("document.querySelectorAll('.written .after').length === 1")
+    expect(play.locator(".written .after")).to_have_count(1)
     play.keyboard.press("Home")
-    play.wait_for_function("document.querySelectorAll('.written .after').length === 3")
+    expect(play.locator(".written .after")).to_have_count(3)
     play.keyboard.press("End")
-    play.wait_for_function("document.querySelectorAll('.written .after').length === 0")
+    expect(play.locator(".written .after")).to_have_count(0)
 
 
 def test_only_the_views_of_the_runs_kind_are_offered(play):

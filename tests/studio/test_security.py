@@ -78,13 +78,12 @@ def test_every_answer_has_the_policy(client, path, headers, status):
 @pytest.mark.parametrize(
     "name",
     [
-        "..",
-        "../other",
-        "a/../../other",
-        "/etc",
+        "%2E%2E",
+        "..%2Fother",
+        "a%2F..%2F..%2Fother",
+        "%2Fetc",
         "..%2F..%2Fetc",
-        "%2e%2e",
-        ".",
+        "%2E",
         "a%00b",
         "x" * 5000,
     ],
@@ -94,8 +93,8 @@ def test_a_run_lies_below_the_folder(changing, call, name):
     (changing.root.parent / "other").mkdir()
     (changing.root.parent / "other" / "config.json").write_text("{}")
     answer = changing.get(f"/api/{call}/{name}")
-    assert answer.status_code in (400, 404)
-    assert "records" not in answer.json()
+    assert answer.status_code == 400
+    assert "must be a folder below" in answer.json()["detail"]
 
 
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(changing, tmp_path):
@@ -116,25 +115,15 @@ def test_files_of_the_page_are_the_only_ones(client, path):
 
 
 def test_what_is_too_large_is_refused_before_it_is_read(client):
-    read = []
-
-    def body():
-        read.append(1)
-        yield b"{}"
-
-    for headers, status in (
-        ({"content-length": str(MOST_BYTES + 1)}, 413),
-        ({"transfer-encoding": "chunked"}, 411),
-    ):
-        request = client.build_request("POST", "/api/runs/start", headers=headers)
-        sent = asgi(client.app, request.headers)
-        assert sent == (status, 0)
+    length, chunked = {"content-length": str(MOST_BYTES + 1)}, {"transfer-encoding": "chunked"}
+    assert posted(client, length) == (413, 0)
+    assert posted(client, chunked) == (411, 0)
 
 
-def asgi(app, headers):
+def posted(client, headers):
     """The status of a POST, and how often its body was asked for."""
-    import asyncio
-
+    headers = client.build_request("POST", "/", headers=headers).headers
+    headers = [(name.lower(), value) for name, value in headers.raw]
     asked, status = [], []
 
     async def receive():
@@ -145,10 +134,11 @@ def asgi(app, headers):
         status.append(message.get("status"))
 
     scope = {
-        "type": "http", "method": "POST", "path": "/api/runs/start", "raw_path": b"", "root_path": "",
-        "query_string": b"", "http_version": "1.1", "scheme": "http", "headers": headers.raw,
+        "type": "http", "method": "POST", "path": "/api/runs/start", "raw_path": b"",
+        "root_path": "", "query_string": b"", "http_version": "1.1", "scheme": "http",
+        "headers": headers,
     }  # fmt: skip
-    asyncio.run(app(scope, receive, send))
+    client.portal.call(client.app, scope, receive, send)
     return status[0], len(asked)
 
 

@@ -1,5 +1,6 @@
 """Play: text that grows token by token; the state of each is kept, so that one can go back."""
 
+import codecs
 import json
 import secrets
 import time
@@ -28,6 +29,7 @@ KEPT = 4  # sessions
 MOST_BYTES = 256 * 2**20  # of states in a session
 LONGEST_PROMPT = 2000  # tokens
 LIKELIEST = 30
+_Utf8 = codecs.getincrementaldecoder("utf-8")
 PIECE_S = 0.016  # text is sent about as often as a screen shows it
 
 
@@ -184,14 +186,8 @@ def _lines(session: Session, node: int, draw: Draw) -> Iterator[str]:
 
 def whole_characters(data: bytes) -> tuple[str, bytes]:
     """The characters that bytes make, and the bytes at the end that may become one."""
-    for size in range(min(3, len(data)) + 1):
-        head, tail = data[: len(data) - size], data[len(data) - size :]
-        try:
-            return head.decode(), tail
-        except UnicodeDecodeError as error:
-            if error.end < len(head) or error.reason != "unexpected end of data":
-                continue
-    return data.decode(errors="replace"), b""
+    decoder = _Utf8("replace")
+    return decoder.decode(data), decoder.getstate()[0]
 
 
 def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:

@@ -32,6 +32,7 @@ class Store:
         """The folder of a name; ConfigError for one that is not below the root."""
         try:
             path = (self.root / name).resolve()
+            path.exists()  # raises where a name is too long
         except (OSError, ValueError):  # a name that no file can have
             path = self.root
         if path == self.root or not path.is_relative_to(self.root):

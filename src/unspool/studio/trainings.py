@@ -13,7 +13,7 @@ import filelock
 
 from ..errors import ConfigError, RunError
 from ..files import write_bytes
-from ..training.directory import LOCK, METRICS
+from ..training.directory import CONFIG, LOCK, METRICS
 
 PATIENCE_S = 30.0  # for the last save of a training
 INPUTS = "studio-texts"  # below the runs: what was uploaded
@@ -33,7 +33,8 @@ class Trainings:
         """Keep the text and train on it."""
         folder = self.root / INPUTS
         folder.mkdir(parents=True, exist_ok=True)
-        if (self.root / name).exists() or self._is_running(name):
+        taken = name == INPUTS or (self.root / name / CONFIG).exists()
+        if taken or self._is_running(name):
             raise RunError(f"{name} exists already: choose another name")
         path = folder / f"{name}.txt"
         write_bytes(path, text.encode())
