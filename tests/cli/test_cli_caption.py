@@ -160,8 +160,10 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
     assert "finished at step 6" in unspool(*again, "--max-steps", 6).out
     named = ("--images", files / "pictures", "--captions", files / "captions.tsv")
     assert "finished at step 8" in unspool(*again, "--max-steps", 8, *named).out
-    other = (files / "messy", files / "messy.tsv")
-    assert "not the one that the run began with" in unspool(*again, *other).err
+    changed = tmp_path / "changed.tsv"
+    changed.write_text((files / "captions.tsv").read_text().replace("circle", "disc"))
+    other = unspool(*again, files / "pictures", changed)
+    assert "not the one that the run began with" in other.err
     (run / "data" / "train.rows").write_bytes(b"cut")
     assert "train.rows is missing or damaged" in unspool(*again).err
 
