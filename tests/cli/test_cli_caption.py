@@ -196,7 +196,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
         (["caption", "{run}", "{pictures}", "--attention", "a.png"], "must end in .html or .json"),
         (
             ["caption", "{run}", "{pictures}", "--attention", "a.html"],
-            "this model does not look: train with --way attention",
+            "{run} does not look: train with --way attention",
         ),
         (["eval", "{run}", "--images", "{pictures}"], "go together"),
         (["eval", "{run}", "--weights", "int8"], "is a captioner: use `unspool caption`"),

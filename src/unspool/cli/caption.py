@@ -12,6 +12,7 @@ import typer
 
 from .. import files
 from ..data import LeftOut, Pictures, decode_picture, is_tar
+from ..data.pictures import MAX_BYTES
 from ..decoding.captioning import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError, DataError
@@ -80,6 +81,8 @@ def caption(
     loaded = require(load(run), CaptionerRun)
     if attention is not None and attention.suffix not in (".html", ".json"):
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
+    if attention is not None and loaded.model.decoder.attention is None:
+        raise ConfigError(f"{run} does not look: train with --way attention")
     options: dict[str, Any] = {
         "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
         "max_new_tokens": max_new_tokens, "do_sample": do_sample, "temperature": temperature,
@@ -134,6 +137,8 @@ class _Source:
         if self.pictures is not None:
             return self.pictures.contents()
         try:
+            if self.path.stat().st_size > MAX_BYTES:
+                raise DataError(f"{self.path} has more than {MAX_BYTES >> 20} MB: make it smaller")
             return [(str(self.path), self.path.read_bytes())]
         except OSError as error:
             raise DataError(f"cannot read {self.path}: {error.strerror or error}") from error
