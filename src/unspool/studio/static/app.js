@@ -71,7 +71,9 @@ function navigate(view, run, kind = kinds.get(run)) {
     const own = OF_KIND[kind] ?? (ALONE.includes(view) ? [] : [view]);
     links.push(...own.map((name) => link(name, `#/${name}/${encodeURIComponent(run)}`)));
   }
-  document.getElementById("nav").replaceChildren(...links);
+  const nav = document.getElementById("nav");
+  nav.replaceChildren(...links);
+  nav.scrollLeft = (nav.querySelector("[aria-current]")?.offsetLeft ?? 0) - nav.offsetLeft - 40; // on a phone
 }
 
 takeToken();
