@@ -51,12 +51,25 @@ def test_writing_rewinding_and_picking(play):
     play.locator(".written .cursor").wait_for()
     cursor = play.locator(".written span.after").count()
     assert 20 <= cursor < 24
+    expect(play.locator(".choices")).to_have_attribute("aria-busy", "false")
     first = play.locator(".choices .token").first.inner_text()
     play.keyboard.press("1")
     expect(play.locator(".written span")).to_have_count(25 - cursor)
     assert written(play).endswith(first.replace("\u2423", " ").replace("\u21b5", "\n"))
     play.get_by_title("go back to this branch").click()
     expect(play.locator(".written span")).to_have_count(24)
+
+
+def test_after_a_stop_the_choices_are_those_of_the_place(play):
+    play.get_by_role("combobox", name="pace").select_option("60")
+    play.get_by_role("button", name="Write").click()
+    expect(play.locator(".written span").nth(10)).to_be_attached()
+    play.get_by_role("button", name="Stop").click()
+    play.get_by_role("button", name="Write").wait_for()
+    expect(play.locator(".choices")).to_have_attribute("aria-busy", "false")
+    count = play.locator(".written span").count()
+    play.keyboard.press("1")
+    expect(play.locator(".written span")).to_have_count(count + 1)
 
 
 def test_the_text_is_walked_by_keys(play):

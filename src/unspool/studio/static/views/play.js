@@ -19,6 +19,8 @@ export async function show(element, run) {
     top_p: Number(page.topP.value) < 1 ? Number(page.topP.value) : null,
   });
   const last = () => at.tokens[at.cursor - 1]?.node;
+  /** Whether the choices shown are those of another place: then none of them can be taken. */
+  const stale = (is) => page.choices.setAttribute("aria-busy", String(is));
 
   async function guarded(action) {
     page.message.replaceChildren();
@@ -42,6 +44,7 @@ export async function show(element, run) {
     if (at.session === null) await begin();
     if (at.session === null) return;
     if (at.stop) return halt();
+    stale(true);
     fork();
     at.stop = new AbortController();
     page.write.textContent = "Stop";
@@ -56,12 +59,14 @@ export async function show(element, run) {
     } finally {
       at.stop = null;
       page.write.textContent = "Write";
+      choices().catch((error) => page.message.replaceChildren(failure(error))); // stopped half-way, too
     }
-    await choices();
   });
 
   const pick = (token) => guarded(async () => {
+    if (page.choices.getAttribute("aria-busy") === "true") return;
     halt();
+    stale(true);
     fork();
     append(await api(`/api/play/pick/${at.session}/${last()}/${token}`, { method: "POST" }));
     await choices();
@@ -88,6 +93,7 @@ export async function show(element, run) {
     halt();
     at.cursor = Math.max(1, Math.min(at.tokens.length, cursor));
     mark();
+    stale(true);
     guarded(choices);
   }
 
@@ -122,6 +128,7 @@ export async function show(element, run) {
     const [tokens] = at.branches.splice(i, 1);
     if (at.tokens.length) at.branches.push(at.tokens);
     Object.assign(at, { tokens, cursor: tokens.length });
+    stale(true);
     redraw();
     guarded(choices);
   }
@@ -137,6 +144,7 @@ export async function show(element, run) {
         el("span", { className: "token" }, visible(text)),
         el("meter", { min: 0, max: 1, value: shaped, ariaLabel: percent(shaped) }),
         el("span", { className: "p" }, percent(shaped))))));
+    stale(false);
   }
 
   page.form.addEventListener("submit", (event) => {
