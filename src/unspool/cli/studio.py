@@ -1,6 +1,7 @@
 """`unspool studio`."""
 
 import secrets
+import socket
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -39,16 +40,27 @@ def studio(
         raise ConfigError(f"runs_dir must be a folder, got {runs_dir}")
     prepare()
     token = secrets.token_urlsafe(24)
-    config = uvicorn.Config(
-        create_app(runs_dir, token), host=HOST, port=port, log_level="warning",
-        timeout_graceful_shutdown=3,
-    )  # fmt: skip
-    try:
-        listening = config.bind_socket()
-    except SystemExit as error:
-        raise UnspoolError(f"port {port} is taken: choose another with --port") from error
+    listening = _listen(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     print(f"The studio is at {address}\nCtrl-C ends it.", flush=True)
     if browser:
         webbrowser.open(address)
+    config = uvicorn.Config(
+        create_app(runs_dir, token), log_level="warning", timeout_graceful_shutdown=3
+    )
     uvicorn.Server(config).run([listening])
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that takes connections from now on, whenever the server comes to them."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise UnspoolError(
+            f"cannot listen on port {port} ({error.strerror}): choose another with --port"
+        ) from error
+    return listening
