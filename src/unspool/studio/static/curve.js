@@ -2,7 +2,8 @@
 
 import { Sheet } from "./canvas.js";
 
-const COLOURS = ["#1a5cbe", "#d9720b", "#1b9e77", "#a05ab8", "#b3261e", "#6a7485"];
+// A contrast of 3 and more on light and dark paper.
+const COLOURS = ["#3b82e0", "#d9720b", "#1b9e77", "#a968c4", "#d6493f", "#7a8598"];
 const LEFT = 44, BOTTOM = 22, TOP = 8, RIGHT = 10;
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];

@@ -223,7 +223,7 @@ async function* lines(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   while (true) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch(broken);
     if (done) return;
     const parts = (rest + value).split("\n");
     rest = parts.pop();
@@ -233,3 +233,8 @@ async function* lines(body) {
 
 const percent = (p) => (p > 0 && p < 0.001 ? "<0.1 %" : `${(100 * p).toFixed(1)} %`);
 const visible = (text) => text.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5").replace(/ /g, "\u2423");
+
+function broken(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Error("The studio broke off: is `unspool studio` still running in its terminal?");
+}
