@@ -220,11 +220,11 @@ def test_patience(tiny, tmp_path):
 
 
 def test_max_minutes(tiny, tmp_path):
-    reports = list(unspool.train(*tiny(), run=tmp_path / "run", max_minutes=0.5 / 60))
+    reports = list(unspool.train(*tiny(), run=tmp_path / "run", max_minutes=3 / 60))
     assert reports[-1].reason == "finished"
     steps = [report for report in reports if isinstance(report, StepReport)]
-    assert steps[-1].elapsed_s >= 0.5
-    assert all(report.elapsed_s < 0.5 for report in steps[:-1])
+    assert steps[-1].elapsed_s >= 3
+    assert all(report.elapsed_s < 3 for report in steps[:-1])
     assert steps[-1].learning_rate < steps[len(steps) // 2].learning_rate
     assert steps[-1].eta_s == 0
 
