@@ -6,6 +6,11 @@ from pathlib import Path
 
 import jax
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine's load than of the code.
+settings.register_profile("unspool", deadline=None)
+settings.load_profile("unspool")
 
 
 @pytest.fixture
