@@ -1,5 +1,6 @@
 """What several test files share: random trees, comparison of trees, chi-square, small cells."""
 
+import inspect
 import textwrap
 from functools import partial
 from typing import Any
@@ -75,7 +76,9 @@ def chi_square_p(counts: np.ndarray, probabilities: np.ndarray) -> float:
 
 def docstring_cell() -> type[Cell]:
     """LeakyCell, exactly as the docstring of `Cell` shows it to the reader."""
-    source = textwrap.dedent(Cell.__doc__[Cell.__doc__.index("    class LeakyCell") - 4 :])
+    lines = inspect.cleandoc(Cell.__doc__).split("\n")  # as Python 3.13 and before keep it
+    begin = next(i for i, line in enumerate(lines) if line.lstrip().startswith("class LeakyCell"))
+    source = textwrap.dedent("\n".join(lines[begin:]))
     names = {"unspool": unspool, "eqx": eqx, "jnp": jnp, "Array": Array, "__name__": "docstring"}
     exec(source, names)
     return names["LeakyCell"]

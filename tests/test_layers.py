@@ -9,7 +9,7 @@ import unspool
 
 # From the bottom up. A module may import layers below its own, and its own package.
 LAYERS = (
-    ("errors", "_version"),
+    ("errors", "_version", "limits"),
     ("files",),
     ("heap", "library", "interop"),
     ("products",),
@@ -30,7 +30,8 @@ LAYERS = (
     ("__init__", "__main__"),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-ONLY = {"data": {"data", "files", "errors"}}  # lower layers that these packages may import
+# Lower layers that these packages may import.
+ONLY = {"data": {"data", "files", "errors", "limits"}}
 
 ROOT = Path(unspool.__file__).parent
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))

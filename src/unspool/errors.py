@@ -12,9 +12,36 @@ A message names the argument, the rule, the value and the remedy:
 and exits with code 2.
 """
 
+from collections.abc import Callable, Mapping
+
 
 class UnspoolError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    `fact` says what is wrong and `remedy` what always helps. `options` maps an argument that
+    may help ("min_count", "tokens=byte") to a remedy with `{}` in place of its spelling:
+
+        DataError("a.txt is not UTF-8", "convert it", {"tokens=byte": "use byte tokens ({})"})
+
+    reads "a.txt is not UTF-8: convert it or use byte tokens (tokens='byte')". A command names
+    only the arguments that it has, as flags.
+    """
+
+    def __init__(
+        self, fact: str = "", remedy: str = "", options: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(fact)
+        self.fact, self.remedy, self.options = fact, remedy, dict(options or {})
+
+    def __str__(self) -> str:
+        return self.message(_in_python)
+
+    def message(self, spell: Callable[[str], str | None]) -> str:
+        """The sentence, with each argument as `spell` writes it; None leaves its remedy out."""
+        spelled = ((text, spell(option)) for option, text in self.options.items())
+        remedies = [self.remedy] if self.remedy else []
+        remedies += [text.format(name) for text, name in spelled if name is not None]
+        return f"{self.fact}: {' or '.join(remedies)}" if remedies else self.fact
 
 
 class ConfigError(UnspoolError, ValueError):
@@ -35,3 +62,8 @@ class RunError(UnspoolError):
 
 class DivergedError(UnspoolError):
     """Training met too many non-finite losses in a row."""
+
+
+def _in_python(option: str) -> str:
+    name, _, value = option.partition("=")
+    return f"{name}={value!r}" if value else name

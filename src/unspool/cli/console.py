@@ -1,5 +1,6 @@
 """How training looks: a progress bar on a terminal, plain lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -136,6 +137,17 @@ def track(counts: Iterable[int], total: int, what: str) -> Iterator[int]:
         for count in counts:
             bar.update(task, completed=count)
             yield count
+
+
+def note(text: str) -> None:
+    """Print something that the user should know on stderr, as one line."""
+    print(f"note: {visible(text)}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    r"""`text` on one line, with control characters escaped (ESC as \x1b): a terminal obeys none."""
+    one_line = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in one_line)
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from ..errors import UnspoolError
 from . import (
     bench,
     caption,
+    console,
     demo,
     evaluate,
     gradients,
@@ -88,7 +89,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"unspool: {' '.join(message.split())}", file=sys.stderr)
+    print(f"unspool: {console.visible(message)}", file=sys.stderr)
     return code
 
 
