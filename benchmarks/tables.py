@@ -1,4 +1,4 @@
-"""Writes the README's tables of speed from results/bench.json, between its two comments."""
+"""Write the tables of speed in docs/results.md from results/bench.json, between its two comments."""
 
 import json
 from pathlib import Path
@@ -6,18 +6,18 @@ from typing import Any
 
 from .common import RESULTS
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- bench: written by python -m benchmarks.readme -->", "<!-- /bench -->"
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+BEGIN, END = "<!-- bench: written by python -m benchmarks.tables -->", "<!-- /bench -->"
 PEERS = {"torch": "torch", "flax": "Flax", "keras": "Keras", "onnxruntime": "ONNX Runtime"}
 
 
 def main() -> None:
-    README.write_text(rewritten(README.read_text()))
+    PAGE.write_text(rewritten(PAGE.read_text()))
 
 
-def rewritten(readme: str) -> str:
-    """The README with the tables that belong to the results."""
-    before, rest = readme.split(BEGIN)
+def rewritten(page: str) -> str:
+    """The page with the tables that belong to the results."""
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     answer = json.loads((RESULTS / "bench.json").read_text())
     return f"{before}{BEGIN}\n{tables(answer['results'])}{END}{after}"
