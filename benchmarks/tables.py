@@ -1,4 +1,4 @@
-"""Write the tables of speed in docs/results.md from results/bench.json, between its two comments."""
+"""Write the tables of speed in docs/results.md, between its two comments, from bench.json."""
 
 import json
 from pathlib import Path

@@ -45,7 +45,7 @@ def test_the_loaded_weights_are_those_that_were_evaluated(run, trained):
 def test_a_sample_is_its_stream(run):
     options = {"max_new_tokens": 100, "temperature": 0.9, "seed": 4}
     pieces = [piece for (piece,) in run.stream("The", **options)]
-    assert len(pieces) > 2
+    assert len(pieces) >= 2
     assert run.sample("The", **options) == "The" + "".join(pieces)
     assert len("".join(pieces)) == 100
 
@@ -67,7 +67,7 @@ def test_a_stop_string_is_found_wherever_it_begins(run):
 def test_evaluate_on_texts(run, trained):
     whole = run.evaluate(trained / "verse.txt")
     assert whole.tokens == len(VERSE) - 1
-    with pytest.raises(RunError, match="keeps no text of its own"):
+    with pytest.raises(RunError, match="keeps no data of its own"):
         run.evaluate()
 
 

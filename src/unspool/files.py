@@ -4,13 +4,19 @@ import errno
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import DataError, UnspoolError
+from .limits import MAX_JSON_BYTES
+
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor FIFOs
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO waits for nobody
 
 
 @contextmanager
@@ -22,24 +28,45 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     stays; `OSError` becomes an `UnspoolError` that names the file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o666)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_directory(path.parent)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise write_error(path, error) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
         raise
 
 
+def temporaries(directory: Path, names: Iterable[str]) -> list[Path]:
+    """What `atomic_writer` left of files of these names when its process was killed."""
+    pattern = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})\.\d+\.[0-9a-f]{{8}}\.tmp")
+    return [path for path in directory.iterdir() if pattern.fullmatch(path.name)]
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """Open `path` to append to; `OSError` if it is a link, has several or is no regular file."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | NOFOLLOW | NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    with open(descriptor, "ab") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise OSError(errno.EMLINK, "it must be a regular file without other links", str(path))
+        yield file
+
+
 def link(source: Path, path: Path) -> None:
-    """Make `path` the same file as `source`, or a copy of it where it cannot be."""
+    """Make `path` the same file as `source`, or a copy of it if it cannot be."""
     Path(path).unlink(missing_ok=True)
     try:
         os.link(source, path)
@@ -63,12 +90,30 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path, error: Callable[[str], UnspoolError] = DataError) -> Any:
     """Read JSON from `path`; anything wrong becomes `error(message)`."""
+    data = read_bytes(path, error)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no JSON, 5,000 digits
+        raise error(f"{path} is damaged or not readable: {cause}") from cause
+
+
+def read_bytes(
+    path: Path, error: Callable[[str], UnspoolError] = DataError, limit: int = MAX_JSON_BYTES
+) -> bytes:
+    """Read a regular file of at most `limit` bytes; anything else becomes `error(message)`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise error(f"{path} is not a regular file")
+            data = file.read(limit + 1)
     except FileNotFoundError as cause:
         raise error(f"{path} does not exist") from cause
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as cause:
-        raise error(f"{path} is damaged or not readable: {cause}") from cause
+    except OSError as cause:
+        raise error(f"cannot read {path}: {cause.strerror or cause}") from cause
+    if len(data) > limit:
+        raise error(f"{path} must have at most {limit >> 20} MiB")
+    return data
 
 
 def sha256_of(path: Path) -> str:

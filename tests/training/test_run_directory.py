@@ -60,13 +60,85 @@ def test_the_lock_tidies_up(tmp_path):
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "new"):
         raise ZeroDivisionError
     assert not (tmp_path / "new").exists()
-    (tmp_path / "old").mkdir()
-    for name in (".model.safetensors.123.tmp", "notes.tmp"):
-        (tmp_path / "old" / name).write_text("half")
-    with locked(tmp_path / "old"):
+
+
+MINE = [
+    ".draft.tmp", "notes.tmp", ".model.safetensors.tmp", ".mine.txt.12.0123abcd.tmp",
+    ".model.safetensors.12.0123abcd.tmp.bak", ".starting.notes",
+]  # fmt: skip
+
+
+def test_only_the_programs_own_half_files_are_removed(text, tmp_path):
+    """Of the names of a run's files, and only in a run."""
+    own, notes = ".model.safetensors.12.0123abcd.tmp", tmp_path / "notes"
+    notes.mkdir()
+    for name in (*MINE, own):
+        (tmp_path / name).write_text("half")
+        (notes / name).write_text("half")
+    with locked(tmp_path):
         pass
-    assert (tmp_path / "old" / "notes.tmp").exists()
-    assert not (tmp_path / "old" / ".model.safetensors.123.tmp").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {*MINE, own, "notes"}
+    list(unspool.train(*make(text), run=tmp_path, **SHORT))
+    list(unspool.train(*make(text), run=tmp_path, resume=True, **SHORT))
+    assert all((tmp_path / name).read_text() == "half" for name in MINE)
+    assert not (tmp_path / own).exists()
+    assert {path.name for path in notes.iterdir()} == {*MINE, own}
+
+
+def test_a_start_that_failed_leaves_no_lock_behind_which_a_later_one_would_trust(text, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / directory.LOCK).touch()
+    (tmp_path / "samples.txt").write_text("samples I kept")
+    with pytest.raises(RunError, match=r"samples\.txt is in the way"):
+        unspool.train(*make(text), run=tmp_path, **SHORT)
+    assert (tmp_path / "samples.txt").read_text() == "samples I kept"
+
+
+@pytest.mark.parametrize("published", [0, 1, 3, 100])
+def test_a_start_killed_while_it_publishes_is_undone_and_nothing_else(text, tmp_path, published):
+    """The files that it left are known by their inodes, not by their names."""
+    run = tmp_path / "run"
+    with locked(run):
+        begun = directory.Beginning(run)
+        begun.folder.mkdir()
+        for name in ("vocab.json", "data/train.bin", "model.safetensors", "metrics.jsonl"):
+            (begun.folder / name).parent.mkdir(exist_ok=True)
+            (begun.folder / name).write_text("begun")
+        names = directory._relative_files(begun.folder)[:published]
+        for name in names:
+            (run / name).parent.mkdir(exist_ok=True)
+            os.link(begun.folder / name, run / name)
+    (run / "samples.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"samples\.txt is in the way"):
+        list(unspool.train(*make(text), run=run, **SHORT))
+    (run / "samples.txt").unlink()
+    list(unspool.train(*make(text), run=run, **SHORT))
+    assert not [path for path in run.iterdir() if path.name.startswith(".starting")]
+
+
+def test_a_file_beside_an_unfinished_start_stays(tmp_path):
+    run = tmp_path / "run"
+    with locked(run):
+        begun = directory.Beginning(run)
+        begun.folder.mkdir()
+        (begun.folder / "samples.txt").write_text("begun")
+    (run / "samples.txt").write_text("mine")
+    with locked(run):
+        pass
+    assert (run / "samples.txt").read_text() == "mine"
+    assert not begun.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.txt"])
+def test_a_journal_that_was_deleted_begins_again_with_a_note(text, tmp_path, name):
+    list(unspool.train(*make(text), run=tmp_path, **SHORT | {"max_steps": 3}))
+    (tmp_path / name).unlink()
+    first = next(unspool.train(*make(text), run=tmp_path, resume=True, **SHORT))
+    assert f"{name} is missing: it begins again here" in first.notes
+    assert (tmp_path / name).exists()
 
 
 def test_a_disk_that_is_full_at_any_write_loses_nothing(tiny, tmp_path, monkeypatch):

@@ -127,6 +127,10 @@ class Text:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
 
+    def fingerprint(self) -> str:
+        """The `sha256` of the sources, to tell whether the text has changed."""
+        return self.sha256
+
 
 def fingerprint_sources(
     *sources: str | Path, tokens: str = "char", val: str | Path | None = None

@@ -21,13 +21,14 @@ from ..runs.captioned import (
     prepare_rows,
     untracked,
 )
+from ..runs.captioner import open_captions
 from ..tasks.caption import CaptionTask
 from ..training import TrainingConfig
 from ..training.config import option
 from ..vision.efficientnet import PICTURE_SIZE, EfficientNetLite0
-from ..vision.preparation import Preparation, open_rows
+from ..vision.preparation import Preparation
 from ..vision.small import SmallCNN
-from .recipe import DATA, Recipe
+from .recipe import Recipe
 
 SMALL_SIZE = 48
 TUNED = 0.05  # a step of a pretrained CNN's weights, beside one of the others
@@ -160,12 +161,7 @@ class CaptionRecipe(Recipe):
         data.save(directory)
         return data
 
-    def reopen(self, run: Path) -> CaptionData:
-        """What `read` kept."""
-        directory = run / DATA
-        return CaptionData.open(
-            directory, [open_rows(directory / f"{name}.rows") for name in ("train", "val")]
-        )
+    open = staticmethod(open_captions)
 
     def has_changed(self, sources: tuple[str, ...], data: CaptionData, options: Any) -> bool:
         """Whether pictures or captions have another hash."""

@@ -12,7 +12,7 @@ from ..models.tagger import Tagger
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
 from ..training import TrainingConfig
 from ..training.config import option
-from .recipe import DATA, Recipe
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +125,7 @@ class LabelledRecipe(Recipe):
         data.save(directory)
         return data
 
-    def reopen(self, run: Path) -> LabelledData:
-        """What `read` kept."""
-        return LabelledData.open(run / DATA)
+    open = staticmethod(LabelledData.open)
 
     def has_changed(self, sources: tuple[str, ...], data: LabelledData, options: Any) -> bool:
         """Whether the sources have another hash."""

@@ -1,4 +1,4 @@
-"""What all recipes share: options in layers, a run begun, a run gone on with."""
+"""Shared by all recipes: merging options, starting and resuming a run."""
 
 import dataclasses
 import os
@@ -13,12 +13,12 @@ import jax
 from ..errors import ConfigError, RunError
 from ..tasks.task import Task
 from ..training import TrainingConfig, train
-from ..training.directory import check_free, locked, read_config
+from ..training.directory import DATA, OPTIONS, beginning, locked, read_config, read_data
+from ..training.loop import train_begun
 from ..training.reports import Report
 from ..training.resume import MAY_CHANGE
 from . import toml
 
-DATA, OPTIONS = "data", "options.toml"
 LIMITS = {"max_steps", "max_minutes"}
 
 
@@ -42,8 +42,8 @@ class Recipe(ABC):
         """Read the sources and keep in `directory` what resuming needs."""
 
     @abstractmethod
-    def reopen(self, run: Path) -> Any:
-        """What `read` kept in the run's data directory, checked."""
+    def open(self, directory: Path) -> Any:
+        """What `read` kept, or a RunError."""
 
     @abstractmethod
     def has_changed(self, sources: tuple[str, ...], data: Any, options: Any) -> bool:
@@ -70,27 +70,28 @@ class Recipe(ABC):
 
     def start(self, sources: tuple[str, ...], run: Path, options: Any) -> Iterator[Report]:
         """Read the sources, draw a model and train it; yields reports."""
-        check_free(run, (DATA, OPTIONS))
-        with locked(run):
-            data = self.read(sources, run / DATA, options)
-            toml.write(run / OPTIONS, options.as_dict())
-        return self._train(data, run, options, resume=False)
+        with locked(run), beginning(run) as begun:
+            data = self.read(sources, begun.folder / DATA, options)
+            toml.write(begun.folder / OPTIONS, options.as_dict())
+            model, task, training = self._prepare(data, options)
+            yield from train_begun(model, task, begun, **training)
 
     def resume(
         self, sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
     ) -> tuple[Any, Iterator[Report]]:
-        """Go on with a run; sources, where given, must be those that it began with."""
-        read_config(run)
+        """Resume a run; sources, if given, must be those that it began with."""
+        config = read_config(run)
         saved = self.options.merge(toml.read(run / OPTIONS, RunError))
         options = dataclasses.replace(saved, **given)
         for key in sorted(given.keys() - MAY_CHANGE):
             if getattr(options, key) != getattr(saved, key):
                 was, now = getattr(saved, key), getattr(options, key)
                 raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
-        data = self.reopen(run)
+        data = read_data(run, config, self.open)
         if sources and self.has_changed(sources, data, options):
             raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
-        return options, _resumed(self._train(data, run, options, resume=True), run, options)
+        model, task, training = self._prepare(data, options)
+        return options, _resumed(train(model, task, run=run, resume=True, **training), run, options)
 
     def check_memory(self, data: Any, options: Any) -> None:
         """Raise ConfigError for a model that this machine's memory cannot hold in training.
@@ -110,12 +111,13 @@ class Recipe(ABC):
                 f"this machine has {memory / 2**30:,.0f}: lower hidden or layers"
             )
 
-    def _train(self, data: Any, run: Path, options: Any, *, resume: bool) -> Iterator[Report]:
+    def _prepare(self, data: Any, options: Any) -> tuple[Any, Task, dict[str, Any]]:
+        """The model, the task, and the options of training."""
         names = {field.name for field in dataclasses.fields(TrainingConfig)}
         training = {name: value for name, value in options.as_dict().items() if name in names}
         task = self.task(data, options)
         self.check_memory(data, options)
-        return train(self.model(data, options), task, run=run, resume=resume, **training)
+        return self.model(data, options), task, training
 
 
 def _resumed(reports: Iterator[Report], run: Path, options: Any) -> Iterator[Report]:

@@ -11,7 +11,7 @@ from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig
 from ..training.config import option
-from .recipe import DATA, Recipe
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,9 @@ class TextRecipe(Recipe):
             directory=directory,
         )
 
-    def reopen(self, run: Path) -> Text:
+    def open(self, directory: Path) -> Text:
         """The text, if its vocabulary is the run's."""
-        text = Text.open(run / DATA)
+        text, run = Text.open(directory), directory.parent
         if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
             raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
         return text

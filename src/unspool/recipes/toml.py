@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, UnspoolError
-from ..files import write_bytes
+from ..files import read_bytes, write_bytes
+from ..limits import MAX_TOML_BYTES
 
 
 def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict[str, Any]:
     """The keys and values of a TOML file; anything wrong becomes `error(message)`."""
+    data = read_bytes(path, error, MAX_TOML_BYTES)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as cause:
-        raise error(f"{path} does not exist") from cause
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as cause:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no TOML, 5,000 digits
         raise error(f"{path} is not a readable TOML file: {cause}") from cause
 
 

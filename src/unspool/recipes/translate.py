@@ -12,7 +12,7 @@ from ..models.translator import Translator
 from ..tasks.translate import TranslateTask
 from ..training import TrainingConfig
 from ..training.config import option
-from .recipe import DATA, Recipe
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,7 @@ class TranslateRecipe(Recipe):
         data.save(directory)
         return data
 
-    def reopen(self, run: Path) -> PairData:
-        """What `read` kept."""
-        return PairData.open(run / DATA)
+    open = staticmethod(PairData.open)
 
     def has_changed(self, sources: tuple[str, ...], data: PairData, options: Any) -> bool:
         """Whether the sources have another hash."""

@@ -1,6 +1,7 @@
 """What every loaded run has: weights, configuration, where it stands."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,10 +14,10 @@ from ..errors import RunError
 from ..models.registry import build_model
 from ..tasks.task import Evaluation
 from ..training.checkpoint import load_arrays
-from ..training.directory import MODEL
+from ..training.directory import DATA, MODEL, read_data
 
-DATA = "data"
 Kind = TypeVar("Kind", bound="LoadedRun")
+Data = TypeVar("Data")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class LoadedRun(ABC):
             model=eqx.combine(params, static),
             **parts,
         )
+
+    def own_data(self, open: Callable[[Path], Data], remedy: str) -> Data:
+        """The data that the run was trained on, which `open` reads; RunError if it is not there
+        or has changed.
+        """
+        if not (self.path / DATA).is_dir():
+            raise RunError(f"{self.path} keeps no data of its own: {remedy}")
+        return read_data(self.path, self.config, open)
 
     @abstractmethod
     def evaluate(self, *sources: str) -> Evaluation:

@@ -20,7 +20,7 @@ from ..tasks.caption_metrics import caption_words, score_captions
 from ..tasks.task import Evaluation
 from ..vision.pictures import fit
 from ..vision.preparation import GIVEN, Preparation, open_rows
-from .base import DATA, LoadedRun, read_vocabulary
+from .base import LoadedRun, read_vocabulary
 from .captioned import Track, check_sources, gather, prepare_rows, untracked
 
 
@@ -111,13 +111,7 @@ class CaptionerRun(LoadedRun):
     ) -> tuple[CaptionPart, tuple[str, ...]]:
         """Captioned pictures of some files, or of the held-out part."""
         if not sources:
-            directory = self.path / DATA
-            if not directory.is_dir():
-                raise RunError(
-                    f"{self.path} keeps no data of its own: give --images and --captions"
-                )
-            features = [open_rows(directory / f"{name}.rows") for name in PARTS]
-            return CaptionData.open(directory, features).val, ()
+            return self.own_data(open_captions, "name pictures and their captions").val, ()
         plain = bool(self.config["task"].get("plain", True))
         data = gather(*check_sources(sources), split, plain=plain, track=track)
         if (data.given is None) == (self.preparation.cnn == GIVEN):
@@ -125,6 +119,11 @@ class CaptionerRun(LoadedRun):
             raise DataError(f"{data.source} has {has}: give what the run was trained on")
         made = prepare_rows(data, self.preparation, rows, track)
         return caption_part(made, data.names, data.captions, self.sentences), data.notes
+
+
+def open_captions(directory: Path) -> CaptionData:
+    """What `unspool train caption` kept of pictures and captions."""
+    return CaptionData.open(directory, [open_rows(directory / f"{name}.rows") for name in PARTS])
 
 
 def check_rows(model: Captioner, rows: np.ndarray) -> None:

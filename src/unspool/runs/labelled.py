@@ -29,7 +29,7 @@ from ..tasks.labelled import (
     unlabelled,
 )
 from ..tasks.task import Evaluation
-from .base import DATA, LoadedRun, check_vocabulary
+from .base import LoadedRun, check_vocabulary
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ class LabelledRun(LoadedRun):
     ) -> Sequences:
         """Encoded sequences of a labelled file; of the run's held-out part without one."""
         if not sources:
-            if not (self.path / DATA).is_dir():
-                raise RunError(f"{self.path} keeps no data of its own: name a file to evaluate on")
-            return LabelledData.open(self.path / DATA).val
+            return self.own_data(LabelledData.open, "name a file to evaluate on").val
         if len(sources) > 1:
             raise DataError(f"name one file to evaluate on, got {len(sources)}")
         rows = read_labelled(sources[0], aligned=self.aligned)

@@ -13,7 +13,7 @@ from ..data.sources import open_sources
 from ..data.subword import WordVocabulary
 from ..errors import ConfigError, DataError, RunError
 from ..inspection import Spans
-from .base import DATA, LoadedRun
+from .base import LoadedRun
 from .generator import GeneratorRun
 from .labelled import LabelledRun
 from .text import Run
@@ -72,9 +72,10 @@ def inspected_text(run: LoadedRun, source: str | None, most: int) -> str:
     if source is not None:
         with open_sources((source,)) as found:
             return "".join(found.pieces(0, most))
-    if not isinstance(run, Run) or not (run.path / DATA).is_dir():
-        raise RunError(f"{run.path} keeps no held-out text: name a text to inspect it on")
-    text = Text.open(run.path / DATA)
+    remedy = "name a text to inspect it on"
+    if not isinstance(run, Run):
+        raise RunError(f"{run.path} keeps no held-out text: {remedy}")
+    text = run.own_data(Text.open, remedy)
     return run.vocab.decode(text.val[:most])[:most]
 
 

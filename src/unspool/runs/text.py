@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 from ..data import Text, Vocabulary
 from ..decoding import round_weights, stream_text
-from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import evaluate
 from ..tasks.task import Evaluation
-from .base import DATA, LoadedRun, read_vocabulary
+from .base import LoadedRun, read_vocabulary
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,5 @@ class Run(LoadedRun):
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
             return evaluate(model, text.train, self.vocab, text.train_size)
-        if not (self.path / DATA).is_dir():
-            raise RunError(f"{self.path} keeps no text of its own: name a text to evaluate on")
-        text = Text.open(self.path / DATA)
+        text = self.own_data(Text.open, "name a text to evaluate on")
         return evaluate(model, text.val, self.vocab, text.val_size)

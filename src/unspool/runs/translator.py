@@ -11,11 +11,11 @@ from ..data import PairData, Sentences, load_sentences, read_parallel
 from ..data.pairs import encode_lines, without_empty
 from ..decoding.hypotheses import Hypothesis
 from ..decoding.translation import attend, translate
-from ..errors import ConfigError, DataError, RunError
+from ..errors import ConfigError, DataError
 from ..models.translator import Translator
 from ..tasks.task import Evaluation
 from ..tasks.translate import evaluate_translator
-from .base import DATA, LoadedRun, check_vocabulary
+from .base import LoadedRun, check_vocabulary
 
 NOTHING = Hypothesis("", 0.0, 0.0, True, np.zeros(0, np.int32))
 
@@ -74,9 +74,7 @@ class TranslatorRun(LoadedRun):
         the translations with `signature`, as sacreBLEU counts them (Post 2018).
         """
         if not sources:
-            if not (self.path / DATA).is_dir():
-                raise RunError(f"{self.path} keeps no data of its own: give --source and --target")
-            val = PairData.open(self.path / DATA).val
+            val = self.own_data(PairData.open, "name a source and a target file").val
             return evaluate_translator(self.model, val, self.target.end)
         if len(sources) > 2:
             raise DataError(f"name a source and a target file, or a TSV, got {len(sources)} files")

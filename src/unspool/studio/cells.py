@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from ..data import Text
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError
 from ..inspection import (
     Annotation,
     Spans,
@@ -25,7 +25,6 @@ from ..inspection import (
 )
 from ..inspection.spans import bounded, rank_span
 from ..run import GeneratorRun, Run, require
-from ..runs.base import DATA
 from ..runs.reading import read_as
 
 router = APIRouter(prefix="/api/cells")
@@ -61,9 +60,7 @@ _lock = Lock()
 def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
     """A part of the run's held-out text; `number` counts through it."""
     loaded = require(request.app.state.store.load(run), Run)
-    if not (loaded.path / DATA).is_dir():
-        raise RunError(f"{run} keeps no text of its own: paste one or open a file")
-    ids = Text.open(loaded.path / DATA).val
+    ids = loaded.own_data(Text.open, "paste a text or open a file").val
     start = number * SAMPLE % max(1, len(ids) - SAMPLE + 1)
     return {"text": loaded.vocab.decode(np.asarray(ids[start : start + SAMPLE]))}
 

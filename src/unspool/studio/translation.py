@@ -9,7 +9,7 @@ from ..data import PairData
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, require
-from ..runs.base import DATA
+from ..training.directory import DATA
 
 router = APIRouter(prefix="/api/translation")
 
@@ -57,7 +57,7 @@ def _example(run: TranslatorRun) -> str:
     """A held-out sentence, where the run keeps its data."""
     if not (run.path / DATA).is_dir():
         return ""
-    first = PairData.open(run.path / DATA).val.source.split()[0]
+    first = run.own_data(PairData.open, "").val.source.split()[0]
     return run.source.decode(first)
 
 

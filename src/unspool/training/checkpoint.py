@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +29,28 @@ def save_arrays(path: Path, tree: Any, facts: dict[str, Any] | None = None) -> N
 def load_arrays(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
     """Read what `save_arrays` wrote into the structure of `like`, and the facts.
 
-    Raises RunError where the file is missing, truncated, edited or holds other names or
-    shapes than `like`.
+    Raises RunError if the file is missing, truncated, edited or holds other names or shapes than
+    `like`; the arrays are read only if these fit.
     """
-    arrays, metadata = _read(path)
-    if metadata.get("sha256") != _checksum(arrays, metadata.get("facts", "")):
-        raise RunError(f"{path} is damaged: its checksum does not match its content")
     named = _named_leaves(like)
-    if sorted(arrays) != sorted(name for name, _ in named):
-        raise RunError(f"{path} does not fit this run's config.json: it has other weights")
-    for name, leaf in named:
-        if arrays[name].shape != leaf.shape or arrays[name].dtype != leaf.dtype:
-            raise RunError(
-                f"{path} does not fit this run's config.json: {name} must be "
-                f"{leaf.dtype}{leaf.shape}, got {arrays[name].dtype}{arrays[name].shape}"
-            )
+    arrays, metadata = _read(path, dict(named))
+    facts = metadata.get("facts", "")
+    if metadata.get("sha256") != _checksum(arrays, facts):
+        raise RunError(f"{path} is damaged: its checksum does not match its content")
     leaves = [jax.numpy.array(arrays[name]) for name, _ in named]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["facts"])
+    with reading_facts(path):
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), dict(json.loads(facts))
+
+
+@contextmanager
+def reading_facts(path: Path) -> Iterator[None]:
+    """Turn what facts of the wrong kind cause into a RunError that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise RunError(
+            f"{path} is damaged: its facts are not those of a run ({error!r})"
+        ) from error
 
 
 def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
@@ -51,15 +58,35 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
     return [(jax.tree_util.keystr(p, simple=True, separator="."), leaf) for p, leaf in paths]
 
 
-def _read(path: Path) -> tuple[Arrays, dict[str, str]]:
+def _read(path: Path, like: dict[str, Any]) -> tuple[Arrays, dict[str, str]]:
+    if not path.is_file():
+        raise RunError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return arrays, file.metadata() or {}
-    except FileNotFoundError as error:
-        raise RunError(f"{path} does not exist") from error
-    except (safetensors.SafetensorError, OSError) as error:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            _check_fit(path, slices, like)
+            return {name: file.get_tensor(name) for name in slices}, file.metadata() or {}
+    except (safetensors.SafetensorError, OSError, OverflowError) as error:
         raise RunError(f"{path} is damaged or not readable: {error}") from error
+
+
+def _check_fit(path: Path, slices: dict[str, Any], like: dict[str, Any]) -> None:
+    """Compare the file's header with what the run should have."""
+    if slices.keys() != like.keys():
+        raise RunError(f"{path} does not fit this run's config.json: it has other weights")
+    for name, leaf in like.items():
+        shape, kind = tuple(slices[name].get_shape()), slices[name].get_dtype()
+        if (shape, kind) != (leaf.shape, _kind(leaf.dtype)):
+            raise RunError(
+                f"{path} does not fit this run's config.json: {name} must be "
+                f"{_kind(leaf.dtype)}{leaf.shape}, got {kind}{shape}"
+            )
+
+
+def _kind(dtype: Any) -> str:
+    """The type's name in safetensors: F32 for float32."""
+    dtype = np.dtype(dtype)
+    return "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
 
 
 def _checksum(arrays: Arrays, facts: str) -> str:

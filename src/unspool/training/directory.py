@@ -11,9 +11,12 @@ data/                      the text as token ids (command line only)
 
 import json
 import math
+import operator
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,37 +24,144 @@ from typing import Any
 import filelock
 
 from ..errors import RunError
-from ..files import read_json, write_error, write_json
+from ..files import appending, read_json, temporaries, write_error, write_json
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
-_OWN = (MODEL, STATE, METRICS, SAMPLES, "vocab.json", "tokenizer.json")
+DATA, OPTIONS = "data", "options.toml"
+_FILES = (
+    CONFIG, MODEL, STATE, METRICS, SAMPLES, OPTIONS, "vocab.json", "tokenizer.json",
+)  # fmt: skip
+_FOLDERS = (DATA, "source", "target")  # the text; the vocabularies of a translator
+_BEGINNING = re.compile(r"\.starting\.\d+\.[0-9a-f]{8}")
+_DEEPEST = 4  # folders in folders that a run may have
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the run directory for training; the lock goes with the process, however it ends.
 
-    Raises RunError where another process is training there.
+    What a killed process left unfinished of the run's own files is removed. Raises RunError if
+    another process is training there.
     """
     is_new = not path.exists()
+    had_lock = (path / LOCK).exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path / LOCK)
         lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
-        for stale in (*path.glob(".*.tmp"), *path.glob("*/.*.tmp")):
-            stale.unlink()  # half a file of a process that was killed
     except filelock.Timeout as error:
         raise RunError(f"{path} is in use by another training process") from error
     except OSError as error:
         raise write_error(path, error) from error
     try:
+        _tidy(path)
         yield
     finally:
+        if not (had_lock or (path / CONFIG).exists()):
+            (path / LOCK).unlink(missing_ok=True)  # of a start that failed nothing stays
         lock.release()
-        if is_new and {entry.name for entry in path.iterdir()} <= {LOCK}:
+        if is_new and not any(path.iterdir()):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _tidy(path: Path) -> None:
+    """Remove what a killed process left: half a file of a run, or an unfinished beginning."""
+    try:
+        for entry in list(path.iterdir()):
+            if _BEGINNING.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
+                _undo(entry, path)
+        if (path / CONFIG).exists():
+            for stale in temporaries(path, _FILES):
+                stale.unlink()
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+class Beginning:
+    """A run that does not exist yet: its files are written to `folder`, then published.
+
+    Each published file is a second link to the one in `folder`, which goes last. So whatever the
+    instant at which a process is killed, the next start knows by their inodes which files are
+    its own and removes these alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path / f".starting.{os.getpid()}.{secrets.token_hex(4)}"
+
+    def publish(self) -> None:
+        """Move all files to the run directory, config.json last: now it is a run."""
+        check_free(self.path)
+        names = sorted(_relative_files(self.folder), key=lambda name: name == Path(CONFIG))
+        try:
+            for name in names:
+                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+                _link(self.folder / name, self.path / name)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def beginning(path: Path) -> Iterator[Beginning]:
+    """Prepare a new run in `path`, which is `locked`; without `publish` nothing of it stays."""
+    check_free(path)
+    begun = Beginning(path)
+    try:
+        begun.folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield begun
+    finally:
+        if begun.folder.exists():
+            _undo(begun.folder, path)
+
+
+def _undo(folder: Path, path: Path) -> None:
+    """Remove an unfinished beginning, and of `path` the files that are its own."""
+    if not (path / CONFIG).exists():
+        parents = {path}
+        for name in _relative_files(folder):
+            published = path / name
+            if published.exists() and published.samefile(folder / name):
+                published.unlink()
+                parents.add(published.parent)
+        for parent in sorted(parents - {path}, reverse=True):
+            if not any(parent.iterdir()):
+                parent.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _relative_files(folder: Path) -> list[Path]:
+    return [file.relative_to(folder) for file in folder.rglob("*") if not file.is_dir()]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`; FileExistsError if there is one already."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.rename(source, target)
+
+
+def check_real(path: Path, depth: int = 0) -> None:
+    """Raise RunError if the run in `path` has a link, a pipe or a device, which is not data."""
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if depth < _DEEPEST:
+                check_real(Path(entry.path), depth + 1)
+        elif not entry.is_file(follow_symlinks=False):
+            what = "a link" if entry.is_symlink() else "no regular file"
+            raise RunError(f"{entry.path} is {what}, which a run must not have: remove it")
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
@@ -59,19 +169,29 @@ def write_config(path: Path, config: dict[str, Any]) -> None:
     write_json(path / CONFIG, {"format_version": FORMAT_VERSION, **config})
 
 
-def check_free(path: Path, names: tuple[str, ...] = ()) -> None:
-    """Raise RunError where `path` holds a run, files that a run or `names` would overwrite,
-    or is no directory. What an interrupted start left behind may be overwritten.
+def check_start(path: Path) -> None:
+    """Raise RunError if no run can be started in `path`; see `check_free`.
+
+    Files beside an unfinished beginning may be its own: `locked` will tell.
+    """
+    unfinished = path.is_dir() and any(_BEGINNING.fullmatch(p.name) for p in path.iterdir())
+    if not unfinished:
+        check_free(path)
+
+
+def check_free(path: Path) -> None:
+    """Raise RunError if `path` holds a run, or files that a run would overwrite, or is no
+    directory.
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file: a run needs a directory of its own")
     if (path / CONFIG).exists():
         raise RunError(f"{path} already holds a run: resume it or choose another directory")
-    taken = [name for name in (*_OWN, *names) if (path / name).exists()]
-    if taken and not (path / LOCK).exists():
+    taken = [name for name in (*_FILES, *_FOLDERS) if os.path.lexists(path / name)]
+    if taken:
         raise RunError(
             f"{path / taken[0]} is in the way: a run needs a directory of its own, "
-            "as in --run runs/mine"
+            "such as runs/mine"
         )
 
 
@@ -79,6 +199,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """Read config.json, or raise RunError with what is wrong."""
     if not (path / CONFIG).exists():
         raise RunError(f"{path} is not a run directory: it has no {CONFIG}")
+    check_real(path)
     config = read_json(path / CONFIG, RunError)
     if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
         raise RunError(f"{path / CONFIG} is damaged: it has no format_version")
@@ -95,13 +216,34 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -> Any:
+    """The data that the run in `path` was trained on, which `open` reads from its folder.
+
+    Raises RunError if it is another than config.json says.
+    """
+    data, task = open(path / DATA), config["task"]
+    wanted = task.get("text_sha256", task.get("data_sha256"))
+    if wanted is not None and data.fingerprint() != wanted:
+        raise RunError(
+            f"{path / DATA} is not the data that the run was trained on: restore it, or name a file"
+        )
+    return data
+
+
 class Journal:
-    """The two files that training appends to, cut back to the last save on resume."""
+    """The two files that training appends to, cut back to the last save on resume.
+
+    `missing` names those that were there at the last save and are gone: they begin again.
+    """
 
     def __init__(self, path: Path, sizes: dict[str, int] | None = None) -> None:
         self._files = {name: path / name for name in (METRICS, SAMPLES)}
+        sizes = {name: size for name, size in (sizes or {}).items() if operator.index(size) > 0}
+        self.missing = [
+            name for name in sizes if name in self._files and not os.path.lexists(path / name)
+        ]
         for name, file in self._files.items():
-            _cut(file, (sizes or {}).get(name, 0))
+            _cut(file, 0 if name in self.missing else sizes.get(name, 0))
 
     def record(self, **values: Any) -> None:
         """One line of metrics.jsonl; a number that is not finite, which JSON lacks, is null."""
@@ -117,7 +259,7 @@ class Journal:
         sizes = {}
         for name, path in self._files.items():
             try:
-                with open(path, "ab") as file:
+                with appending(path) as file:
                     os.fsync(file.fileno())
                     sizes[name] = file.tell()
             except OSError as error:
@@ -126,7 +268,7 @@ class Journal:
 
     def _append(self, name: str, text: str) -> None:
         try:
-            with open(self._files[name], "ab") as file:
+            with appending(self._files[name]) as file:
                 file.write(text.encode("utf-8", errors="replace"))
         except OSError as error:
             raise write_error(self._files[name], error) from error
@@ -138,7 +280,7 @@ def _is_not_finite(value: Any) -> bool:
 
 def _cut(path: Path, size: int) -> None:
     try:
-        with open(path, "ab") as file:
+        with appending(path) as file:
             if file.tell() < size:
                 raise RunError(f"{path} is damaged: it is shorter than at the last save")
             file.truncate(size)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..errors import DivergedError
 from ..models.registry import backends, describe_model
 from ..tasks.task import Evaluation, Task
 from . import directory
-from .checkpoint import load_arrays, save_arrays
+from .checkpoint import load_arrays, reading_facts, save_arrays
 from .config import TrainingConfig
 from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
 from .reports import (
@@ -50,6 +51,20 @@ class Progress:
     evaluations_since_best: int = 0
     last_evaluation: int = 0
 
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> "Progress":
+        """What was saved; before `best_objective` was kept, the loss alone decided."""
+        progress = cls(**facts)
+        for name in ("step", "skipped_in_row", "evaluations_since_best", "last_evaluation"):
+            if not 0 <= operator.index(getattr(progress, name)) < 2**53:
+                raise ValueError(name)
+        progress.elapsed_s, progress.rate_scale = map(
+            float, (progress.elapsed_s, progress.rate_scale)
+        )
+        if "best_objective" not in facts and progress.best_val_loss_nats:
+            progress.best_objective = [progress.best_val_loss_nats]
+        return progress
+
 
 def train(
     model: Any, task: Task, *, run: str | Path, resume: bool = False, **options: Any
@@ -69,8 +84,17 @@ def train(
     """
     config = TrainingConfig.merge(options)
     if not resume:
-        directory.check_free(Path(run))
-    return _Training(model, task, Path(run), config).reports(resume)
+        directory.check_start(Path(run))
+    training = _Training(model, task, Path(run), config)
+    return training.resumed() if resume else training.started()
+
+
+def train_begun(
+    model: Any, task: Task, begun: directory.Beginning, **options: Any
+) -> Iterator[Report]:
+    """Train into a run directory that the caller has locked and begun."""
+    config = TrainingConfig.merge(options)
+    return _Training(model, task, begun.path, config).reports(begun)
 
 
 class _Training:
@@ -91,10 +115,21 @@ class _Training:
         self.step = compile_step(self.static, task, config)
         self.clipped: list[bool] = []  # of the steps since the last record
 
-    def reports(self, resume: bool) -> Iterator[Report]:
-        with directory.locked(self.path), stop_on_signals() as stop:
-            self._open(resume)
-            self.started = time.monotonic() - self.progress.elapsed_s
+    def started(self) -> Iterator[Report]:
+        with directory.locked(self.path), directory.beginning(self.path) as begun:
+            yield from self.reports(begun)
+
+    def resumed(self) -> Iterator[Report]:
+        with directory.locked(self.path):
+            yield from self.reports(None)
+
+    def reports(self, begun: directory.Beginning | None) -> Iterator[Report]:
+        with stop_on_signals() as stop:
+            if begun is None:
+                self._reopen()
+            else:
+                self._begin(begun)
+            self.started_at = time.monotonic() - self.progress.elapsed_s
             self.saved_at = time.monotonic()
             try:
                 yield self._start()
@@ -103,24 +138,29 @@ class _Training:
                 self._save()
                 raise
 
-    def _open(self, resume: bool) -> None:
-        if not resume:
-            directory.check_free(self.path)
-            self.task.save(self.path)
-            self.journal = directory.Journal(self.path)
-            self._save()
-            directory.write_config(self.path, self.description)  # last: now it is a run
-            return
+    def _begin(self, begun: directory.Beginning) -> None:
+        self.path = begun.folder
+        self.task.save(self.path)
+        self.journal = directory.Journal(self.path)
+        self._save()
+        directory.write_config(self.path, self.description)
+        begun.publish()
+        self.path = begun.path
+        self.journal = directory.Journal(self.path)
+
+    def _reopen(self) -> None:
         check_resumable(directory.read_config(self.path), self.description, self.path)
         state = self.path / directory.STATE
         self.learner, facts = load_arrays(state, self.learner)
         load_arrays(self.path / directory.MODEL, self.learner.params)  # still whole?
-        if facts["backends"] != list(self.backends):
-            self.notes += ("another time loop ran before: last digits may differ from now on",)
-        self.progress = Progress(**facts["progress"])
-        if "best_objective" not in facts["progress"] and self.progress.best_val_loss_nats:
-            self.progress.best_objective = [self.progress.best_val_loss_nats]  # an older run
-        self.journal = directory.Journal(self.path, facts["journal"])
+        with reading_facts(state):
+            if facts["backends"] != list(self.backends):
+                self.notes += ("another time loop ran before: last digits may differ from now on",)
+            self.progress = Progress.of(facts["progress"])
+            self.journal = directory.Journal(self.path, facts["journal"])
+        self.notes += tuple(
+            f"{name} is missing: it begins again here" for name in self.journal.missing
+        )
 
     def _start(self) -> StartReport:
         report = StartReport(
@@ -178,7 +218,7 @@ class _Training:
         progress.skipped_in_row = progress.skipped_in_row + 1 if skipped else 0
         progress.rate_scale *= 0.5 if skipped else 1.0
         now = time.monotonic()
-        progress.elapsed_s = now - self.started
+        progress.elapsed_s = now - self.started_at
         share = config.progress(progress.step, progress.elapsed_s)
         report = StepReport(
             step=progress.step,
@@ -219,7 +259,7 @@ class _Training:
             self._write_model(weights, evaluation.metrics)
         progress.evaluations_since_best = 0 if is_best else progress.evaluations_since_best + 1
         progress.last_evaluation = progress.step
-        progress.elapsed_s = time.monotonic() - self.started
+        progress.elapsed_s = time.monotonic() - self.started_at
         return self._record_evaluation(evaluation, is_best, self.task.sample(model, progress.step))
 
     def _record_evaluation(
