@@ -19,6 +19,23 @@ NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor FIFOs
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO waits for nobody
 
 
+# What a run directory has: `training/directory.py` says what each is.
+RUN_FILES = {
+    "config.json", "model.safetensors", "train-state.safetensors", "metrics.jsonl", "samples.txt",
+    "options.toml", "vocab.json", "tokenizer.json",
+}  # fmt: skip
+RUN_FOLDERS = {"data", "source", "target"}
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run directory: it has a config.json of ours."""
+    try:
+        config = read_json(folder / "config.json") if (folder / "config.json").exists() else None
+    except UnspoolError:
+        return False
+    return isinstance(config, dict) and {"format_version", "model", "task"} <= config.keys()
+
+
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success fsync it and rename it onto `path`.

@@ -46,7 +46,9 @@ def labelled(spawn, files, tmp_path_factory):
 def test_classify_texts_and_files(unspool, labelled, tmp_path):
     (tmp_path / "texts.txt").write_text("the thread\n\nthe wheel\n")
     found = printed(unspool("classify", labelled / "classify", "the thread", "the wheel"))
-    assert found == printed(unspool("classify", labelled / "classify", tmp_path / "texts.txt"))
+    done = unspool("classify", labelled / "classify", tmp_path / "texts.txt")
+    assert done.out.splitlines() == [found[0], "", found[1]]
+    assert done.err == f"note: 1 texts are empty and have no label: {tmp_path}/texts.txt row 2\n"
     label, others, text = found[0].split("\t")
     assert others.startswith(f"{label} 0.")
     assert text == "the thread"
@@ -57,7 +59,8 @@ def test_classify_texts_and_files(unspool, labelled, tmp_path):
 
 def test_classify_standard_input(spawn, labelled):
     done = spawn("classify", labelled / "classify", "-", stdin="the thread\n\nin\n")
-    assert [line.split("\t")[2] for line in printed(done)] == ["the thread", "in"]
+    assert [line.split("\t")[-1] for line in done.out.splitlines()] == ["the thread", "", "in"]
+    assert done.err == "note: 1 texts are empty and have no label: standard input row 2\n"
 
 
 def test_series(unspool, labelled, files):
@@ -71,7 +74,9 @@ def test_series(unspool, labelled, files):
 
 
 def test_tag(unspool, labelled, tmp_path):
-    found = printed(unspool("tag", labelled / "tag", "the thread, spin"))
+    words = printed(unspool("tag", labelled / "tag", "the thread, spin"))
+    assert [line.split("\t")[0] for line in words] == ["the", "thread,", "spin", ""]
+    found = printed(unspool("tag", labelled / "tag", "the thread, spin", "--raw"))
     assert [line.split("\t")[0] for line in found] == ["the", "thread", ",", "spin", ""]
     assert {line.split("\t")[1] for line in found[:-1]} <= {"O", "B-T", "B-W", "I-W"}
 
@@ -124,7 +129,6 @@ def test_resume(unspool, labelled, files):
         (["sample", "{generate}", "--condition", "z"], "condition must be one of x, y, got 'z'"),
         (["sample", "{generate}", "--condition", "x", "--stop", "a"], "END stops"),
         (["classify", "{classify}"], "name what to label"),
-        (["classify", "{classify}", " "], "text 1 is empty"),
         (["classify", "{classify}", "{series.npz}"], "reads a file of texts"),
         (["classify", "{series}", "a text"], "reads series: name a .ts"),
         (["classify", "{series}", "{lines.txt}"], "reads a .ts, .npz or .csv file of series"),

@@ -99,7 +99,7 @@ def test_digits_without_scikit_learn(monkeypatch):
         (idx(IMAGES)[:-1], None, f"{NAME} is truncated: its header promises 4 images, it ends in "
          "row 4"),
         (idx(IMAGES)[:9], None, f"{NAME} is truncated"),
-        (idx(IMAGES) + b"x", None, f"{NAME} has 1 bytes after the 4 images that its header"),
+        (idx(IMAGES) + b"x", None, f"{NAME} has more than the 4 images that its header"),
         (idx(IMAGES[:, :, :0]), None, "images must be numbers (B, H, W) or (B, H, W, C), got uint8 "
          "of shape (4, 2, 0, 1)"),
         (None, idx(LABELS[:3]), f"{NAME} has 4 images, but labels of shape (3,)"),
@@ -142,7 +142,10 @@ BROKEN = np.where(np.arange(24).reshape(4, 2, 3) == 13, np.nan, 1.0)
     ("arrays", "message"),
     [
         ({"images": IMAGES}, "a.npz has no labels"),
-        ({"images": BROKEN, "labels": LABELS}, "a.npz row 3: a pixel is missing or not finite"),
+        (
+            {"images": BROKEN, "labels": LABELS},
+            "a.npz row 3: a pixel is missing, not finite or above 3.4e+38",
+        ),
         ({"images": LABELS, "labels": LABELS}, "images must be numbers (B, H, W) or (B, H, W, C)"),
         ({"images": IMAGES.astype(str), "labels": LABELS}, "images must be numbers"),
         ({"images": IMAGES, "labels": LABELS[:1]}, "has 4 images, but labels of shape (1,)"),

@@ -34,7 +34,7 @@ def write(tmp_path):
 
 def test_lines_with_the_label_first(write):
     path = write("a.txt", "1 a good film\r\n\n0 a bad one\n")
-    assert read_labelled(path) == (
+    assert read_labelled(path)[:3] == (
         ["a good film", "a bad one"], ["1", "0"], [f"{path} row 1", f"{path} row 3"]
     )  # fmt: skip
 
@@ -126,7 +126,7 @@ def test_a_share_of_every_label_is_held_out():
     assert held_out(labels, 0.2, seed=0) == (train, val)
     assert held_out(labels, 0.2, seed=1) != (train, val)
     assert len(held_out([["a"], ["b"]] * 5, 0.3, seed=0)[1]) == 3
-    with pytest.raises(DataError, match="every label occurs once: give --val"):
+    with pytest.raises(DataError, match="it has a label that nothing else has"):
         held_out(["a", "b"], 0.5, seed=0)
     with pytest.raises(ConfigError, match="val_fraction must be above 0 and below 1"):
         held_out(labels, 1.0, seed=0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from unspool.data import open_sources, read_pieces
 from unspool.errors import DataError
 
-BLOCK_BYTES = "unspool.data.sources._BLOCK_BYTES"
+BLOCK_BYTES = "unspool.data.text_files._BLOCK_BYTES"
 any_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
@@ -111,8 +111,9 @@ def test_folder_is_read_sorted_without_hidden_or_binary_files(folder):
     text, sources = read(folder)
     assert text == "a/y.txt;a/z.txt;b.txt;"
     assert sources.notes == (
-        f"{folder}: skipped 3 of 6 files that are not UTF-8 text "
-        f"(the first is {folder / 'latin.txt'})",
+        f"{folder}: left out hidden files and folders: 2 (.git, .hidden)",
+        f"{folder}: left out links to nothing, pipes and devices: 1 (loop)",
+        f"{folder}: left out files that are not text: 2 (latin.txt, p.png)",
     )
 
 
@@ -120,7 +121,7 @@ def test_folder_of_bytes_takes_binary_files(folder):
     data, sources = read(folder, raw=True)
     assert b"\x89PNG\0" in data
     assert b".hidden" not in data
-    assert "skipped 1 of 6" in sources.notes[0]
+    assert "links to nothing, pipes and devices: 1 (loop)" in sources.notes[1]
 
 
 def test_linked_folder_is_followed(folder, tmp_path):

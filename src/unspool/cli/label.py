@@ -1,23 +1,27 @@
 """`unspool classify` and `unspool tag`."""
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..data import (
     Rows,
+    as_file,
+    cut_notes,
     form_of,
+    join_rows,
+    looks_like_path,
     read_images,
-    read_labelled,
     read_series,
-    read_texts,
+    read_unlabelled,
     words_of,
 )
 from ..errors import ConfigError, DataError
 from ..run import ClassifierRun, GlimpseRun, LabelledRun, TaggerRun, load, require
+from . import console
 from .options import RunArgument
 from .session import prepare
 
@@ -25,12 +29,21 @@ What = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TEXT]",
-        help="Texts, or a file of one text a line (or of series or images), or - for standard "
+        help="Texts, or files or folders: one text a line, any form that was trained on (its "
+        "labels are shown beside those found with --json), series or images; - for standard "
         "input.",
         show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a sequence, on a line.")]
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw/--pretokenised",
+        help="Split signs off the words of a text; without it, words end at white space, as in "
+        "the files that taggers are trained on.",
+    ),
+]
 Plot = Annotated[
     Path | None,
     typer.Option(
@@ -59,69 +72,101 @@ def classify(
     """
     prepare()
     loaded = require(load(run), ClassifierRun)
-    rows, truths, where = _rows(loaded, what)
+    rows = _rows(loaded, what)
     if plot is not None:
         looker = require(loaded, GlimpseRun)
-        looker.plot(plot, rows[:plot_count], truths[:plot_count])
+        looker.plot(plot, rows.rows[:plot_count], rows.labels[:plot_count])
     unit = {"series": "series", "images": "image"}.get(loaded.reads, "")
-    names = [row if isinstance(row, str) else f"{unit} {i}" for i, row in enumerate(rows, 1)]
-    for name, found in zip(names, loaded.classify(rows, where), strict=True):
-        label = next(iter(found))
+    names = [row if isinstance(row, str) else f"{unit} {i}" for i, row in enumerate(rows.rows, 1)]
+    for i, found in enumerate(_labelled(rows, loaded.classify, {})):
         if as_json:
-            record = {"text": name, "label": label, "probabilities": found}
-            print(json.dumps(record, ensure_ascii=False))
-        else:
+            truth = {"true_label": rows.labels[i]} if rows.labels else {}
+            record = {"text": names[i], "label": next(iter(found), None), **truth}
+            print(json.dumps({**record, "probabilities": found}, ensure_ascii=False))
+        elif found:
             others = "  ".join(f"{other} {p:.3f}" for other, p in list(found.items())[:5])
-            print(f"{label}\t{others}\t{name}")
+            print(f"{next(iter(found))}\t{others}\t{names[i]}")
+        else:
+            print()
 
 
-def tag(run: RunArgument, what: What = None, as_json: AsJson = False) -> None:
+def tag(run: RunArgument, what: What = None, raw: Raw = False, as_json: AsJson = False) -> None:
     """Tag every word of texts (or step of series) with a trained tagger.
 
     unspool tag runs/tagger "The dog barks ."
     """
     prepare()
     loaded = require(load(run), TaggerRun)
-    rows, _, where = _rows(loaded, what)
-    rows = [words_of(row) if isinstance(row, str) else row for row in rows]
-    for row, tags in zip(rows, loaded.tag(rows, where), strict=True):
+    rows = _rows(loaded, what)
+    split = words_of if raw else str.split
+    rows = rows._replace(rows=[split(r) if isinstance(r, str) else r for r in rows.rows])
+    for i, tags in enumerate(_labelled(rows, loaded.tag, [])):
+        row = rows.rows[i]
         words = list(row) if loaded.reads == "text" else [str(t) for t in range(1, len(row) + 1)]
         if as_json:
-            print(json.dumps({"words": words, "tags": tags}, ensure_ascii=False))
+            truth = {"true_tags": rows.labels[i]} if rows.labels else {}
+            print(json.dumps({"words": words, "tags": tags, **truth}, ensure_ascii=False))
         else:
-            print("\n".join(map("\t".join, zip(words, tags, strict=True))), end="\n\n")
+            print("".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)))
+
+
+def _labelled(rows: Rows, label: Callable[..., list[Any]], nothing: Any) -> list[Any]:
+    """What `label` finds for every row; `nothing`, and a note, for those that are empty."""
+    full = [i for i, row in enumerate(rows.rows) if not isinstance(row, str) or row.strip()]
+    full = [i for i in full if len(rows.rows[i])]
+    found = label([rows.rows[i] for i in full], [rows.where[i] for i in full])
+    by_row = dict(zip(full, found, strict=True))
+    empty = [where for i, where in enumerate(rows.where) if i not in by_row]
+    if empty:
+        named = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
+        console.note(f"{len(empty)} texts are empty and have no label: {named}")
+    return [by_row.get(i, nothing) for i in range(len(rows.rows))]
 
 
 def _rows(run: LabelledRun, what: list[str] | None) -> Rows:
     """Texts, lists of words, series or images, from the command's arguments."""
     if not what:
         raise ConfigError("name what to label: texts, a file, or - for standard input")
-    source, path = what[0], Path(what[0])
-    if run.reads == "text" and what == ["-"]:
-        return _texts([line.rstrip("\n") for line in sys.stdin if line.strip()])
-    if len(what) > 1 or not (is_file(path) or form_of(source) == "images"):
-        if run.reads == "text":
-            return _texts(what)
+    if run.reads == "text":
+        parts = [_texts(run, argument, number) for number, argument in enumerate(what, 1)]
+    else:
+        parts = [_numbers(run, argument) for argument in what]
+    rows = join_rows(parts)
+    for line in (*rows.notes, *cut_notes(rows.rows, rows.where, run.encoder)):
+        console.note(line)
+    return rows
+
+
+def _texts(run: LabelledRun, argument: str, number: int) -> Rows:
+    if not is_source(argument):
+        return Rows([argument], [], [f"text {number}"])
+    with as_file(argument) as path:
+        if form_of(path) != "text":
+            raise DataError(f"{path}: {run.path} reads {FILES['text']}")
+        rows = read_unlabelled(path, run.labels, aligned=run.aligned)
+        if argument != "-":
+            return rows
+        return rows._replace(where=[w.replace(str(path), "standard input") for w in rows.where])
+
+
+def _numbers(run: LabelledRun, source: str) -> Rows:
+    if not (is_source(source) or form_of(source) == run.reads):
         raise DataError(f"{run.path} reads {run.reads}: name {FILES[run.reads]}")
     if form_of(source) != run.reads:
-        raise DataError(f"{path}: {run.path} reads {FILES[run.reads]}")
+        raise DataError(f"{source}: {run.path} reads {FILES[run.reads]}")
     if run.reads == "images":
         return Rows(*read_images(source, labelled=False))
-    if run.reads == "series":
-        return Rows(*read_series(path, aligned=run.aligned, labelled=False))
-    if path.suffix in (".conllu", ".conll"):
-        return read_labelled(path, aligned=True)
-    found = read_texts(path)
-    return Rows([text for text, _ in found], [], [where for _, where in found])
+    return Rows(*read_series(Path(source), aligned=run.aligned, labelled=False))
 
 
-def _texts(texts: list[str]) -> Rows:
-    return Rows(texts, [], [f"text {number}" for number in range(1, len(texts) + 1)])
+def is_source(argument: str) -> bool:
+    """Whether an argument names a file, a folder or standard input, and is not a text itself.
 
-
-def is_file(path: Path) -> bool:
-    """Whether an argument names a file, and is not a text."""
+    What looks like a path and is none is taken for one all the same, and so is an error.
+    """
     try:
-        return path.is_file()
-    except OSError:  # a text too long for the name of a file
+        if not argument.strip():
+            return False
+        return argument == "-" or Path(argument).exists() or looks_like_path(argument)
+    except (OSError, ValueError):  # a text too long for the name of a file
         return False

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from .. import files
-from ..data import numbered_lines
+from ..data import as_file, read_lines
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
-from .label import is_file
+from .label import is_source
 from .options import RunArgument
 from .session import prepare
 
@@ -98,15 +98,17 @@ def translate(
 
 
 def _sentences(what: list[str] | None) -> list[str]:
-    """Every line of a file or of standard input, empty ones too; or the arguments."""
+    """Every line of files and of standard input, empty ones too; or the arguments."""
     if not what:
         raise ConfigError("name what to translate: sentences, a file, or - for standard input")
-    if what == ["-"]:
-        return [line.rstrip("\n") for line in sys.stdin]
-    if len(what) == 1 and is_file(Path(what[0])):
-        lines = [line for _, line in numbered_lines(Path(what[0]))]
-        return lines[:-1] if lines[-1] == "" else lines
-    return what
+    return [text for argument in what for text in _texts(argument)]
+
+
+def _texts(argument: str) -> list[str]:
+    if not is_source(argument):
+        return [argument]
+    with as_file(argument) as path:
+        return read_lines(path)
 
 
 def _shown(text: str, found: Sequence[Hypothesis], n_best: int, as_json: bool) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """Texts as token ids: vocabularies, corpora, memory-mapped streams. Nothing here needs JAX."""
 
+from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart
 from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
-from .dataset import LabelledData, encode_rows
+from .dataset import LabelledData, cut_notes, encode_rows
 from .encoders import (
     LAYOUTS,
     Encoder,
@@ -20,19 +21,21 @@ from .labelled import (
     Rows,
     form_of,
     held_out,
-    numbered_lines,
+    join_rows,
     one_line,
     read_labelled,
-    read_texts,
+    read_unlabelled,
 )
+from .left_out import LeftOut
 from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
-from .pictures import LeftOut, Pictures, is_tar
+from .pictures import Pictures, is_tar
 from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
-from .sources import open_sources, read_pieces
+from .sources import open_sources
 from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
 from .text import Size, Text, fingerprint_sources
+from .text_files import as_file, looks_like_path, numbered_lines, read_lines, read_pieces, suffix_of
 from .vocab import StreamDecoder, Vocabulary
 
 __all__ = [
@@ -66,8 +69,10 @@ __all__ = [
     "Text",
     "TextEncoder",
     "Vocabulary",
+    "as_file",
     "bucket_bounds",
     "build_vocabulary",
+    "cut_notes",
     "decode_picture",
     "encode_rows",
     "evaluation_chunks",
@@ -76,22 +81,27 @@ __all__ = [
     "held_out",
     "in_order_of_length",
     "is_tar",
+    "join_rows",
     "load_encoder",
     "load_sentences",
     "load_vocabulary",
+    "looks_like_path",
     "match_names",
     "numbered_lines",
     "one_line",
     "open_sources",
     "open_tokens",
     "pair",
+    "read_arrays",
     "read_captions",
     "read_images",
     "read_labelled",
+    "read_lines",
     "read_parallel",
     "read_pieces",
     "read_series",
-    "read_texts",
+    "read_unlabelled",
+    "suffix_of",
     "vocabulary_from_json",
     "words_of",
     "write_tokens",

@@ -2,15 +2,15 @@
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import ConfigError, DataError
-from .labelled import numbered_lines
 from .pictures import Pictures
-from .sources import read_pieces
+from .text_files import numbered_lines, read_pieces
 
 T = TypeVar("T")
 Captions = dict[str, list[str]]  # file name -> its captions, in the file's order
@@ -41,7 +41,7 @@ def read_captions(source: str | Path, split: str | None = None) -> Captions:
     """
     path = Path(source)
     text = "".join(read_pieces(path))
-    if text.lstrip().startswith(("{", "[")):
+    if _is_json(text):
         found = _from_json(path, _parsed(path, text), split)
     elif split is None:
         found = _from_lines(path)
@@ -136,11 +136,18 @@ def _note_unmatched(
 
 
 def _normal(name: str) -> str:
-    return str(PurePosixPath(name))
+    # macOS writes the accents of file names apart (NFD), others write them composed.
+    return unicodedata.normalize("NFC", str(PurePosixPath(name)))
 
 
 def _base(name: str) -> str:
-    return PurePosixPath(name).name
+    return PurePosixPath(_normal(name)).name
+
+
+def _is_json(text: str) -> bool:
+    """Whether captions are JSON; a line `[1].jpg<TAB>caption` begins like it and is none."""
+    line = text.lstrip().split("\n", 1)[0].rstrip()
+    return line.startswith(("{", "[")) and (line.count("\t") != 1 or line.endswith(("{", "[")))
 
 
 def _from_lines(path: Path) -> _Found:

@@ -1,5 +1,6 @@
 """Labelled sequences, ready to train on: an encoder, the labels, two parts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -73,9 +74,12 @@ class LabelledData:
             encoder = TextEncoder.build(train.rows, **encoding)
         parts = [encode_rows(part, encoder, labels) for part in (train, val_rows)]
         sizes = f"{len(train.rows):,} sequences to train on, {len(val_rows.rows):,} held out"
-        return cls(
-            encoder, labels, parts[0], parts[1], aligned, (f"{sizes}, {len(labels)} labels",)
+        notes = (
+            f"{sizes}, {len(labels)} labels",
+            *dict.fromkeys(train.notes + val_rows.notes),
+            *cut_notes([*train.rows, *val_rows.rows], [*train.where, *val_rows.where], encoder),
         )
+        return cls(encoder, labels, parts[0], parts[1], aligned, notes)
 
     def save(self, directory: Path) -> None:
         """Write everything to a directory that may not exist yet."""
@@ -117,6 +121,24 @@ class LabelledData:
         if isinstance(self.encoder, TextEncoder):
             return {"classes": len(self.labels), "vocab_size": self.encoder.table_size}
         return {"classes": len(self.labels), "input_size": self.encoder.width}
+
+
+def cut_notes(rows: Sequence[Any], where: Sequence[str], encoder: Encoder) -> list[str]:
+    """A note of the texts that are longer than the encoder reads, if there are any."""
+    if not isinstance(encoder, TextEncoder) or encoder.max_length is None:
+        return []
+    most = encoder.max_length
+    # No text has more tokens than bytes, so most need not be looked at twice.
+    long = [
+        place
+        for row, place in zip(rows, where, strict=True)
+        if len(row.encode(errors="replace") if isinstance(row, str) else row) > most
+        and encoder.is_cut(row)
+    ]
+    if not long:
+        return []
+    named = ", ".join(long[:3]) + (", ..." if len(long) > 3 else "")
+    return [f"{len(long):,} texts have more than {most:,} tokens and are cut there: {named}"]
 
 
 def encode_rows(rows: Rows, encoder: Encoder, labels: tuple[str, ...]) -> Sequences:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConfigError, DataError, RunError
 from .images import size_of
 from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
+from .series import LARGEST
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
 
@@ -91,6 +92,11 @@ class TextEncoder:
         hashed = len(self.vocab) + (hashes % self.affixes).astype(np.int32)
         return np.concatenate([ids[:, None], hashed], axis=1)
 
+    def is_cut(self, text: str | Sequence[str]) -> bool:
+        """Whether `encode` leaves out the end of a text."""
+        whole = replace(self, max_length=None)
+        return self.max_length is not None and len(whole.encode(text)) > self.max_length
+
     def save(self, directory: Path) -> None:
         """Write the vocabulary."""
         self.vocab.save(directory)
@@ -114,8 +120,8 @@ class SeriesEncoder:
     def build(cls, series: Sequence[np.ndarray]) -> "SeriesEncoder":
         """Mean and standard deviation over all steps of all series; 1 for a constant column."""
         values = np.concatenate(series).astype(np.float64)
-        std = values.std(axis=0)
-        return cls(values.mean(axis=0), np.where(std > 0, std, 1.0))
+        std = _usable(values.std(axis=0), np.abs(values).max(axis=0))
+        return cls(values.mean(axis=0), std)
 
     def describe(self) -> dict[str, Any]:
         """JSON values: everything there is."""
@@ -128,7 +134,7 @@ class SeriesEncoder:
                 f"a series must have {len(self.mean)} columns, as in training, "
                 f"got shape {series.shape}"
             )
-        return ((series - self.mean) / self.std).astype(np.float32)
+        return _in_32_bits((series - self.mean) / self.std)
 
     def save(self, directory: Path) -> None:
         """Nothing to write: `describe` says it all."""
@@ -169,8 +175,9 @@ class ImageEncoder:
         means = [image.mean(axis=(0, 1), dtype=np.float64) for image in images]
         mean = np.mean(means, axis=0)
         squares = [np.mean((image - mean) ** 2, axis=(0, 1)) for image in images]
-        std = np.sqrt(np.mean(squares, axis=0))
-        return cls((height, width, channels), mean, np.where(std > 0, std, 1.0), layout, patch)
+        largest = np.max([np.abs(image).max(axis=(0, 1)) for image in images], axis=0)
+        std = _usable(np.sqrt(np.mean(squares, axis=0)), largest)
+        return cls((height, width, channels), mean, std, layout, patch)
 
     @property
     def width(self) -> int:
@@ -196,7 +203,7 @@ class ImageEncoder:
             raise DataError(
                 f"images must be {size_of(self.shape)}, as in training, got {size_of(image.shape)}"
             )
-        pixels = ((image - self.mean) / self.std).astype(np.float32)
+        pixels = _in_32_bits((image - self.mean) / self.std)
         if self.layout == "rows":
             return pixels.reshape(len(pixels), -1)
         if self.layout == "columns":
@@ -209,6 +216,19 @@ class ImageEncoder:
 
     def save(self, directory: Path) -> None:
         """Nothing to write: `describe` says it all."""
+
+
+def _usable(std: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Deviations to divide by: 1 for those that are rounding alone, below 64 times the resolution
+    of the largest number.
+    """
+    return np.where(std > 64 * np.finfo(np.float64).eps * largest, std, 1.0)
+
+
+def _in_32_bits(values: np.ndarray) -> np.ndarray:
+    if not (np.abs(values) <= LARGEST).all():
+        raise DataError("a number is too far from those of training for 32 bits")
+    return values.astype(np.float32)
 
 
 Encoder = TextEncoder | SeriesEncoder | ImageEncoder

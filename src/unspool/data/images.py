@@ -3,19 +3,23 @@
 import gzip
 import math
 import re
-import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from .series import read_arrays
+from ..limits import MAX_ARRAY_BYTES
+from .arrays import array_names, read_arrays
+from .labels import labels_of
+from .series import LARGEST
+from .text_files import suffix_of
 
 DIGITS = "sklearn:digits"
 Images = tuple[list[np.ndarray], list[str], list[str]]
 
-_IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$")
+_IDX = re.compile(r"[.-]idx\d?(-ubyte)?(\.gz)?$", re.IGNORECASE)
 # The third byte of an IDX file's magic number is the type, the fourth the number of dimensions.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -25,13 +29,7 @@ def is_images(source: str | Path) -> bool:
     path = Path(source)
     if str(source) == DIGITS or _IDX.search(path.name):
         return True
-    if path.suffix != ".npz":
-        return False
-    try:
-        with zipfile.ZipFile(path) as file:
-            return "images.npy" in file.namelist()
-    except (OSError, zipfile.BadZipFile):  # who reads it as series says what is wrong
-        return False
+    return suffix_of(path) == ".npz" and "images" in array_names(path)
 
 
 def read_images(source: str | Path, *, labelled: bool = True) -> Images:
@@ -47,8 +45,8 @@ def read_images(source: str | Path, *, labelled: bool = True) -> Images:
     labels: np.ndarray | None
     if str(source) == DIGITS:
         images, labels = _digits()
-    elif path.suffix == ".npz":
-        arrays = read_arrays(path)
+    elif suffix_of(path) == ".npz":
+        arrays = read_arrays(path, ("images", "labels"))
         images, labels = arrays["images"], arrays.get("labels")
     else:
         images = _read_idx(path, "images", (3, 4))
@@ -65,7 +63,7 @@ def read_images(source: str | Path, *, labelled: bool = True) -> Images:
             f"{source} has {len(images)} images, but labels of shape {labels.shape}: "
             "each image must have one label"
         )
-    return list(images), [str(label) for label in labels.tolist()], where
+    return list(images), labels_of(labels, where), where
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
@@ -90,10 +88,11 @@ def _checked(images: np.ndarray, source: str) -> np.ndarray:
             f"got {images.dtype} of shape {images.shape}"
         )
     if np.issubdtype(images.dtype, np.inexact):
-        broken = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        broken = np.flatnonzero(~(np.abs(images) <= LARGEST).all(axis=(1, 2, 3)))
         if len(broken):
             raise DataError(
-                f"{source} row {broken[0] + 1}: a pixel is missing or not finite: remove the image"
+                f"{source} row {broken[0] + 1}: a pixel is missing, not finite or above "
+                f"{LARGEST:.2g}: remove the image"
             )
     return images
 
@@ -117,40 +116,44 @@ def _labels_beside(path: Path, labelled: bool) -> Path | None:
 
 
 def _read_idx(path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
-    data = _bytes(path)
-    kind = _TYPES.get(data[2]) if len(data) >= 4 and data[:2] == b"\0\0" else None
-    if kind is None or data[3] not in dimensions:
-        wanted = " or ".join(f"{0x0800 + n:#010x}" for n in dimensions)
-        raise DataError(
-            f"{path}: the magic number of IDX {what} must be {wanted} (or of another type of "
-            f"number), got {'0x' + data[:4].hex() if data else 'an empty file'}"
-        )
-    begin = 4 + 4 * data[3]
-    shape = [int.from_bytes(data[i : i + 4], "big") for i in range(4, begin, 4)]
-    row = math.prod(shape[1:]) * np.dtype(kind).itemsize
-    more = len(data) - begin - shape[0] * row
-    if more < 0:
-        raise DataError(
-            f"{path} is truncated: its header promises {shape[0]} {what}, "
-            f"it ends in row {max(len(data) - begin, 0) // max(row, 1) + 1}"
-        )
-    if more > 0:
-        raise DataError(
-            f"{path} has {more} bytes after the {shape[0]} {what} that its header promises"
-        )
-    return np.frombuffer(data, kind, offset=begin).reshape(shape)
-
-
-def _bytes(path: Path) -> bytes:
+    """The header, and then no more than it promises."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            return file.read()
+        with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
+            return _read_promised(file, path, what, dimensions)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: give a file of images") from error
     except EOFError as error:
         raise DataError(f"{path} is truncated: its compressed data has no end") from error
     except (OSError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _read_promised(file: Any, path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
+    head = file.read(4)
+    kind = _TYPES.get(head[2]) if len(head) == 4 and head[:2] == b"\0\0" else None
+    if kind is None or head[3] not in dimensions:
+        wanted = " or ".join(f"{0x0800 + n:#010x}" for n in dimensions)
+        raise DataError(
+            f"{path}: the magic number of IDX {what} must be {wanted} (or of another type of "
+            f"number), got {'0x' + head.hex() if head else 'an empty file'}"
+        )
+    sizes = file.read(4 * head[3])
+    shape = [int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * head[3], 4)]
+    row = math.prod(shape[1:]) * np.dtype(kind).itemsize
+    promised = shape[0] * row
+    if promised > MAX_ARRAY_BYTES:
+        raise DataError(
+            f"{path} must take at most {MAX_ARRAY_BYTES >> 30} GiB, its header says {shape}"
+        )
+    data = file.read(promised)
+    if len(data) < promised or len(sizes) < 4 * head[3]:
+        raise DataError(
+            f"{path} is truncated: its header promises {shape[0]} {what}, "
+            f"it ends in row {len(data) // max(row, 1) + 1}"
+        )
+    if file.read(1):
+        raise DataError(f"{path} has more than the {shape[0]} {what} that its header promises")
+    return np.frombuffer(data, kind).reshape(shape)
 
 
 def size_of(shape: tuple[int, ...]) -> str:

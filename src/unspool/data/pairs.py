@@ -9,8 +9,9 @@ import numpy as np
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
-from .labelled import BOUNDARY, held_out, numbered_lines
+from .labelled import BOUNDARY, held_out
 from .sequences import Sequences, load_sequences, save_sequences
+from .text_files import read_lines
 from .vocab import CharVocabulary, Vocabulary
 
 DESCRIPTION, ARRAYS = "pairs.json", "pairs.npz"
@@ -220,7 +221,7 @@ def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines
     """
     if target is None:
         return _table(Path(source))
-    texts = [_lines(Path(name)) for name in (source, target)]
+    texts = [read_lines(Path(name)) for name in (source, target)]
     short, long = sorted(zip(map(len, texts), (source, target), strict=True), key=lambda x: x[0])
     if short[0] != long[0]:
         raise DataError(
@@ -231,15 +232,9 @@ def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines
     return Lines(texts[0], texts[1], where)
 
 
-def _lines(path: Path) -> list[str]:
-    """All lines; a line break at the very end begins no line."""
-    found = [line for _, line in numbered_lines(path)]
-    return found[:-1] if found[-1] == "" else found
-
-
 def _table(path: Path) -> Lines:
     rows = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
         if len(cells) != 2:
             raise DataError(
@@ -255,7 +250,8 @@ def without_empty(lines: Lines) -> tuple[Lines, list[str]]:
     full = [i for i, pair in enumerate(zip(*lines[:2], strict=True)) if all(map(str.strip, pair))]
     if not full:
         raise DataError("there is no sentence pair with words on both sides: check the files")
-    empty = [where for i, where in enumerate(lines.where) if i not in set(full)]
+    usable = set(full)
+    empty = [where for i, where in enumerate(lines.where) if i not in usable]
     return lines.take(full), _note(empty, "pairs left out: a side is empty")
 
 

@@ -8,36 +8,13 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from .sources import walk_files
+from ..limits import MAX_TAR_HEADER_BYTES
+from .folders import walk_files
+from .left_out import LeftOut, printable
 
 MAX_BYTES = 256 * 2**20  # of one file
-_NAMED = 3  # how many names a note has
 _TAR_ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError)
 _Files = Iterator[tuple[str, Callable[[], bytes]]]  # name, and the function that reads the file
-
-
-class LeftOut:
-    """What was left out and why. A name counts once for a reason, however often it is added."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, dict[str, str]] = {}
-
-    def add(self, reason: str, name: str, description: str = "") -> None:
-        """Count a name; a note shows the description, if there is one, instead of it."""
-        self._names.setdefault(reason, {})[name] = description or name
-
-    def counts(self) -> dict[str, int]:
-        """How many names were left out for each reason."""
-        return {reason: len(names) for reason, names in self._names.items()}
-
-    def notes(self) -> list[str]:
-        """A line a reason: how many, and the first few."""
-        lines = []
-        for reason, names in self._names.items():
-            shown = ", ".join(map(_printable, list(names.values())[:_NAMED]))
-            more = ", ..." if len(names) > _NAMED else ""
-            lines.append(f"{reason}: {len(names)} ({shown}{more})")
-        return lines
 
 
 def is_tar(path: Path) -> bool:
@@ -90,11 +67,10 @@ class Pictures:
         return self._in_tar()
 
     def _in_folder(self) -> _Files:
-        for path in walk_files(self.source):
+        for path in walk_files(self.source, self.left_out):
             name = path.relative_to(self.source).as_posix()
-            if not path.is_file():
-                self.left_out.add("links to nothing, pipes and devices", name)
-            elif self._fits(name, path.stat().st_size):
+            size = path.stat().st_size if path.exists() else 0  # reading it will say so
+            if self._fits(name, size):
                 yield name, path.read_bytes
 
     def _in_tar(self) -> _Files:
@@ -102,11 +78,15 @@ class Pictures:
         for archive, member in _members(self.source):
             path = PurePosixPath(member.name)  # without a "./" in front
             name = str(path)
-            if member.isdir() or any(part[0] == "." and part != ".." for part in path.parts):
+            hidden = next((i for i, part in enumerate(path.parts, 1) if _is_hidden(part)), None)
+            if member.isdir():
+                continue
+            if hidden is not None:
+                self.left_out.add("hidden files and folders", "/".join(path.parts[:hidden]))
                 continue
             if not member.isreg():
                 self.left_out.add("links and devices in the TAR", name)
-            elif path.is_absolute() or ".." in path.parts or not name.isprintable():
+            elif path.is_absolute() or ".." in path.parts:
                 self.left_out.add("unsafe names in the TAR", name)
             elif name in seen:
                 self.left_out.add("names that the TAR has twice (the first is used)", name)
@@ -120,11 +100,30 @@ class Pictures:
         return size <= MAX_BYTES
 
 
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") and part != ".."
+
+
+_LONG = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose long names and attributes, which are read into memory, have a limit."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _LONG and self.size > MAX_TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header has {self.size:,} bytes")
+        return super()._proc_member(archive)
+
+
 def _members(source: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Yield the members; DataError for a file that is not a whole TAR."""
     last, offset = "", 0
     try:
-        with tarfile.open(source) as archive:
+        with tarfile.open(source, tarinfo=_Member) as archive:
             while (member := archive.next()) is not None:
                 # Else the headers of a large TAR fill the memory.
                 archive.members.clear()  # type: ignore[attr-defined]
@@ -158,9 +157,5 @@ def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _damaged(source: Path, last: str, error: Exception) -> DataError:
-    after = f" after {_printable(last)}" if last else ""
+    after = f" after {printable(last)}" if last else ""
     return DataError(f"{source} is damaged or truncated{after} ({error}): get it again")
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else ascii(name)

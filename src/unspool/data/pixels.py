@@ -30,6 +30,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
     8: lambda a: a[:, ::-1].transpose(1, 0, 2),
 }
+_BAND = 256  # rows
 _filters = threading.Lock()
 # What is wrong with a file is in our error; without a handler it would be on stderr too.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -91,22 +92,32 @@ def _opened(content: bytes, name: str) -> "Image.Image":
 
 
 def _rgb(image: "Image.Image", name: str) -> np.ndarray:
+    """The pixels, made in bands: of a large picture only the result and one band are in memory."""
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        raise DataError(
+            f"{name} has 32-bit pixels, whose white is unknown: save it with 8 or 16 bits"
+        )
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        pixels[top:bottom] = _band(image, (0, top, image.width, bottom))
+    return pixels
+
+
+def _band(image: "Image.Image", box: tuple[int, int, int, int]) -> np.ndarray:
     from PIL import Image
 
-    if image.mode[0] in "IF":
-        return _grey(np.array(image), name)
+    part = image.crop(box)
+    if part.mode[0] == "I":
+        return _grey(np.array(part))
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+        white = Image.new("RGBA", part.size, "white")
+        part = Image.alpha_composite(white, part.convert("RGBA"))
+    return np.array(part.convert("RGB"))
 
 
-def _grey(values: np.ndarray, name: str) -> np.ndarray:
-    """16 bits as three equal channels of 8; Pillow would clip where 16 bits are meant."""
-    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 0xFFFF:
-        raise DataError(
-            f"{name} has {values.dtype} pixels, whose white is unknown: save it with 8 or 16 bits"
-        )
+def _grey(values: np.ndarray) -> np.ndarray:
+    """16 bits as three equal channels of 8; Pillow would clip them."""
     eight = (values.astype(np.uint32) * 255 + 0x7FFF) // 0xFFFF
     return np.repeat(eight.astype(np.uint8)[..., None], 3, axis=2)
 

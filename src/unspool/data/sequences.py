@@ -5,12 +5,12 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from .. import files
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, DataError, RunError
+from .arrays import array_names, read_arrays
 
 PADDING = 0.10  # share of padded time steps that `bucket_bounds` is content with
 MOST_BUCKETS = 10
@@ -80,21 +80,22 @@ def save_sequences(path: Path, **parts: Sequences) -> None:
 
 
 def load_sequences(path: Path) -> dict[str, Sequences]:
-    """Undo `save_sequences`; RunError where the file is missing or damaged."""
+    """Undo `save_sequences`; RunError if the file is missing or damaged."""
+    if not path.exists():
+        raise RunError(f"{path} does not exist")
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path, array_names(path))
         names = dict.fromkeys(name.split(".")[0] for name in arrays)
         return {
             name: Sequences(
-                *(arrays[f"{name}.{field}"] for field in Sequences._fields[:3]),
+                arrays[f"{name}.values"],
+                arrays[f"{name}.lengths"],
+                arrays[f"{name}.targets"],
                 aligned=bool(arrays[f"{name}.aligned"]),
             )
             for name in names
         }
-    except FileNotFoundError as error:
-        raise RunError(f"{path} does not exist") from error
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (DataError, ValueError, KeyError) as error:
         raise RunError(f"{path} is damaged or not readable: {error}") from error
 
 

@@ -1,26 +1,51 @@
 """Series of numbers with labels: .npz, long CSV tables, and the .ts files of UCR, UEA and aeon."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ..errors import DataError
-from .sources import read_pieces
+from .arrays import array_names, read_arrays
+from .labels import label_of, labels_of
+from .tables import csv_rows
+from .text_files import numbered_lines, read_pieces, suffix_of
 
 SERIES_SUFFIXES = (".npz", ".ts")
+LARGEST = float(np.finfo(np.float32).max)  # networks compute with 32 bits
 Series = tuple[list[np.ndarray], list[Any], list[str]]
 
 
+_MISSING = "?"  # how .ts files write a label or a number that is not known
+
+
 def is_series_table(path: Path) -> bool:
-    """Whether `path` is a .csv whose first column is named `series`."""
-    if path.suffix != ".csv" or not path.is_file():
+    """Whether `path` is a .csv whose first column is named `series`, or a .tsv of UCR: a label
+    and numbers in every line, without a header.
+    """
+    if suffix_of(path) not in (".csv", ".tsv") or not path.is_file():
         return False
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        return file.readline().split(",")[0].strip() == "series"
+    try:
+        line = next(read_pieces(path), "").split("\n", 1)[0]
+    except DataError:  # whoever reads it says what is wrong
+        return False
+    if suffix_of(path) == ".csv":
+        return _header(line.split(","))[0] == "series"
+    fields = line.split("\t")
+    return len(fields) > 2 and all(map(_is_number, fields))
+
+
+def _header(fields: list[str]) -> list[str]:
+    return [name.strip().strip('"').strip() for name in fields]
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> Series:
@@ -28,11 +53,13 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
 
     .npz: arrays `series` (B, T, D) or (B, T), `lengths` (B,) where they differ, `labels` (B,)
     or (B, T). .csv: one row a step, columns `series` (a name), `label`, then the numbers.
-    .ts: dimensions between colons, the label last. Without `labelled`, labels may be missing.
-    Raises DataError that names the file and row for lengths of zero, different widths, numbers
-    that are missing or not finite.
+    .ts: dimensions between colons, the label last. .tsv: UCR's, a label and numbers a line, NaN
+    after the end of shorter ones. Without `labelled`, labels may be missing. Raises DataError that
+    names the file and row for lengths of zero, different widths, labels that are missing or not
+    declared, numbers that are missing, not finite or too large for 32 bits.
     """
-    read = {".npz": _read_npz, ".ts": _read_ts}.get(path.suffix, _read_csv)
+    readers = {".npz": _read_npz, ".ts": _read_ts, ".tsv": _read_ucr}
+    read = readers.get(suffix_of(path), _read_csv)
     rows, labels, where = read(path, aligned)
     for row, place in zip(rows, where, strict=True):
         if len(row) == 0:
@@ -41,27 +68,23 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
             raise DataError(
                 f"{place}: the series has {row.shape[1]} columns, those before {rows[0].shape[1]}"
             )
-        if not np.isfinite(row).all():
-            step = int(np.flatnonzero(~np.isfinite(row).all(axis=1))[0])
-            raise DataError(f"{place}: step {step + 1} has a number that is missing or not finite")
+        usable = (np.abs(row) <= LARGEST).all(axis=1)
+        if not usable.all():
+            step = int(np.flatnonzero(~usable)[0])
+            raise DataError(
+                f"{place}: step {step + 1} has a number that is missing, not finite or above "
+                f"{LARGEST:.2g}"
+            )
     if labelled and not labels:
-        raise DataError(f"{path} has no labels")
+        hint = ": it has no line @classLabel true" if suffix_of(path) == ".ts" else ""
+        raise DataError(f"{path} has no labels{hint}")
     return rows, labels, where
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; DataError where it is none."""
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise DataError(f"{path} is not a readable .npz file: {error}") from error
-
-
 def _read_npz(path: Path, aligned: bool) -> Series:
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, ("series", "lengths", "labels"))
     if "series" not in arrays:
-        names = ", ".join(arrays) or "nothing"
+        names = ", ".join(sorted(array_names(path))) or "nothing"
         raise DataError(
             f"{path} must have the arrays `series` (or `images`) and `labels`, has {names}"
         )
@@ -78,41 +101,74 @@ def _read_npz(path: Path, aligned: bool) -> Series:
         if not 0 <= length <= steps:
             raise DataError(f"{place}: its length must be from 1 to {steps}, got {length}")
     rows = [row[:n].astype(np.float64) for row, n in zip(series, lengths, strict=True)]
-    return rows, _npz_labels(path, arrays.get("labels"), lengths, steps, aligned), where
+    labels = arrays.get("labels")
+    return rows, _npz_labels(path, labels, lengths, steps, aligned, where), where
 
 
-def _npz_labels(path: Path, labels: Any, lengths: Any, steps: int, aligned: bool) -> list[Any]:
+def _npz_labels(
+    path: Path, labels: Any, lengths: Any, steps: int, aligned: bool, where: list[str]
+) -> list[Any]:
     if labels is None:
         return []
     shape = (len(lengths), steps) if aligned else (len(lengths),)
     if labels.shape != shape:
         raise DataError(f"{path}: labels must have shape {shape}, got {labels.shape}")
     if aligned:
-        return [[str(tag) for tag in row[:n]] for row, n in zip(labels, lengths, strict=True)]
-    return [str(label) for label in labels]
+        rows = zip(labels, lengths, where, strict=True)
+        return [labels_of(row[:n], [place] * int(n)) for row, n, place in rows]
+    return labels_of(labels, where)
 
 
 def _read_ts(path: Path, aligned: bool) -> Series:
     if aligned:
         raise DataError(f"{path}: .ts files have one label a series, not one a step")
-    rows, labels, where = [], [], []
-    in_data, has_label = False, False
-    for number, line in enumerate("".join(read_pieces(path)).split("\n"), start=1):
+    rows, where = [], []
+    labels: list[str] = []
+    in_data, declared = False, None
+    for number, line in numbered_lines(path):
         line, place = line.strip(), f"{path} row {number}"
         if in_data and line:
             *dimensions, last = line.split(":")
-            columns = dimensions if has_label else [*dimensions, last]
+            columns = [*dimensions, last] if declared is None else dimensions
             rows.append(_columns([column.split(",") for column in columns], place))
-            labels += [last.strip()] if has_label else []
+            labels += [] if declared is None else [_declared_label(last, declared, place)]
             where.append(place)
         elif line.lower().startswith("@data"):
             in_data = True
-        elif line.lower().startswith(("@classlabel true", "@targetlabel true")):
-            has_label = True
+        elif line.lower().startswith(("@classlabel", "@targetlabel")):
+            _, is_labelled, *classes = line.split()
+            declared = set(classes) if is_labelled.lower() == "true" else None
         elif line.lower().startswith("@timestamps true"):
             raise DataError(f"{place}: time stamps are not read: give values alone")
     if not rows:
         raise DataError(f"{path} has no series after a line @data")
+    return rows, labels, where
+
+
+def _declared_label(field: str, declared: set[str], place: str) -> str:
+    label = label_of(field, place)
+    if label == _MISSING:
+        raise DataError(f"{place}: the label is missing: remove the series")
+    if declared and label not in declared:
+        known = ", ".join(sorted(declared)[:20])
+        raise DataError(f"{place}: the label {label!r} is none that @classLabel declares: {known}")
+    return label
+
+
+def _read_ucr(path: Path, aligned: bool) -> Series:
+    if aligned:
+        raise DataError(f"{path}: .tsv files of series have one label a series, not one a step")
+    rows, labels, where = [], [], []
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        place = f"{path} row {number}"
+        label, *fields = line.split("\t")
+        values = np.array(_numbers(fields, place))
+        known = np.flatnonzero(~np.isnan(values))
+        rows.append(values[: known[-1] + 1 if len(known) else 0, None])
+        labels.append(label_of(label, place))
+        where.append(place)
     return rows, labels, where
 
 
@@ -142,24 +198,25 @@ def _read_csv(path: Path, aligned: bool) -> Series:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, str, str, list[float]]]:
-    reader = csv.reader("".join(read_pieces(path)).splitlines(keepends=True))
-    header = [name.strip() for name in next(reader, [])]
+    rows = csv_rows(path)
+    header = _header(next(rows, (1, []))[1])
     if header[:2] != ["series", "label"] or len(header) < 3:
         raise DataError(
             f"{path} row 1: columns must be series, label and at least one of numbers, "
             f"got {', '.join(header)}"
         )
-    for row in reader:
-        place = f"{path} row {reader.line_num}"
+    for number, row in rows:
+        place = f"{path} row {number}"
         if not row:
             continue
         if len(row) != len(header):
             raise DataError(f"{place}: has {len(row)} columns, not {len(header)}")
-        yield reader.line_num, row[0], row[1].strip(), _numbers(row[2:], place)
+        yield number, row[0], _declared_label(row[1], set(), place), _numbers(row[2:], place)
 
 
 def _numbers(fields: list[str], place: str) -> list[float]:
     try:
         return [float("nan") if field.strip() in ("?", "") else float(field) for field in fields]
     except ValueError as error:
-        raise DataError(f"{place}: {error}") from error
+        hint = "; commas must separate the numbers, not tabs" if "\t" in "".join(fields) else ""
+        raise DataError(f"{place}: {error}{hint}") from error

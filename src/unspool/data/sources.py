@@ -1,9 +1,7 @@
 """From what the user names (files, folders, corpora, standard input) to pieces of text."""
 
-import codecs
-import shutil
+import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
 from ..errors import DataError
 from .corpora import CORPORA, corpus_files
-
-_BLOCK_BYTES = 1 << 20  # at least the 3 bytes of a BOM
-STANDARD_INPUT = "-"
+from .folders import walk_files
+from .left_out import LeftOut
+from .text_files import STANDARD_INPUT, read_pieces, spool_standard_input, unreadable
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Sources:
     """The files that make up a text, in order.
 
     `notes` say what was skipped. With `raw` the files are bytes, whatever they contain;
-    otherwise UTF-8 text.
+    otherwise text.
     """
 
     names: tuple[str, ...]
@@ -53,9 +50,9 @@ class Sources:
 def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sources]:
     """Find the files behind `names`; standard input is spooled to a file until the end.
 
-    A name is a file, a folder (its files in sorted order, without hidden ones), "-", or a
-    corpus. A string that is the name of a corpus always means the corpus, so that a command
-    does the same in every folder: for a file of that name write "./stdlib" or give a `Path`.
+    A name is a file, a folder (see `walk_files`), "-", or a corpus. A string that is the name of
+    a corpus always means the corpus, so that a command does the same in every folder: for a file
+    of that name write "./stdlib" or give a `Path`.
     """
     if not names:
         raise DataError(f"no text was given: name a file, a folder, '-' or {' or '.join(CORPORA)}")
@@ -71,52 +68,10 @@ def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sou
         yield Sources(tuple(map(str, names)), tuple(paths), tuple(notes), raw)
 
 
-def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
-    """Yield a file in pieces of a megabyte: str, decoded from UTF-8, or bytes if `raw`.
-
-    A byte order mark is dropped from text; newlines are kept as they are. Raises `DataError`
-    for bad UTF-8 (with its offset), NUL characters and files that cannot be read.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for offset, block in _blocks(path):
-        if raw:
-            yield block
-            continue
-        pending = len(decoder.getstate()[0])
-        start = 3 if offset == 0 and block.startswith(codecs.BOM_UTF8) else 0
-        try:
-            text = decoder.decode(block[start:], final=not block)
-        except UnicodeDecodeError as error:
-            bad = offset - pending + start + error.start
-            raise DataError(
-                f"{path} is not UTF-8 text (bad byte at offset {bad}): "
-                "convert it (iconv -t UTF-8) or use byte tokens (--tokens byte)"
-            ) from error
-        if "\0" in text:
-            raise DataError(
-                f"{path} looks binary (it has NUL characters): "
-                "give a text, or use byte tokens (--tokens byte)"
-            )
-        yield text
-
-
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, block) up to and including the empty block at the end of the file."""
-    offset = 0
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                yield offset, block
-                offset += len(block)
-        yield offset, b""
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def _expand(name: str | Path, raw: bool, spool: Path) -> tuple[list[Path], list[str]]:
     """The files behind one name, and notes."""
     if name == STANDARD_INPUT:
-        return [_spool_standard_input(spool / "stdin")], []
+        return [spool_standard_input(spool / "stdin")], []
     if isinstance(name, str) and name in CORPORA:
         found, notes = corpus_files(name)
         shadowed = [f"{name} means the corpus; for the file or folder here write ./{name}"]
@@ -135,65 +90,33 @@ def _mode(path: Path) -> int:
         return path.stat().st_mode
     except FileNotFoundError as error:
         raise DataError(
-            f"{path} does not exist: give a file, a folder, '-' or one of {', '.join(CORPORA)}"
+            f"{path} does not exist", f"give a file, a folder, '-' or one of {', '.join(CORPORA)}"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
-    found = list(walk_files(folder))
-    texts = [path for path in found if path.is_file() and (raw or _is_text(path))]
+    left_out, texts = LeftOut(), []
+    for path in walk_files(folder, left_out):
+        if raw or is_text(path):
+            texts.append(path)
+        else:
+            left_out.add("files that are not text", os.path.relpath(path, folder))
+    notes = [f"{folder}: left out {note}" for note in left_out.notes()]
     if not texts:
-        raise DataError(f"{folder} has no text files: give a file, or a folder with UTF-8 texts")
-    skipped = [path for path in found if path not in set(texts)]
-    if not skipped:
-        return texts, []
-    return texts, [
-        f"{folder}: skipped {len(skipped)} of {len(found)} files that are not UTF-8 text "
-        f"(the first is {skipped[0]})"
-    ]
+        raise DataError(
+            "; ".join([f"{folder} has no text files", *notes]),
+            "give a file, or a folder with UTF-8 texts",
+        )
+    return texts, notes
 
 
-def walk_files(folder: Path, seen: set[Path] | None = None) -> Iterator[Path]:
-    """Yield all files below `folder`, sorted, without hidden ones; each real folder once, as
-    links may loop.
-    """
-    seen = {folder.resolve()} if seen is None else seen
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
-            yield entry
-        elif (real := entry.resolve()) not in seen:
-            seen.add(real)
-            yield from walk_files(entry, seen)
-
-
-def _is_text(path: Path) -> bool:
+def is_text(path: Path) -> bool:
+    """Whether a file can be read as text to its end."""
     try:
         for _ in read_pieces(path):
             pass
     except DataError:
         return False
     return True
-
-
-def _spool_standard_input(path: Path) -> Path:
-    """Copy standard input to `path`, as a text is read more than once."""
-    if sys.stdin is None:
-        raise DataError("'-' was given, but there is no standard input")
-    try:
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-    except OSError as error:
-        raise files.write_error(path, error) from error
-    return path
-
-
-def _unreadable(path: Path, error: OSError | ValueError) -> DataError:
-    return DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")

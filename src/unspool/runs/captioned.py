@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ..data import LeftOut, Pictures, decode_picture, match_names, read_captions
+from ..data import (
+    LeftOut,
+    Pictures,
+    decode_picture,
+    match_names,
+    read_arrays,
+    read_captions,
+    suffix_of,
+)
 from ..data.captions import Pair, pair
+from ..data.series import LARGEST
 from ..errors import ConfigError, DataError
 from ..tasks.caption_metrics import caption_words
 from ..vision.preparation import GIVEN, Preparation, open_rows, save_rows
@@ -64,7 +72,7 @@ def gather(
     can be used with a caption; ConfigError for a `split` of a file that has none.
     """
     texts = read_captions(captions, split)
-    if source.suffix == FEATURES:
+    if suffix_of(source) == FEATURES:
         return _gather_given(source, texts, plain)
     pictures = Pictures(source)
     found: list[Pair[str]] = []
@@ -120,15 +128,14 @@ def read_given(path: Path) -> tuple[list[str], np.ndarray]:
 
     Features are finite numbers. Raises DataError otherwise.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names, features = file["names"], file["features"]
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, TypeError) as error:
+    arrays = read_arrays(path, ("names", "features"))
+    if len(arrays) < 2:
+        missing = ", ".join({"names", "features"} - arrays.keys())
         raise DataError(
-            f"{path} must be an .npz with `names` (N,) and `features` (N, F) or (N, S, F): {error}"
-        ) from error
+            f"{path} must be an .npz with `names` (N,) and `features` (N, F) or (N, S, F), "
+            f"it has no {missing}"
+        )
+    names, features = arrays["names"], arrays["features"]
     if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
         raise DataError(f"{path}: names must be a row of texts, no two the same")
     if features.ndim not in (2, 3, 4) or features.dtype.kind != "f" or 0 in features.shape:
@@ -138,9 +145,9 @@ def read_given(path: Path) -> tuple[list[str], np.ndarray]:
         )
     if len(names) != len(features):
         raise DataError(f"{path}: names has {len(names)} rows and features {len(features)}")
-    bad = np.flatnonzero(~np.isfinite(features.reshape(len(features), -1)).all(axis=1))
+    bad = np.flatnonzero(~(np.abs(features.reshape(len(features), -1)) <= LARGEST).all(axis=1))
     if len(bad):
-        raise DataError(f"{path}: features of {names[bad[0]]!r} are not finite")
+        raise DataError(f"{path}: features of {names[bad[0]]!r} are not finite numbers of 32 bits")
     return names.tolist(), features.astype(np.float32)
 
 

@@ -13,6 +13,7 @@ from ..data import (
     Rows,
     Sequences,
     TextEncoder,
+    as_file,
     encode_rows,
     form_of,
     load_encoder,
@@ -64,12 +65,14 @@ class LabelledRun(LoadedRun):
             return self.own_data(LabelledData.open, "name a file to evaluate on").val
         if len(sources) > 1:
             raise DataError(f"name one file to evaluate on, got {len(sources)}")
-        rows = read_labelled(sources[0], aligned=self.aligned)
-        if form_of(sources[0]) != self.reads:
-            raise DataError(
-                f"{sources[0]}: {self.path} reads {self.reads}, which this file has not"
-            )
-        return encode_rows(prepare(rows), self.encoder, self.labels)
+        with as_file(sources[0]) as path:
+            source = path if sources[0] == "-" else sources[0]  # sklearn:digits is no path
+            rows = read_labelled(source, aligned=self.aligned)
+            if form_of(source) != self.reads:
+                raise DataError(
+                    f"{source}: {self.path} reads {self.reads}, which this file has not"
+                )
+            return encode_rows(prepare(rows), self.encoder, self.labels)
 
     def log_probabilities(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[np.ndarray]:
         """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence.

@@ -24,16 +24,20 @@ from typing import Any
 import filelock
 
 from ..errors import RunError
-from ..files import appending, read_json, temporaries, write_error, write_json
+from ..files import (
+    RUN_FILES,
+    RUN_FOLDERS,
+    appending,
+    read_json,
+    temporaries,
+    write_error,
+    write_json,
+)
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
 DATA, OPTIONS = "data", "options.toml"
-_FILES = (
-    CONFIG, MODEL, STATE, METRICS, SAMPLES, OPTIONS, "vocab.json", "tokenizer.json",
-)  # fmt: skip
-_FOLDERS = (DATA, "source", "target")  # the text; the vocabularies of a translator
 _BEGINNING = re.compile(r"\.starting\.\d+\.[0-9a-f]{8}")
 _DEEPEST = 4  # folders in folders that a run may have
 
@@ -73,7 +77,7 @@ def _tidy(path: Path) -> None:
             if _BEGINNING.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
                 _undo(entry, path)
         if (path / CONFIG).exists():
-            for stale in temporaries(path, _FILES):
+            for stale in temporaries(path, RUN_FILES):
                 stale.unlink()
     except OSError as error:
         raise write_error(path, error) from error
@@ -187,7 +191,7 @@ def check_free(path: Path) -> None:
         raise RunError(f"{path} is a file: a run needs a directory of its own")
     if (path / CONFIG).exists():
         raise RunError(f"{path} already holds a run: resume it or choose another directory")
-    taken = [name for name in (*_FILES, *_FOLDERS) if os.path.lexists(path / name)]
+    taken = [name for name in sorted(RUN_FILES | RUN_FOLDERS) if os.path.lexists(path / name)]
     if taken:
         raise RunError(
             f"{path / taken[0]} is in the way: a run needs a directory of its own, "

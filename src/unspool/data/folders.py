@@ -1,0 +1,66 @@
+"""The files of a folder: one walk with one rule for all commands."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import files
+from ..errors import DataError
+from .left_out import LeftOut
+
+# What a run directory has besides hidden files; a text may be in the same folder.
+_RUN_FILES = files.RUN_FILES | files.RUN_FOLDERS
+
+
+def walk_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
+    """All files below `folder`, by name, each real file and each real folder once.
+
+    Left out, and counted in `left_out`, are hidden files and folders, run directories of Unspool
+    (of one in `folder` itself, the run's files), pipes, devices and links to nothing, and links to
+    a file that is there anyway. Raises DataError for a folder that cannot be read.
+    """
+    left_out = LeftOut() if left_out is None else left_out
+    found = list(_walk(folder, folder, {folder.resolve()}, left_out))
+    named = {key for path, key in found if not path.is_symlink()}
+    kept: dict[tuple[int, int], Path] = {}
+    for path, key in found:
+        if key in kept or (path.is_symlink() and key in named):
+            left_out.add("second names of a file", _name(folder, path))
+        else:
+            kept[key] = path
+    return list(kept.values())
+
+
+def _walk(
+    root: Path, folder: Path, seen: set[Path], left_out: LeftOut
+) -> Iterator[tuple[Path, tuple[int, int]]]:
+    """Yield every regular file and what identifies it."""
+    is_run = files.is_run(folder)
+    for entry in _entries(folder):
+        name = _name(root, entry)
+        if entry.name.startswith("."):
+            left_out.add("hidden files and folders", name)
+        elif is_run and entry.name in _RUN_FILES:
+            left_out.add("files of a run", name)
+        elif entry.is_dir():
+            if files.is_run(entry):
+                left_out.add("run directories", name)
+            elif (real := entry.resolve()) not in seen:
+                seen.add(real)
+                yield from _walk(root, entry, seen, left_out)
+        elif entry.is_file():
+            found = entry.stat()
+            yield entry, (found.st_dev, found.st_ino)
+        else:
+            left_out.add("links to nothing, pipes and devices", name)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot read {folder}: {error.strerror or error}") from error
+
+
+def _name(root: Path, path: Path) -> str:
+    return os.path.relpath(path, root)

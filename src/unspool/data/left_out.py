@@ -1,0 +1,32 @@
+"""What of a source was left out, and why: counted and named."""
+
+_NAMED = 3  # how many names a note has
+
+
+class LeftOut:
+    """What was left out and why. A name counts once for a reason, however often it is added."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str, str]] = {}
+
+    def add(self, reason: str, name: str, description: str = "") -> None:
+        """Count a name; a note shows the description, if there is one, instead of it."""
+        self._names.setdefault(reason, {})[name] = description or name
+
+    def counts(self) -> dict[str, int]:
+        """How many names were left out for each reason."""
+        return {reason: len(names) for reason, names in self._names.items()}
+
+    def notes(self) -> list[str]:
+        """A line a reason: how many, and the first few."""
+        lines = []
+        for reason, names in self._names.items():
+            shown = ", ".join(map(printable, list(names.values())[:_NAMED]))
+            more = ", ..." if len(names) > _NAMED else ""
+            lines.append(f"{reason}: {len(names)} ({shown}{more})")
+        return lines
+
+
+def printable(name: str) -> str:
+    """A file's name as it can be shown."""
+    return name if name.isprintable() else ascii(name)

@@ -1,0 +1,88 @@
+"""Tables of texts: columns by name, separated by tabs or commas, quoted or not."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..limits import MAX_FIELD_CHARS
+from .text_files import read_lines, read_pieces, suffix_of
+
+
+def header_of(path: Path) -> list[str]:
+    """The first line's column names in lower case, of a file that may be no table."""
+    try:
+        lines = next(read_pieces(path), "").splitlines()[:1]
+        if not lines:
+            return []
+        return _names(next(_csv_rows(path, lines, _delimiter(path, lines[0])), (1, []))[1])
+    except DataError:
+        return []
+
+
+def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield the columns `wanted` and `optional` ("" if missing) and the place of every row.
+
+    Values lose white space around them, but for `text`. Raises DataError naming the row for
+    columns that are missing, rows of another width, quotes that are not closed and empty labels.
+    """
+    lines = read_lines(path)
+    table = _csv_rows(path, lines, _delimiter(path, lines[0] if lines else ""))
+    number, header = next(table, (1, []))
+    names = _names(header)
+    if not set(wanted) <= set(names):
+        known = ", ".join(header) or "nothing"
+        needed = " and ".join(f"`{name}`" for name in sorted(wanted))
+        raise DataError(f"{path} row {number}: the columns must be named, {needed}, got {known}")
+    for number, row in table:
+        if not any(field.strip() for field in row):
+            continue
+        where = f"{path} row {number}"
+        if len(row) != len(names):
+            raise DataError(f"{where}: has {len(row)} columns, not {len(names)}")
+        values = dict(zip(names, row, strict=True))
+        if "label" in wanted and not values["label"].strip():
+            raise DataError(f"{where}: the label is empty")
+        found = (values.get(name, "") for name in (*wanted, *optional))
+        kept = zip((*wanted, *optional), found, strict=True)
+        yield (*(v if name == "text" else v.strip() for name, v in kept), where)
+
+
+def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table with commas, and the line at which each begins."""
+    return _csv_rows(path, read_lines(path), ",")
+
+
+def _delimiter(path: Path, header: str) -> str:
+    known = {".tsv": "\t", ".csv": ","}.get(suffix_of(path))
+    return known or ("\t" if "\t" in header else ",")
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    return [name.strip().strip('"').lower() for name in header]
+
+
+def _csv_rows(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """A table with tabs has quotes only if its header does, as R writes it."""
+    if delimiter == "\t" and not (lines and lines[0].startswith('"')):
+        yield from ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
+        return
+    before = csv.field_size_limit(MAX_FIELD_CHARS)
+    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
+    begin = 1
+    try:
+        for row in reader:
+            yield begin, row
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise DataError(
+                f"{path} row {begin}: a quote opens here that is never closed"
+            ) from error
+        raise DataError(
+            f"{path} row {begin}: is no row of a table ({error}); a text with quotes in it "
+            "must be quoted, its own quotes doubled"
+        ) from error
+    finally:
+        csv.field_size_limit(before)

@@ -1,0 +1,185 @@
+"""Files of text: decoded in pieces, compressed or not, in lines, from standard input too."""
+
+import codecs
+import gzip
+import io
+import re
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .. import files
+from ..errors import DataError
+from ..limits import MAX_UNPACKED_BYTES
+
+STANDARD_INPUT, STANDARD_INPUT_NAME = "-", "standard input"
+_BLOCK_BYTES = 1 << 20  # at least the 4 bytes of a byte order mark
+_GZIP = b"\x1f\x8b"
+# The longer mark comes first: UTF-32's begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
+_AS_BYTES = {"tokens=byte": "use byte tokens ({})"}
+
+
+def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
+    """Yield a file in pieces of about a megabyte: str, or its bytes as they are if `raw`.
+
+    Text is UTF-8, or UTF-16 or UTF-32 if it begins with their byte order mark, which is dropped;
+    files compressed with gzip are unpacked. Newlines are kept as they are. Raises `DataError` for
+    text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            if raw:
+                while block := file.read(_BLOCK_BYTES):
+                    yield block
+                return
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            yield from _decoded(path, _unpacked(path, file) if packed else _blocks(file))
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _blocks(file: Any) -> Iterator[bytes]:
+    """Yield blocks up to and including the empty one at the end of the file."""
+    while block := file.read(_BLOCK_BYTES):
+        yield block
+    yield b""
+
+
+def _unpacked(path: Path, file: Any) -> Iterator[bytes]:
+    size = 0
+    try:
+        for block in _blocks(gzip.GzipFile(fileobj=file)):
+            size += len(block)
+            if size > MAX_UNPACKED_BYTES:
+                raise DataError(
+                    f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB", "unpack it first"
+                )
+            yield block
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is damaged: its gzip data cannot be unpacked ({error})") from error
+
+
+def _decoded(path: Path, blocks: Iterator[bytes]) -> Iterator[str]:
+    """Text of blocks, the last of which is empty."""
+    offset, decoder = 0, None
+    for block in blocks:
+        if decoder is None:
+            mark, codec = next((m for m in _MARKS if block.startswith(m[0])), (b"", "utf-8"))
+            decoder = codecs.getincrementaldecoder(codec)()
+            name = codec.upper().removesuffix("-LE").removesuffix("-BE")
+            first, block, offset = block, block[len(mark) :], len(mark)
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise _undecodable(path, name, offset - pending + error.start, first) from error
+        if "\0" in text:
+            raise _binary(path, first)
+        offset += len(block)
+        yield text
+
+
+def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError:
+    if any(first.startswith(mark) for mark, _ in _PACKED):
+        return _binary(path, first)
+    return DataError(
+        f"{path} is not {codec} text (bad byte at offset {offset})",
+        "convert it (for Latin-1, iconv -f LATIN1 -t UTF-8)",
+        _AS_BYTES,
+    )
+
+
+def _binary(path: Path, first: bytes) -> DataError:
+    for mark, name in _PACKED:
+        if first.startswith(mark):
+            return DataError(f"{path} is compressed ({name})", "unpack it first", _AS_BYTES)
+    return DataError(
+        f"{path} looks binary (it has NUL characters)", "give a file of text", _AS_BYTES
+    )
+
+
+def suffix_of(source: str | Path) -> str:
+    """The suffix in lower case, without that of gzip: .csv for DATA.CSV and data.csv.gz."""
+    path = Path(source)
+    return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file, without their ends; a line break at the very end begins none.
+
+    Lines end with LF or CR LF; with CR alone in a file that has no LF.
+    """
+    text = "".join(read_pieces(path))
+    end = "\r" if "\n" not in text else "\n"
+    lines = text.split(end)
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of `read_lines`, counted from 1."""
+    return enumerate(read_lines(path), start=1)
+
+
+@contextmanager
+def as_file(source: str | Path) -> Iterator[Path]:
+    """The file that a source names; standard input ("-") is copied to one until the end."""
+    if str(source) != STANDARD_INPUT:
+        yield Path(source)
+        return
+    with tempfile.TemporaryDirectory(prefix="unspool-") as spool:
+        path = spool_standard_input(Path(spool) / "stdin")
+        try:
+            yield path
+        except DataError as error:
+            error.fact = error.fact.replace(str(path), STANDARD_INPUT_NAME)
+            raise
+
+
+def spool_standard_input(path: Path) -> Path:
+    """Copy the bytes of standard input to `path`, as a text is read more than once."""
+    if sys.stdin is None:
+        raise DataError("'-' was given, but there is no standard input")
+    try:
+        with open(path, "wb") as file:
+            stream = getattr(sys.stdin, "buffer", None) or io.BytesIO(sys.stdin.read().encode())
+            shutil.copyfileobj(stream, file)
+    except OSError as error:
+        raise files.write_error(path, error) from error
+    return path
+
+
+def looks_like_path(text: str) -> bool:
+    """Whether an argument is the name of a file, there or missing, rather than a text.
+
+    One word with a separator or a suffix is; of several words, those that end in the suffix of a
+    form that Unspool reads.
+    """
+    if "\n" in text:
+        return False
+    if len(text.split()) == 1:
+        return "/" in text or re.search(r"\w\.\w{1,8}$", text) is not None
+    return suffix_of(text) in _SUFFIXES
+
+
+_SUFFIXES = {".txt", ".tsv", ".csv", ".conllu", ".conll", ".npz", ".ts", ".json", ".tar"}
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> DataError:
+    """The error for a file that cannot be read."""
+    return DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
