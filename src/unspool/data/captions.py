@@ -136,8 +136,9 @@ def _note_unmatched(
 
 
 def _normal(name: str) -> str:
-    # macOS writes the accents of file names apart (NFD), others write them composed.
-    return unicodedata.normalize("NFC", str(PurePosixPath(name)))
+    # macOS writes the accents of file names apart (NFD), others write them composed; Windows
+    # separates folders by backslashes.
+    return unicodedata.normalize("NFC", str(PurePosixPath(name.replace("\\", "/"))))
 
 
 def _base(name: str) -> str:

@@ -13,7 +13,7 @@ from .images import DIGITS, is_images, read_images
 from .left_out import LeftOut
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .tables import header_of, read_table
-from .text_files import numbered_lines, read_lines, read_pieces, suffix_of
+from .text_files import is_text, numbered_lines, read_lines, read_pieces, suffix_of
 
 Form = Literal["text", "series", "images"]
 BOUNDARY = "\n"  # START and END of a text to generate, which is one line
@@ -73,7 +73,10 @@ def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
         notes = tuple(f"{path}: left out {note}" for note in left_out.notes())
         found = found._replace(notes=notes)
     if not found.rows:
-        raise DataError("; ".join([f"{path} has no labelled sequences", *found.notes]))
+        raise DataError(
+            "; ".join([f"{path} has no labelled sequences", *found.notes]),
+            "texts must be UTF-8; images are read from IDX files or an .npz",
+        )
     return found
 
 
@@ -112,7 +115,12 @@ def _unlabelled_folder(folder: Path, labels: Container[str], aligned: bool) -> R
     classes = {parts[0] for parts in inside if len(parts) > 1} or {_stem(path) for path in paths}
     if not aligned and classes and all(name in labels for name in classes):
         return read_labelled(folder)
-    parts = [read_unlabelled(path, labels, aligned=aligned) for path in paths]
+    parts = []
+    for path in paths:
+        if is_text(path):
+            parts.append(read_unlabelled(path, labels, aligned=aligned))
+        else:
+            left_out.add("files that are not text", path.name)
     joined = join_rows(parts)
     if not joined.rows:
         raise DataError(f"{folder} has no texts")
@@ -188,10 +196,12 @@ def label_ids(rows: Rows, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def held_out(labels: Sequence[Any], fraction: float, seed: int) -> tuple[list[int], list[int]]:
+def held_out(
+    labels: Sequence[Any], fraction: float, seed: int, *, option: str = "val"
+) -> tuple[list[int], list[int]]:
     """Numbers of the sequences to train on and of those held out: `fraction` of every label
     (rounded, but one stays on each side if a label has two); of all if labels are lists, but
-    nothing with a label that training would lack.
+    nothing with a label that training would lack. `option` names the held-out part in errors.
     """
     if not 0 < fraction < 1:
         raise ConfigError(f"val_fraction must be above 0 and below 1, got {fraction}")
@@ -210,8 +220,9 @@ def held_out(labels: Sequence[Any], fraction: float, seed: int) -> tuple[list[in
     val -= _needed(labels, val)
     if not val:
         raise DataError(
-            "nothing can be held out: each of it has a label that nothing else has",
-            options={"val": "name a held-out file ({})"},
+            f"nothing of {len(labels)} can be held out for validation: training needs all of it",
+            "give more",
+            {option: "name a held-out part of its own ({})"},
         )
     return [i for i in range(len(keys)) if i not in val], sorted(val)
 

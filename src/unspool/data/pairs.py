@@ -159,7 +159,10 @@ class PairData:
         if val_source is None:
             if val_target is not None:
                 raise ConfigError("val_target needs val_source: give both files")
-            train, val = map(train.take, held_out([""] * len(train.where), val_fraction, seed))
+            train, val = map(
+                train.take,
+                held_out([""] * len(train.where), val_fraction, seed, option="val_source"),
+            )
         else:
             val, more = without_empty(read_parallel(val_source, val_target))
             notes += more

@@ -1,6 +1,5 @@
 """Series of numbers with labels: .npz, long CSV tables, and the .ts files of UCR, UEA and aeon."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,31 @@ LARGEST = float(np.finfo(np.float32).max)  # networks compute with 32 bits
 Series = tuple[list[np.ndarray], list[Any], list[str]]
 
 
+_LOOKED_AT = 50  # lines, to tell a form
 _MISSING = "?"  # how .ts files write a label or a number that is not known
 
 
 def is_series_table(path: Path) -> bool:
-    """Whether `path` is a .csv whose first column is named `series`, or a .tsv of UCR: a label
-    and numbers in every line, without a header.
+    """Whether `path` is a .csv whose first column is named `series`, or a .tsv or .txt of UCR: a
+    label and numbers in every line, without a header.
     """
-    if suffix_of(path) not in (".csv", ".tsv") or not path.is_file():
+    if suffix_of(path) not in (".csv", ".tsv", ".txt") or not path.is_file():
         return False
     try:
-        line = next(read_pieces(path), "").split("\n", 1)[0]
+        lines = next(read_pieces(path), "").splitlines()[:_LOOKED_AT]
     except DataError:  # whoever reads it says what is wrong
         return False
     if suffix_of(path) == ".csv":
-        return _header(line.split(","))[0] == "series"
-    fields = line.split("\t")
-    return len(fields) > 2 and all(map(_is_number, fields))
+        return bool(lines) and _header(lines[0].split(","))[0] == "series"
+    rows = [_fields(line) for line in lines[:-1] or lines if line.strip()]
+    return bool(rows) and all(
+        len(row) > 2 and all(map(_is_number, row)) and any("." in field for field in row)
+        for row in rows
+    )
+
+
+def _fields(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else line.split()
 
 
 def _header(fields: list[str]) -> list[str]:
@@ -53,12 +60,12 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
 
     .npz: arrays `series` (B, T, D) or (B, T), `lengths` (B,) where they differ, `labels` (B,)
     or (B, T). .csv: one row a step, columns `series` (a name), `label`, then the numbers.
-    .ts: dimensions between colons, the label last. .tsv: UCR's, a label and numbers a line, NaN
-    after the end of shorter ones. Without `labelled`, labels may be missing. Raises DataError that
-    names the file and row for lengths of zero, different widths, labels that are missing or not
-    declared, numbers that are missing, not finite or too large for 32 bits.
+    .ts: dimensions between colons, the label last. .tsv and .txt: UCR's, a label and numbers a
+    line, NaN after the end of shorter ones. Without `labelled`, labels may be missing. Raises
+    DataError that names the file and row for lengths of zero, different widths, labels that are
+    missing or not declared, numbers that are missing, not finite or too large for 32 bits.
     """
-    readers = {".npz": _read_npz, ".ts": _read_ts, ".tsv": _read_ucr}
+    readers = {".npz": _read_npz, ".ts": _read_ts, ".tsv": _read_ucr, ".txt": _read_ucr}
     read = readers.get(suffix_of(path), _read_csv)
     rows, labels, where = read(path, aligned)
     for row, place in zip(rows, where, strict=True):
@@ -130,7 +137,7 @@ def _read_ts(path: Path, aligned: bool) -> Series:
         if in_data and line:
             *dimensions, last = line.split(":")
             columns = [*dimensions, last] if declared is None else dimensions
-            rows.append(_columns([column.split(",") for column in columns], place))
+            rows.append(_columns([column.split(",") for column in columns], place, declared))
             labels += [] if declared is None else [_declared_label(last, declared, place)]
             where.append(place)
         elif line.lower().startswith("@data"):
@@ -163,7 +170,7 @@ def _read_ucr(path: Path, aligned: bool) -> Series:
         if not line.strip():
             continue
         place = f"{path} row {number}"
-        label, *fields = line.split("\t")
+        label, *fields = _fields(line)
         values = np.array(_numbers(fields, place))
         known = np.flatnonzero(~np.isnan(values))
         rows.append(values[: known[-1] + 1 if len(known) else 0, None])
@@ -172,10 +179,14 @@ def _read_ucr(path: Path, aligned: bool) -> Series:
     return rows, labels, where
 
 
-def _columns(columns: list[list[str]], place: str) -> np.ndarray:
+def _columns(columns: list[list[str]], place: str, declared: set[str] | None) -> np.ndarray:
     sizes = {len(column) for column in columns}
     if len(sizes) != 1:
-        raise DataError(f"{place}: the dimensions have different lengths, {sorted(sizes)}")
+        hint = "; a label at the end needs a line `@classLabel true LABELS` before the data"
+        raise DataError(
+            f"{place}: the dimensions have different lengths, {sorted(sizes)}"
+            + (hint if declared is None else "")
+        )
     return np.array([_numbers(column, place) for column in columns]).T
 
 
@@ -183,24 +194,10 @@ def _read_csv(path: Path, aligned: bool) -> Series:
     series: dict[str, list[list[float]]] = {}
     labels: dict[str, list[str]] = {}
     where: dict[str, str] = {}
-    for number, name, label, values in _csv_rows(path):
-        place = where.setdefault(name, f"{path} row {number}")
-        rows, tags = series.setdefault(name, []), labels.setdefault(name, [])
-        if not aligned and tags and tags[0] != label:
-            raise DataError(
-                f"{path} row {number}: series {name} has the label {label!r}, "
-                f"at its beginning ({place}) {tags[0]!r}"
-            )
-        rows.append(values)
-        tags.append(label)
-    tags_of = [tags if aligned else tags[0] for tags in labels.values()]
-    return [np.array(rows) for rows in series.values()], tags_of, list(where.values())
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, str, str, list[float]]]:
     rows = csv_rows(path)
     header = _header(next(rows, (1, []))[1])
-    if header[:2] != ["series", "label"] or len(header) < 3:
+    first = 2 if header[1:2] == ["label"] else 1  # column of numbers
+    if header[:1] != ["series"] or len(header) <= first:
         raise DataError(
             f"{path} row 1: columns must be series, label and at least one of numbers, "
             f"got {', '.join(header)}"
@@ -211,7 +208,19 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, str, str, list[float]]]:
             continue
         if len(row) != len(header):
             raise DataError(f"{place}: has {len(row)} columns, not {len(header)}")
-        yield number, row[0], _declared_label(row[1], set(), place), _numbers(row[2:], place)
+        name = row[0]
+        begun = where.setdefault(name, place)
+        series.setdefault(name, []).append(_numbers(row[first:], place))
+        if first == 2:
+            tags = labels.setdefault(name, [])
+            tags.append(_declared_label(row[1], set(), place))
+            if not aligned and tags[0] != tags[-1]:
+                raise DataError(
+                    f"{place}: series {name} has the label {tags[-1]!r}, "
+                    f"at its beginning ({begun}) {tags[0]!r}"
+                )
+    tags_of = [tags if aligned else tags[0] for tags in labels.values()]
+    return [np.array(rows) for rows in series.values()], tags_of, list(where.values())
 
 
 def _numbers(fields: list[str], place: str) -> list[float]:

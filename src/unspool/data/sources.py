@@ -13,7 +13,7 @@ from ..errors import DataError
 from .corpora import CORPORA, corpus_files
 from .folders import walk_files
 from .left_out import LeftOut
-from .text_files import STANDARD_INPUT, read_pieces, spool_standard_input, unreadable
+from .text_files import STANDARD_INPUT, is_text, read_pieces, spool_standard_input, unreadable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sources:
         """
         position = 0
         for path in self.files:
-            for piece in read_pieces(path, raw=self.raw):
+            for piece in self._read(path):
                 end = None if stop is None else stop - position
                 part = piece[max(start - position, 0) : end]
                 position += len(piece)
@@ -44,6 +44,13 @@ class Sources:
                     yield part
                 if stop is not None and position >= stop:
                     return
+
+    def _read(self, path: Path) -> Iterator[Any]:
+        try:
+            yield from read_pieces(path, raw=self.raw)
+        except DataError as error:
+            error.options["tokens=byte"] = "use byte tokens ({})"
+            raise
 
 
 @contextmanager
@@ -110,13 +117,3 @@ def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
             "give a file, or a folder with UTF-8 texts",
         )
     return texts, notes
-
-
-def is_text(path: Path) -> bool:
-    """Whether a file can be read as text to its end."""
-    try:
-        for _ in read_pieces(path):
-            pass
-    except DataError:
-        return False
-    return True

@@ -29,7 +29,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
-_AS_BYTES = {"tokens=byte": "use byte tokens ({})"}
 
 
 def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
@@ -99,17 +98,24 @@ def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError
     return DataError(
         f"{path} is not {codec} text (bad byte at offset {offset})",
         "convert it (for Latin-1, iconv -f LATIN1 -t UTF-8)",
-        _AS_BYTES,
     )
 
 
 def _binary(path: Path, first: bytes) -> DataError:
     for mark, name in _PACKED:
         if first.startswith(mark):
-            return DataError(f"{path} is compressed ({name})", "unpack it first", _AS_BYTES)
-    return DataError(
-        f"{path} looks binary (it has NUL characters)", "give a file of text", _AS_BYTES
-    )
+            return DataError(f"{path} is compressed ({name})", "unpack it first")
+    return DataError(f"{path} looks binary (it has NUL characters)", "give a file of text")
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file can be read as text to its end."""
+    try:
+        for _ in read_pieces(path):
+            pass
+    except DataError:
+        return False
+    return True
 
 
 def suffix_of(source: str | Path) -> str:

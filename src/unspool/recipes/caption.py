@@ -208,7 +208,9 @@ class CaptionRecipe(Recipe):
             options.val_images or options.val_features, options.val_captions, options.val_split
         )  # fmt: skip
         if others == (None, None, None):
-            parts = held_out([""] * len(train.names), options.val_fraction, options.seed)
+            parts = held_out(
+                [""] * len(train.names), options.val_fraction, options.seed, option="val_images"
+            )
             kept, left = (train.take(numbers) for numbers in parts)
             return kept, left._replace(notes=())
         held = Path(others[0] or pictures), Path(others[1] or captions)

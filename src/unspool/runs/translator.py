@@ -107,7 +107,17 @@ def _scorer(tokenize: str) -> Any:
     if tokenize not in BLEU.TOKENIZERS:
         known = ", ".join(sorted(BLEU.TOKENIZERS))
         raise ConfigError(f"tokenize must be one of {known}, got {tokenize!r}")
-    counts = {"bleu": BLEU(tokenize=tokenize, force=True), "chrf": CHRF()}
+    try:
+        counts = {"bleu": BLEU(tokenize=tokenize, force=True), "chrf": CHRF()}
+    except (
+        ImportError,
+        RuntimeError,
+        OSError,
+    ) as error:  # sacreBLEU says which package in many lines
+        raise ConfigError(
+            f"tokenize {tokenize} needs a package or model that is not installed: see sacreBLEU's "
+            "documentation, or choose 13a"
+        ) from error
 
     def score(found: list[str], wanted: list[str]) -> tuple[dict[str, float], dict[str, Any]]:
         scores = {name: count.corpus_score(found, [wanted]).score for name, count in counts.items()}
