@@ -9,3 +9,5 @@ MAX_UNPACKED_BYTES = 4 << 30  # a text compressed with gzip, unpacked
 MAX_FIELD_CHARS = 1 << 28  # one field of a table
 MAX_ARRAY_BYTES = 4 << 30  # one array of an .npz or IDX file, unpacked
 MAX_TAR_HEADER_BYTES = 1 << 20  # the long names and attributes of one member of a TAR
+MAX_TOKENS = 1 << 24  # in the vocabulary of a run
+MAX_TOKEN = 1 << 16  # letters of one token of a tokenizer.json

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,20 +63,37 @@ def test_sizes_count_the_text_itself(verse, kind):
         half = len(VERSE.encode()) // 2
         train = VERSE.encode()[:half].decode()
         val = VERSE.encode()[half:].decode()
-    assert text.train_size == Size(len(train), len(train.encode()))
-    assert text.val_size == Size(len(val), len(val.encode()))
+    for size, part in ((text.train_size, train), (text.val_size, val)):
+        assert size[:2] == (len(part), len(part.encode()))
+        if kind in ("char", "byte"):
+            assert size[2:4] == (1, 1)
 
 
 def test_sizes_count_unknown_words_as_they_were(tmp_path):
     (tmp_path / "a").write_text(" so so so so extraordinary so so")
     text = Text.read(tmp_path / "a", tokens="word", val_fraction=0)
-    assert text.train_size == Size(32, 32)
+    assert text.train_size[:5] == Size(32, 32, 3, 3, 1)[:5]
+    counts = text.vocab.letters  # of all words, the spaces before them and their ends
+    assert (counts["s"], counts["x"], counts[""]) == (6, 1, 7)
+    total = sum(counts.values()) + len(counts) + 1
+    spelled = sum(np.log(total / (counts[char] + 1)) for char in (*" extraordinary", ""))
+    assert text.train_size.spelling_nats == pytest.approx(spelled)
     assert text.vocab.n_chars(text.train) == 32 - len(" extraordinary") + len(" <unk>")
 
 
-def test_the_vocabulary_covers_both_parts(tmp_path):
-    (tmp_path / "a").write_text("a" * 95 + "z" * 5)
-    assert Text.read(tmp_path / "a").vocab.decode([0, 1]) == "az"
+def test_the_vocabulary_is_of_the_training_part(tmp_path):
+    """What the held-out part alone has is unknown; if that is refused, both parts are known."""
+    (tmp_path / "a").write_text("ab" * 45 + "z" * 10)
+    text = Text.read(tmp_path / "a")
+    assert text.vocab.chars == "ab\ufffd"
+    assert text.val_size == Size(10, 10, 1, 1, 9, pytest.approx(9 * np.log(0x110000)))
+    assert Text.read(tmp_path / "a", unknown="refuse").vocab.chars == "abz"
+    (tmp_path / "a").write_text("one two " * 90 + "zz zz " * 10)
+    for tokens in ("word", "bpe"):
+        words = Text.read(tmp_path / "a", tokens=tokens, min_count=1).vocab
+        assert not any(b"zz" in token for token in words.token_bytes)
+    with pytest.raises(ConfigError, match="unknown must be one of token, refuse, got 'x'"):
+        Text.read(tmp_path / "a", unknown="x")
 
 
 def test_all_for_training(verse):
@@ -96,7 +114,10 @@ def test_validation_text_of_its_own(verse, tmp_path):
 def test_unseen_characters_of_the_validation_text(verse, tmp_path):
     (tmp_path / "val").write_text("the Quick\n")
     with pytest.raises(UnknownTokenError, match="'Q', 'k'"):
-        Text.read(verse, val=tmp_path / "val")
+        Text.read(verse, val=tmp_path / "val", unknown="refuse")
+    text = Text.read(verse, val=tmp_path / "val")
+    assert text.vocab.decode(text.val) == "the \ufffduic\ufffd\n"
+    assert text.val_size.unknown == 2
     text = Text.read(verse, val=tmp_path / "val", tokens="word")
     assert text.vocab.decode(text.val) == "the <unk>\n"
 
@@ -185,7 +206,7 @@ def test_an_interrupted_read_cannot_be_opened(verse, tmp_path):
     Text.read(verse, directory=tmp_path / "data")
     (tmp_path / "val").write_text("Q" * 9)
     with pytest.raises(UnknownTokenError):
-        Text.read(verse, val=tmp_path / "val", directory=tmp_path / "data")
+        Text.read(verse, val=tmp_path / "val", directory=tmp_path / "data", unknown="refuse")
     with pytest.raises(RunError, match=r"text\.json does not exist"):
         Text.open(tmp_path / "data")
 
@@ -234,11 +255,19 @@ def test_byte_tokens_take_any_file(tmp_path, options):
         ("", {}, "the text is empty"),
         ("", {"tokens": "byte"}, "the text is empty"),
         ("\ufeff", {}, "the text is empty"),
-        ("a", {}, "at least 2 different tokens, got 1"),
+        ("a", {}, "training part of the text must have at least 2 tokens, got 0"),
         ("aaaa", {}, "at least 2 different tokens, got 1"),
-        ("each word is unique", {"tokens": "word"}, "got 1 .*: lower min_count or give"),
-        ("ab", {}, "training part must have at least 2 tokens, got 1: "),
-        ("hello", {}, "validation part must have at least 2 tokens, got 1: .*val_fraction"),
+        (
+            "each word is unique",
+            {"tokens": "word"},
+            "got 1 .*: give a longer text or lower min_count",
+        ),
+        ("ab", {}, "training part of the text must have at least 2 tokens, got 1: "),
+        (
+            "hello",
+            {},
+            "validation part of the text must have at least 2 tokens, got 1: .*val_fraction",
+        ),
         ("a\0b", {}, "looks binary"),
     ],
 )
@@ -250,7 +279,7 @@ def test_unusable_texts(tmp_path, content, options, message):
 
 def test_empty_validation_text(verse, tmp_path):
     (tmp_path / "val").write_text("")
-    with pytest.raises(DataError, match="validation part must have at least 2 tokens, got 0"):
+    with pytest.raises(DataError, match="validation text must have at least 2 tokens, got 0"):
         Text.read(verse, val=tmp_path / "val")
 
 

@@ -49,7 +49,7 @@ def test_ts(tmp_path):
         ("a.ts", TS + "1,x:3,4:a\n", "a.ts row 7: could not convert string to float: 'x'"),
         ("a.ts", "@data\n", "has no series after a line @data"),
         ("a.ts", "@timestamps true\n", "a.ts row 1: time stamps are not read"),
-        ("a.csv", "series,tag,x\n", "a.csv row 1: columns must be series, label"),
+        ("a.csv", "series,tag,x\n", "has no labels: its columns must be series, label and"),
         ("a.csv", "series,label,x\na,u\n", "a.csv row 2: has 2 columns, not 3"),
         ("a.csv", "series,label,x\na,u,1\na,v,2\n", "a.csv row 3: series a has the label 'v'"),
         ("a.csv", "series,label,x\na,u,1\na,u,nan\n", "a.csv row 2: step 2 has a number"),

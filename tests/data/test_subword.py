@@ -100,13 +100,15 @@ def edit(value, *path, to):
 @pytest.mark.parametrize(
     ("path", "to", "message"),
     [
-        (("pre_tokenizer", "type"), "Whitespace", "pre_tokenizer must be of type ByteLevel"),
-        (("pre_tokenizer",), None, "pre_tokenizer must be of type ByteLevel"),
-        (("pre_tokenizer", "add_prefix_space"), True, "must have no prefix space"),
+        (("pre_tokenizer", "type"), "Whitespace", "pre_tokenizer must be ByteLevel"),
+        (("pre_tokenizer",), None, "pre_tokenizer must be ByteLevel"),
+        (("pre_tokenizer", "pretokenizers", 1, "add_prefix_space"), True, "must be ByteLevel"),
+        (("model", "dropout"), 0.5, "dropout must be None, got 0.5"),
+        (("model", "vocab", "a"), "x", "ids must be whole numbers"),
         (("normalizer",), {"type": "Lowercase"}, "must have no .*normalizer"),
         (("model", "vocab", "a"), 999, "ids must be 0, 1, 2"),
         (("model", "vocab"), {"a": 0}, "tokens must be made of the 256 byte letters"),
-        (("model", "merges"), [["q", "♥"]], "tokenizer is not valid"),
+        (("model", "merges"), [["q", "♥"]], "merges must be two tokens"),
     ],
 )
 def test_edited_tokenizer_is_refused(path, to, message, tmp_path):

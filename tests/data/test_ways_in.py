@@ -139,7 +139,7 @@ def test_a_text_is_the_same_in_every_encoding_and_by_every_way(tmp_path, standar
     [
         (b"caf\xe9 au lait", "is not UTF-8 text (bad byte at offset 3)"),
         (b"\xff\xfea\0b", "is not UTF-16 text (bad byte at offset 4)"),
-        (gzip.compress(b"x" * 999)[:-9], "its gzip data cannot be unpacked"),
+        (gzip.compress(b"x" * 999, mtime=0)[:-9], "its gzip data cannot be unpacked"),
         (bz2.compress(b"x" * 99), "is compressed (bzip2): unpack it first"),
         (b"PK\3\4\0\0", "is compressed (zip): unpack it first"),
         (b"a\0b", "looks binary"),

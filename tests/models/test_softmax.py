@@ -21,6 +21,7 @@ from unspool.models.softmax import (
 )
 
 V, B, T, H = 12, 2, 3, 4
+IDS = np.arange(V)
 MODEL = random_like(LanguageModel.create(V, cell="rnn", hidden_size=H), seed=1)
 HIDDEN = random_like(jnp.zeros((B, T, H)), seed=2)
 TARGETS = jnp.array([[0, 1, 11], [5, 5, 2]])
@@ -100,7 +101,7 @@ def test_sampled_softmax_by_hand():
         others = sum(row[k] / (6 * Q[k]) for k in drawn if k != target)
         expected[b, t] = np.log(row[target] + others) - np.log(row[target])
     assert any(target in drawn for target in TARGETS.ravel())
-    assert_close(sampled_nats(MODEL, HIDDEN, TARGETS, 6, key), expected)
+    assert_close(sampled_nats(MODEL, HIDDEN, TARGETS, 6, key, IDS), expected)
 
 
 def test_many_samples_approach_the_full_softmax():
@@ -110,7 +111,7 @@ def test_many_samples_approach_the_full_softmax():
         def loss(model: Any, hidden: Any) -> Any:
             if samples is None:
                 return token_nats(model, hidden, TARGETS).mean()
-            return sampled_nats(model, hidden, TARGETS, samples, jax.random.key(1)).mean()
+            return sampled_nats(model, hidden, TARGETS, samples, jax.random.key(1), IDS).mean()
 
         return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(MODEL, HIDDEN)
 
@@ -129,7 +130,7 @@ def test_few_samples_estimate_the_gradient_on_average():
     def gradient(key: Any) -> Any:
         def loss(b_out: Any) -> Any:
             model = eqx.tree_at(lambda m: m.b_out, point, b_out)
-            return sampled_nats(model, jnp.zeros((1, 200, H)), targets, 200, key).mean()
+            return sampled_nats(model, jnp.zeros((1, 200, H)), targets, 200, key, IDS).mean()
 
         return jax.grad(loss)(point.b_out)
 
@@ -138,9 +139,21 @@ def test_few_samples_estimate_the_gradient_on_average():
     np.testing.assert_allclose(sampled, exact, atol=0.01)
 
 
+def test_the_numbering_of_tokens_changes_nothing():
+    """The same tokens under other ids, with the order of their frequencies: the same losses."""
+    order = np.random.default_rng(0).permutation(V)  # the id of what was id k
+    place = np.argsort(order)
+    moved = eqx.tree_at(
+        lambda m: (m.w_out, m.b_out), MODEL, (MODEL.w_out[place], MODEL.b_out[place])
+    )
+    key = jax.random.key(3)
+    found = sampled_nats(moved, HIDDEN, jnp.asarray(order)[TARGETS], 6, key, order)
+    assert_close(found, sampled_nats(MODEL, HIDDEN, TARGETS, 6, key, IDS))
+
+
 def test_a_key_draws_the_same_samples_again():
     first, again, other = (
-        sampled_nats(MODEL, HIDDEN, TARGETS, 5, jax.random.key(k)) for k in (1, 1, 2)
+        sampled_nats(MODEL, HIDDEN, TARGETS, 5, jax.random.key(k), IDS) for k in (1, 1, 2)
     )
     assert_equal(first, again)
     assert not np.array_equal(first, other)

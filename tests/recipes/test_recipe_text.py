@@ -83,7 +83,7 @@ def test_train_text_makes_the_model_and_task_of_its_options(tmp_path):
     assert sum(isinstance(report, StepReport) for report in reports) == 2
     run = unspool.load(tmp_path / "run")
     assert run.config["model"] == {
-        "kind": "language", "cell": "lstm", "vocab_size": 8, "hidden_size": 5, "num_layers": 2,
+        "kind": "language", "cell": "lstm", "vocab_size": 9, "hidden_size": 5, "num_layers": 2,
         "embedding_size": 5, "tied": True, "layer_norm": True, "dropout": 0.25,
         "dropout_embedding": 0.0, "weight_drop": 0.0,
     }  # fmt: skip

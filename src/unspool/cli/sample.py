@@ -8,6 +8,7 @@ import typer
 
 from ..errors import ConfigError
 from ..run import GeneratorRun, LoadedRun, Run, load, require
+from . import console
 from .options import RunArgument
 from .session import prepare
 
@@ -38,6 +39,9 @@ def sample(
     weights: Annotated[
         str, typer.Option(help="float32, bfloat16 or int8: fewer bits, faster text.")
     ] = "float32",
+    keep_unknown: Annotated[
+        bool, typer.Option("--keep-unknown", help="Let <unk> be written, as in training.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a text, on a line.")
     ] = False,
@@ -66,6 +70,8 @@ def sample(
     loaded = require(found, Run)
     if condition is not None:
         raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
+    _say_what_is_unknown(loaded, prompt)
+    options |= {"keep_unknown": keep_unknown, "errors": "surrogateescape"}
     pieces = loaded.stream(prompt, stop=stop, weights=weights, **options)
     if count == 1 and not as_json:
         _print_stream(prompt, pieces)
@@ -75,16 +81,39 @@ def sample(
         if as_json:
             print(json.dumps(_record(loaded, prompt, text, seed, number), ensure_ascii=False))
         else:
-            print(f"--- {number + 1} of {count}\n{prompt}{text}\n")
+            _write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
+
+
+def _say_what_is_unknown(run: Run, prompt: str) -> None:
+    unknown = [repr(token.strip() or token) for token in run.vocab.unknown_in([prompt])]
+    if unknown:
+        named = ", ".join(dict.fromkeys(unknown))
+        console.note(f"the run does not know {named}: it reads <unk>")
 
 
 def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]
-    sys.stdout.write(prompt)
+    _write(prompt)
     for (piece,) in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+        _write(piece)
+    _write("\n")
+
+
+def _write(text: str) -> None:
+    """Write text, and bytes that are not UTF-8 as they are."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None or text.isascii():
+        sys.stdout.write(text)
+    else:
+        stream.write(text.encode(errors="surrogateescape"))
+    sys.stdout.flush()
 
 
 def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:
-    return {"prompt": prompt, "text": text, "seed": seed, "number": number, "run": str(run.path)}
+    """As JSON, in which bytes that are not UTF-8 are U+FFFD, and `hex` has them all."""
+    data = text.encode(errors="surrogateescape")
+    shown = data.decode(errors="replace")
+    whole = {} if shown.encode() == data else {"hex": data.hex()}
+    prompt = prompt.encode(errors="surrogateescape").decode(errors="replace")
+    record = {"prompt": prompt, "text": shown, **whole, "seed": seed, "number": number}
+    return {**record, "run": str(run.path)}

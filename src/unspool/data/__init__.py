@@ -12,7 +12,6 @@ from .encoders import (
     SeriesEncoder,
     TextEncoder,
     load_encoder,
-    words_of,
 )
 from .images import read_images
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
@@ -37,6 +36,7 @@ from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
 from .text import Size, Text, fingerprint_sources
 from .text_files import as_file, looks_like_path, numbered_lines, read_lines, read_pieces, suffix_of
 from .vocab import StreamDecoder, Vocabulary
+from .words import words_of
 
 __all__ = [
     "BOUNDARY",

@@ -18,9 +18,8 @@ from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
 from .series import LARGEST
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
+from .words import words_of
 
-# n't and the like stay whole in texts that are split already, and are split off in others.
-WORD = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]+")
 LAYOUTS = ("rows", "columns", "patches")
 _AFFIXES = 8  # hashed features of a word beside the word itself
 
@@ -84,7 +83,7 @@ class TextEncoder:
         if not isinstance(self.vocab, WordVocabulary):
             assert isinstance(text, str)
             return self.vocab.encode(text)[: self.max_length]
-        words = words_of(text)[: self.max_length]
+        words = words_of(text, self.vocab.rule)[: self.max_length]
         ids = np.array([self.vocab.id_of(f" {word.lower()}") for word in words], np.int32)
         if not self.affixes:
             return ids
@@ -248,11 +247,6 @@ def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
         return ImageEncoder(tuple(given.pop("shape")), mean, std, **given)
     except (KeyError, TypeError) as error:
         raise RunError(f"{directory} is damaged: its inputs are not described: {error}") from error
-
-
-def words_of(text: str | Sequence[str]) -> Sequence[str]:
-    """The words and signs of a text; a list of words is taken as it is."""
-    return WORD.findall(text) if isinstance(text, str) else text
 
 
 @lru_cache(maxsize=1 << 16)

@@ -18,9 +18,17 @@ _SMALLEST = {"word": 2, "bpe": 256}
 
 
 def build_vocabulary(
-    kind: str, pieces: Pieces, *, vocab_size: int | None = None, min_count: int | None = None
+    kind: str,
+    pieces: Pieces,
+    *,
+    vocab_size: int | None = None,
+    min_count: int | None = None,
+    unknown: bool = False,
 ) -> Vocabulary:
     """Build a vocabulary of `kind` ("char", "byte", "word", "bpe") in one pass over `pieces`.
+
+    With `unknown`, characters have a token for those that `pieces` lack; otherwise these are
+    refused.
 
     `vocab_size` caps the tokens of "word" (50,000) and "bpe" (4,096); `min_count` is how often
     a word or pair has to occur (2). Raises `ConfigError` for values that break a rule.
@@ -28,7 +36,7 @@ def build_vocabulary(
     check_options(kind, vocab_size, min_count)
     match kind:
         case "char":
-            return CharVocabulary.build(pieces)
+            return CharVocabulary.build(pieces, unknown)
         case "byte":
             return ByteVocabulary()
     size, count = defaults(kind, vocab_size, min_count)

@@ -83,7 +83,11 @@ def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> 
                 f"{LARGEST:.2g}"
             )
     if labelled and not labels:
-        hint = ": it has no line @classLabel true" if suffix_of(path) == ".ts" else ""
+        hints = {
+            ".ts": ": it has no line @classLabel true",
+            ".csv": ": its columns must be series, label and numbers",
+        }
+        hint = hints.get(suffix_of(path), "")
         raise DataError(f"{path} has no labels{hint}")
     return rows, labels, where
 

@@ -5,6 +5,7 @@ characters), so a text that is streamed in blocks of any size has the same token
 """
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,14 +15,12 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import DataError
+from ..limits import MAX_TOKEN, MAX_TOKENS
 from .vocab import Ids, Pieces, Places, Vocabulary, encoded
+from .words import WORD_RULE, is_letter, spaced_splitter
 
 # Possessive quantifiers keep a very long line linear.
 _LINE = re.compile(r"[^\n]{0,65535}+\n|[^\n]{1,65536}+")
-
-# A word or a run of signs with the one space before it, a newline, or other white space up
-# to that space. Every character is in one of these, so the matches join up to the text.
-_WORD = re.compile(r" ?<unk>| ?\w+| ?[^\s\w]+|\n|[^\S\n]+(?!\S)|[^\S\n]+")
 
 # With the leading space of most words that it stands for, so that samples read well.
 UNKNOWN_WORD = " <unk>"
@@ -43,25 +42,34 @@ def lines(pieces: Pieces) -> Iterator[list[str]]:
 class WordVocabulary(Vocabulary):
     """Words with their leading space; id 0 is `<unk>`, then the most frequent first.
 
-    Joining the tokens of a text gives the text wherever no word was unknown. The order by
-    frequency is what a log-uniform sampled softmax relies on.
+    Joining the tokens of a text gives the text, but for unknown words and for words that are known
+    only with (or only without) the space before them: these take each other's place.
+
+    `letters` counts the characters of the words of the training text, and "" their ends: the model
+    that spells unknown words, each character by itself, every count plus one; all characters that
+    it lacks share one count evenly. `rule` says what a word is (see `words`).
     """
 
     kind = "word"
     unknown_id = 0
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(
+        self, words: list[str], letters: dict[str, int] | None = None, rule: int = WORD_RULE
+    ) -> None:
         """Take all tokens in order of ids, `UNKNOWN_WORD` first."""
         super().__init__([encoded(word) for word in words])
-        self.words = words
+        self.words, self.letters, self.rule = words, letters or {}, rule
         self._id_of = {word: index for index, word in enumerate(words)}
+        self._split = spaced_splitter(rule).findall
+        self._spread = math.log(sum(self.letters.values()) + len(self.letters) + 1)
 
     @classmethod
     def build(cls, pieces: Pieces, vocab_size: int, min_count: int) -> Self:
         """Count the words of `pieces` and keep the `most_frequent`."""
         counts: Counter[str] = Counter()
+        split = spaced_splitter().findall
         for line in chain.from_iterable(lines(pieces)):
-            counts.update(_WORD.findall(line))
+            counts.update(split(line))
         return cls.most_frequent(counts, vocab_size, min_count)
 
     @classmethod
@@ -70,28 +78,52 @@ class WordVocabulary(Vocabulary):
         del counts[UNKNOWN_WORD]
         frequent = [word for word, count in counts.items() if count >= min_count]
         frequent.sort(key=lambda word: (-counts[word], word))
-        return cls([UNKNOWN_WORD, *frequent[: vocab_size - 1]])
+        return cls([UNKNOWN_WORD, *frequent[: vocab_size - 1]], _letters(counts))
 
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the ids of the words of each group of lines."""
-        id_of = self._id_of.get
+        for words in self._groups(pieces):
+            yield np.array([self.id_of(word) for word in words], np.int32)
+
+    def _groups(self, pieces: Pieces) -> Iterator[list[str]]:
         for group in lines(pieces):
-            words = chain.from_iterable(map(_WORD.findall, group))
-            yield np.array([id_of(word, 0) for word in words], np.int32)
+            yield list(chain.from_iterable(map(self._split, group)))
+
+    def unknown_in(self, pieces: Pieces) -> Iterator[str]:
+        """Yield the words that are not known, with the space before them."""
+        for words in self._groups(pieces):
+            yield from (word for word in words if self.id_of(word) == 0)
+
+    def spelling_nats(self, token: str) -> float:
+        """-ln of the product of p(character) = (count + 1) / (all counts + kinds + 1), with the
+        word's end; a character without a count is one of 1,114,112 in the 1 that is left over.
+        """
+        known = [self.letters.get(char) for char in (*token, "")]
+        nats = sum(self._spread - math.log(count + 1) for count in known if count is not None)
+        return nats + known.count(None) * (self._spread + math.log(0x110000))
+
+    def first_token(self, text: str) -> str:
+        """The first word, known or not."""
+        return next(iter(self._split(next(lines([text]))[0])))
 
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
         """Ids, and the places of each word's first and last character (also of unknown words)."""
-        words = chain.from_iterable(map(_WORD.findall, chain.from_iterable(lines([text]))))
-        ends = np.cumsum([0, *map(len, words)])
+        ends = np.cumsum([0, *map(len, chain.from_iterable(self._groups([text])))])
         return self.encode(text), ends[:-1], ends[1:] - 1
 
     def id_of(self, word: str) -> int:
-        """The id of one token; 0, that of `<unk>`, for others."""
-        return self._id_of.get(word, 0)
+        """The id of a word, or else of the same word with or without a space before it; 0, that
+        of `<unk>`, for others.
+        """
+        found = self._id_of.get(word)
+        if found is None and self.rule > 1 and is_letter(word[-1:]):
+            found = self._id_of.get(word[1:] if word[0] == " " else f" {word}")
+        return found or 0
 
     def to_json(self) -> dict[str, Any]:
-        """The words in order of ids."""
-        return {"kind": self.kind, "words": self.words}
+        """The words in order of ids, and what spells others."""
+        value = {"kind": self.kind, "words": self.words}
+        return value if self.rule == 1 else {**value, "rule": self.rule, "letters": self.letters}
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -101,7 +133,25 @@ class WordVocabulary(Vocabulary):
             raise DataError("words must be a list of strings")
         if words[:1] != [UNKNOWN_WORD] or len(set(words)) != len(words):
             raise DataError(f"words must be distinct and begin with {UNKNOWN_WORD!r}")
-        return cls(words)
+        rule, letters = value.get("rule", 1), value.get("letters", {})
+        if rule not in (1, 2) or isinstance(rule, bool):
+            raise DataError(f"rule must be 1 or 2, got {rule!r}: upgrade unspool")
+        if not isinstance(letters, dict) or not all(map(_is_count, letters.values())):
+            raise DataError("letters must be an object of counts")
+        return cls(words, letters, rule)
+
+
+def _letters(counts: Counter[str]) -> dict[str, int]:
+    """How often each character is in the words that were counted, and their ends ("")."""
+    letters: Counter[str] = Counter()
+    for word, count in counts.items():
+        for char in (*word, ""):
+            letters[char] += count
+    return dict(sorted(letters.items()))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
 class BpeVocabulary(Vocabulary):
@@ -114,11 +164,16 @@ class BpeVocabulary(Vocabulary):
     file_name = "tokenizer.json"
 
     def __init__(self, specification: dict[str, Any]) -> None:
-        """Take the content of a `tokenizer.json`."""
-        import tokenizers  # here, as it takes a tenth of a second that other kinds can save
+        """Take the content of a `tokenizer.json`, of which the vocabulary, the merges and the
+        kind of splitting count and nothing else.
+        """
+        from tokenizers import Tokenizer, models  # here, as it takes a tenth of a second
 
-        self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(specification))
-        super().__init__(_token_bytes(self._tokenizer.get_vocab()))
+        model = specification["model"]
+        id_of: dict[str, int] = model["vocab"]
+        super().__init__(_token_bytes(id_of))
+        self._tokenizer = Tokenizer(models.BPE(id_of, [tuple(m) for m in _merges(model)]))
+        self._tokenizer.pre_tokenizer = _splitting(_rule_of(specification))
         # Kept as read: another version of the library may write it differently.
         self._specification = specification
 
@@ -128,7 +183,7 @@ class BpeVocabulary(Vocabulary):
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
         tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.pre_tokenizer = _splitting(WORD_RULE)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=min_count,
@@ -160,13 +215,77 @@ class BpeVocabulary(Vocabulary):
             raise DataError(f"the tokenizer is not valid: {error}") from error
 
 
+# GPT-2's pattern (which ByteLevel has built in), with marks and joiners among the letters.
+_BPE_SPLIT = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}\p{M}\u200c\u200d]+| ?\p{N}+"
+    r"| ?[^\s\p{L}\p{M}\p{N}\u200c\u200d]+|\s+(?!\S)|\s+"
+)
+
+
+def _splitting(rule: int) -> Any:
+    """What splits a text before pairs are merged: GPT-2's rule, or ours (2)."""
+    from tokenizers import Regex, pre_tokenizers
+
+    if rule == 1:
+        return pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_BPE_SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def _rule_of(value: dict[str, Any]) -> int:
+    """Which of the two rules a tokenizer.json has; DataError for another."""
+    splitter = value.get("pre_tokenizer")
+    if isinstance(splitter, dict) and splitter.get("type") == "ByteLevel":
+        if not splitter.get("add_prefix_space") and splitter.get("use_regex", True):
+            return 1
+    elif isinstance(splitter, dict) and splitter == json.loads(_splitting(2).__getstate__()):
+        return 2
+    raise DataError("the tokenizer's pre_tokenizer must be ByteLevel, or the one that Unspool sets")
+
+
+def _merges(model: dict[str, Any]) -> list[list[str]]:
+    """The pairs to merge; older files have both parts in one string."""
+    found = model.get("merges")
+    if not isinstance(found, list):
+        raise DataError("the tokenizer's merges must be a list")
+    merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in found]
+    vocab = model["vocab"]
+    for merge in merges:
+        is_pair = isinstance(merge, list) and len(merge) == 2
+        if not is_pair or not all(isinstance(part, str) and part in vocab for part in merge):
+            raise DataError(f"each of the tokenizer's merges must be two tokens, got {merge!r:.60}")
+        if "".join(merge) not in vocab:
+            raise DataError(f"the tokenizer's merge {merge!r:.60} makes no token")
+    return merges
+
+
+# What may be in the model besides vocabulary and merges, and the values that change nothing.
+_NEUTRAL: dict[str, Any] = {
+    "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+    "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+}  # fmt: skip
+
+
 def _check_specification(value: dict[str, Any]) -> None:
     """Refuse tokenizers whose tokens do not join up to the text."""
-    splitter = value.get("pre_tokenizer")
-    if not isinstance(splitter, dict) or splitter.get("type") != "ByteLevel":
-        raise DataError("the tokenizer's pre_tokenizer must be of type ByteLevel")
-    if splitter.get("add_prefix_space") or value.get("normalizer") or value.get("added_tokens"):
-        raise DataError("the tokenizer must have no prefix space, normalizer or added tokens")
+    model = value.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
+        raise DataError("the tokenizer's model must have a vocabulary")
+    for key, neutral in _NEUTRAL.items():
+        if model.get(key, neutral) not in (neutral, ""):
+            raise DataError(f"the tokenizer's {key} must be {neutral!r}, got {model[key]!r:.60}")
+    if value.get("normalizer") or value.get("added_tokens"):
+        raise DataError("the tokenizer must have no normalizer or added tokens")
+    if len(model["vocab"]) > MAX_TOKENS or any(len(token) > MAX_TOKEN for token in model["vocab"]):
+        raise DataError(
+            f"the tokenizer must have at most {MAX_TOKENS:,} tokens of {MAX_TOKEN:,} letters"
+        )
+    if not all(type(i) is int for i in model["vocab"].values()):
+        raise DataError("the tokenizer's ids must be whole numbers")
 
 
 def _token_bytes(id_of: dict[str, int]) -> list[bytes]:

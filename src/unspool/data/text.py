@@ -5,9 +5,10 @@ import shutil
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,18 +19,25 @@ from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
 from .sources import Sources, open_sources
 from .streams import open_tokens, token_dtype, write_tokens
-from .vocab import Pieces, Tokens, Vocabulary
+from .vocab import Pieces, Tokens, Unknown, Vocabulary
 
 FORMAT_VERSION = 1
 DESCRIPTION = "text.json"
 _PARTS = ("train", "val")
+UNKNOWN = ("token", "refuse")
 
 
 class Size(NamedTuple):
-    """How long a part of a text is, before it became tokens."""
+    """How long a part of a text is, before it became tokens; of it, the first token, which no
+    model predicts; and what is unknown of the rest: how many tokens, and what spelling them costs.
+    """
 
     chars: int
     bytes: int
+    first_chars: int = 0
+    first_bytes: int = 0
+    unknown: int = 0
+    spelling_nats: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,30 +71,42 @@ class Text:
         min_count: int | None = None,
         val: str | Path | None = None,
         val_fraction: float = 0.1,
+        unknown: str = "token",
         directory: Path | None = None,
     ) -> Self:
         """Read files, folders, corpora or "-" (see `open_sources`) into token ids.
 
         The first `int((1 - val_fraction) * N)` of N characters (bytes with tokens="byte") are
         for training and the rest for validation; with 0, all are for training. `val` names a
-        validation text of its own instead. The vocabulary is `vocab`, or is built from
-        `sources` (see `build_vocabulary`). All is written to `directory`, or to a temporary
-        one that goes with the object. Raises `DataError` for unusable texts, `ConfigError`.
+        validation text of its own instead. The vocabulary is `vocab`, or is built from the
+        training part (see `build_vocabulary`). A character that it lacks becomes the unknown
+        token; with `unknown` "refuse" it is an error, and the characters of the held-out end of
+        a text count as known. All is written to `directory`, or to a temporary one that goes with
+        the object. Raises `DataError` for unusable texts, `ConfigError`.
         """
         _check_arguments(tokens, vocab, vocab_size, min_count, val_fraction)
+        if unknown not in UNKNOWN:
+            raise ConfigError(f"unknown must be one of {', '.join(UNKNOWN)}, got {unknown!r}")
         kind = tokens if vocab is None else vocab.kind
         with _open_texts(sources, val, kind) as (main, held_out):
             whole = _Tally()
-            pieces = whole.watch(main.pieces())
-            if vocab is None:
-                vocab = build_vocabulary(kind, pieces, vocab_size=vocab_size, min_count=min_count)
-            deque(pieces, maxlen=0)  # to the end, where no vocabulary was built
-            _check_content(main, whole, vocab)
-            if held_out is None:
-                cut = int((1 - val_fraction) * whole.units)
-                parts = (main.pieces(0, cut), main.pieces(cut))
+            deque(whole.watch(main.pieces()), maxlen=0)
+            names = ", ".join(main.names)
+            if whole.units == 0:
+                raise DataError(f"the text is empty ({names})", "give one with some content")
+            cut = int((1 - val_fraction) * whole.units)
+            if held_out is not None:
+                cut, parts = whole.units, (main.pieces, held_out.pieces)
             else:
-                parts = (main.pieces(), held_out.pieces())
+                parts = (partial(main.pieces, 0, cut), partial(main.pieces, cut))
+            if vocab is None:
+                refuse = unknown == "refuse"
+                vocab = build_vocabulary(
+                    kind, main.pieces() if refuse and kind == "char" else parts[0](),
+                    vocab_size=vocab_size, min_count=min_count, unknown=not refuse,
+                )  # fmt: skip
+            if cut >= 2:  # else there is too little of it, whatever it is
+                _check_distinct(vocab, names)
             with _target(directory) as target:
                 needs_val = held_out is not None or val_fraction > 0
                 _write(target, vocab, parts, (main, held_out), needs_val)
@@ -121,8 +141,8 @@ class Text:
                 sources=tuple(description["sources"]),
                 sha256=description["sha256"],
                 notes=tuple(description["notes"]),
-                train_size=Size(train["chars"], train["bytes"]),
-                val_size=Size(val["chars"], val["bytes"]),
+                train_size=_size(train),
+                val_size=_size(val),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
@@ -130,6 +150,12 @@ class Text:
     def fingerprint(self) -> str:
         """The `sha256` of the sources, to tell whether the text has changed."""
         return self.sha256
+
+
+def _size(part: dict[str, Any]) -> Size:
+    """What text.json says; before `first_chars` was kept, the first character was left out."""
+    old = {"first_chars": 1, "first_bytes": 1}
+    return Size(**{name: {**old, **part}[name] for name in Size._fields if name in {**old, **part}})
 
 
 def fingerprint_sources(
@@ -182,15 +208,13 @@ def _check_arguments(
         raise ConfigError(f"val_fraction must be from 0 to below 1, got {val_fraction}")
 
 
-def _check_content(main: Sources, whole: _Tally, vocab: Vocabulary) -> None:
-    names = ", ".join(main.names)
-    if whole.units == 0:
-        raise DataError(f"the text is empty ({names}): give one with some content")
-    if len(vocab) < 2:
-        remedy = "lower min_count or " if vocab.kind == "word" else ""
+def _check_distinct(vocab: Vocabulary, names: str) -> None:
+    known = len(vocab) - (vocab.kind == "char" and vocab.unknown_id is not None)
+    if known < 2:
         raise DataError(
-            f"the text must have at least 2 different tokens, got {len(vocab)} ({names}): "
-            f"{remedy}give a longer text"
+            f"the text must have at least 2 different tokens, got {known} ({names})",
+            "give a longer text",
+            {"min_count": "lower {}"} if vocab.kind == "word" else {},
         )
 
 
@@ -236,13 +260,17 @@ class _Part:
     tokens: int
     chars: int
     bytes: int
+    first_chars: int
+    first_bytes: int
+    unknown: int
+    spelling_nats: float
     sha256: str
 
 
 def _write(
     target: Path,
     vocab: Vocabulary,
-    parts: tuple[Pieces, Pieces],
+    parts: tuple[Callable[[], Pieces], Callable[[], Pieces]],
     texts: tuple[Sources, Sources | None],
     needs_val: bool,
 ) -> None:
@@ -254,9 +282,12 @@ def _write(
         _write_part(target / f"{name}.bin", pieces, vocab, digest)
         for name, pieces in zip(_PARTS, parts, strict=True)
     )
-    _check_tokens("training", train.tokens, "give a longer text or lower val_fraction")
+    is_cut = needs_val and texts[1] is None
+    name = "training part of the text" if is_cut else "text"
+    _check_tokens(name, train.tokens, {"val_fraction": "lower {}"} if is_cut else {})
     if needs_val:
-        _check_tokens("validation", val.tokens, "give a longer text or raise val_fraction")
+        name = "validation part of the text" if is_cut else "validation text"
+        _check_tokens(name, val.tokens, {"val_fraction": "raise {}"} if is_cut else {})
     used = [text for text in texts if text is not None]
     description = {
         "format_version": FORMAT_VERSION,
@@ -269,15 +300,34 @@ def _write(
     files.write_json(target / DESCRIPTION, description)
 
 
-def _write_part(path: Path, pieces: Pieces, vocab: Vocabulary, digest: Any) -> _Part:
+def _write_part(path: Path, pieces: Callable[[], Pieces], vocab: Vocabulary, digest: Any) -> _Part:
     tally = _Tally(digest)
-    tokens = write_tokens(tally.watch(pieces), vocab, path)
-    return _Part(tokens, tally.chars, tally.bytes, files.sha256_of(path))
+    tokens = write_tokens(tally.watch(pieces()), vocab, path)
+    first = _first_token(pieces(), vocab)
+    missing = vocab.unknown(pieces())
+    if first and any(True for _ in vocab.unknown_in([first])):
+        missing = Unknown(missing.tokens - 1, missing.spelling_nats - vocab.spelling_nats(first))
+    data = first if isinstance(first, bytes) else first.encode()
+    return _Part(
+        tokens, tally.chars, tally.bytes, _count_chars(data), len(data), *missing,
+        files.sha256_of(path),
+    )  # fmt: skip
 
 
-def _check_tokens(part: str, tokens: int, remedy: str) -> None:
+def _first_token(pieces: Pieces, vocab: Vocabulary) -> Any:
+    piece = next(iter(pieces), "")
+    if isinstance(piece, bytes):
+        return piece[:1]
+    return vocab.first_token(piece.split("\n", 1)[0] or piece[:1]) if piece else ""
+
+
+def _check_tokens(part: str, tokens: int, options: dict[str, str]) -> None:
     if tokens < 2:
-        raise DataError(f"the {part} part must have at least 2 tokens, got {tokens}: {remedy}")
+        raise DataError(
+            f"the {part} must have at least 2 tokens, got {tokens}",
+            "give a longer text",
+            options,
+        )
 
 
 def _open_part(path: Path, part: dict[str, Any], vocab: Vocabulary) -> Tokens:

@@ -7,11 +7,12 @@ bytes, so decoding is always concatenation followed by UTF-8 decoding.
 import codecs
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,13 @@ _CODE_POINTS = 0x110000
 _NAMED_CHARS = 10
 REPLACEMENT = "\ufffd"
 _BLOCK_TOKENS = 1 << 20
+
+
+class Unknown(NamedTuple):
+    """Tokens that a vocabulary lacks: how many, and what it costs to spell them, in nats."""
+
+    tokens: int = 0
+    spelling_nats: float = 0.0
 
 
 class Vocabulary(ABC):
@@ -51,6 +59,30 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the ids of a text that comes in pieces; where it is cut changes nothing."""
+
+    def unknown_in(self, pieces: Pieces) -> Iterator[str]:
+        """Yield what of a text becomes the unknown token, in order."""
+        return iter(())
+
+    def spelling_nats(self, token: str) -> float:
+        """What it costs to spell out an unknown token, in nats.
+
+        A loss per character is comparable over vocabularies only with this added: else a text of
+        unknown words alone would cost next to nothing.
+        """
+        return 0.0
+
+    def unknown(self, pieces: Pieces) -> Unknown:
+        """The unknown tokens of a text."""
+        count, nats = 0, 0.0
+        for token in self.unknown_in(pieces):
+            count += 1
+            nats += self.spelling_nats(token)
+        return Unknown(count, nats)
+
+    def first_token(self, text: str) -> str | bytes:
+        """What the first token of a text stands for."""
+        return self.bytes_of(self.encode(text)[:1])
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -84,9 +116,9 @@ class Vocabulary(ABC):
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD."""
         return self.bytes_of(ids).decode("utf-8", errors="replace")
 
-    def decoder(self) -> "StreamDecoder":
-        """A decoder for ids that arrive a few at a time."""
-        return StreamDecoder(self)
+    def decoder(self, errors: str = "replace") -> "StreamDecoder":
+        """A decoder for ids that arrive a few at a time; `errors` as in `bytes.decode`."""
+        return StreamDecoder(self, errors)
 
     def bytes_of(self, ids: Iterable[int] | Tokens) -> bytes:
         """The bytes that `ids` stand for; `DataError` for an id outside the vocabulary."""
@@ -136,9 +168,9 @@ class Vocabulary(ABC):
 class StreamDecoder:
     """Decodes ids as they come; a character split over tokens appears once it is whole."""
 
-    def __init__(self, vocab: Vocabulary) -> None:
+    def __init__(self, vocab: Vocabulary, errors: str = "replace") -> None:
         self._vocab = vocab
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, ids: Iterable[int] | Tokens) -> str:
         """The text that `ids` complete."""
@@ -185,6 +217,20 @@ class CharVocabulary(Vocabulary):
                 ids[ids < 0] = self.unknown_id
             yield ids
 
+    def unknown_in(self, pieces: Pieces) -> Iterator[str]:
+        """Yield the characters that are no tokens."""
+        if self.unknown_id is not None:
+            for piece in pieces:
+                yield from (piece[i] for i in np.flatnonzero(self._id_of[_code_points(piece)] < 0))
+
+    def spelling_nats(self, token: str) -> float:
+        """ln 1,114,112: every code point is as likely."""
+        return math.log(_CODE_POINTS)
+
+    def first_token(self, text: str) -> str:
+        """The first character."""
+        return text[:1]
+
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
         """Ids, and the places of their characters (also of those that `unknown` replaces)."""
         places = np.arange(len(text))
@@ -216,10 +262,19 @@ class ByteVocabulary(Vocabulary):
         super().__init__([bytes([value]) for value in range(256)])
 
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
-        """Yield the bytes of each piece (of its UTF-8 form if it is a str)."""
+        """Yield the bytes of each piece (of its UTF-8 form if it is a str).
+
+        A byte that is no UTF-8 may stand in a str as Python's "surrogateescape" writes it, as in
+        the arguments of a command.
+        """
         for piece in pieces:
-            data = encoded(piece) if isinstance(piece, str) else piece
+            data = _escaped(piece) if isinstance(piece, str) else piece
             yield np.frombuffer(data, np.uint8).astype(np.int32)
+
+    def spans(self, text: str) -> tuple[Ids, Places, Places]:
+        """The bytes, and for each the place of its character."""
+        places = np.repeat(np.arange(len(text)), [len(_escaped(char)) for char in text])
+        return self.encode(text), places, places
 
     def to_json(self) -> dict[str, Any]:
         """Only the kind: all byte vocabularies are equal."""
@@ -229,6 +284,13 @@ class ByteVocabulary(Vocabulary):
     def from_json(cls, value: Any) -> Self:
         """Undo `to_json`."""
         return cls()
+
+
+def _escaped(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return encoded(text)  # which raises
 
 
 def encoded(text: str, codec: str = "utf-8") -> bytes:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from ..data import Vocabulary
@@ -21,11 +23,13 @@ class _Row:
     text: str = ""
     given: int = 0
     ended: bool = False
+    has_blank: bool = False  # the prompt ends with the blank that the text begins with
 
     def push(self, tokens: np.ndarray, stop: str | None, last: bool) -> str:
         if self.ended:
             return ""
-        self.text += self.decoder.push(tokens) + (self.decoder.finish() if last else "")
+        new = self.decoder.push(tokens) + (self.decoder.finish() if last else "")
+        self.text += new.removeprefix(" ") if self.has_blank and not self.text else new
         end = len(self.text)
         if stop:
             at = self.text.find(stop, max(0, self.given - len(stop)))
@@ -45,27 +49,46 @@ def stream_text(
     max_new_tokens: int = 256,
     stop: str | None = None,
     weights: str = "float32",
+    keep_unknown: bool = False,
+    errors: str = "replace",
     **options: Any,
 ) -> Iterator[list[str]]:
     """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
 
     A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
     pieces are empty from then on. `weights` is `LanguageStepper`'s, `options` are those of
-    `decoding.stream`. An empty prompt continues a line break. Raises UnknownTokenError for
-    characters that the model never saw, ConfigError where an argument breaks its rule.
+    `decoding.stream`. An empty prompt continues a line break; blanks at the end of a prompt of
+    words belong to the word that comes. The unknown token is never written, unless `keep_unknown`.
+    `errors` says what becomes of bytes that are not UTF-8, as in `bytes.decode`.
+    Raises UnknownTokenError for characters that a model without an unknown token never saw,
+    ConfigError if an argument breaks its rule.
     """
     if stop == "":
         raise ConfigError("stop must have at least one character, got an empty string")
     tokens = encode_prompt(vocab, prompt)
-    stepper = LanguageStepper(model, weights)
+    stepper = LanguageStepper(model if keep_unknown else without_tokens(model, vocab), weights)
     blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
-    return _pieces(blocks, [_Row(vocab.decoder()) for _ in range(count)], max_new_tokens, stop)
+    rows = [_Row(vocab.decoder(errors), has_blank=prompt != _without_blanks(vocab, prompt))
+            for _ in range(count)]  # fmt: skip
+    return _pieces(blocks, rows, max_new_tokens, stop)
+
+
+def without_tokens(model: LanguageModel, vocab: Vocabulary) -> LanguageModel:
+    """A model that never writes the unknown token: its logit is -infinity."""
+    if vocab.unknown_id is None:
+        return model
+    return eqx.tree_at(lambda m: m.b_out, model, model.b_out.at[vocab.unknown_id].set(-jnp.inf))
+
+
+def _without_blanks(vocab: Vocabulary, prompt: str) -> str:
+    """The prompt that a vocabulary of words reads: there the blank is the next word's."""
+    return (prompt.rstrip(" ") or prompt) if vocab.kind == "word" else prompt
 
 
 def encode_prompt(vocab: Vocabulary, prompt: str) -> np.ndarray:
     """Ids of the prompt; of a line break (or the first token, where there is none) if empty."""
     if prompt:
-        return vocab.encode(prompt)
+        return vocab.encode(_without_blanks(vocab, prompt))
     newline = [i for i, token in enumerate(vocab.token_bytes) if token == b"\n"]
     return np.array(newline[:1] or [0], np.int32)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.words import is_letter
 from ..errors import ConfigError
 from . import syntax
 from .marks import codes, starts_and_ends
@@ -114,7 +115,7 @@ def _characters(text: str) -> Made:
     def where(test: Callable[[str], bool]) -> np.ndarray:
         return np.array([test(chr(code)) for code in kinds], bool)[kind]
 
-    letter = where(lambda c: c.isalnum() or c == "_")
+    letter = where(is_letter)
     inner = where(lambda c: c in "'’")
     inner[1:-1] &= letter[:-2] & letter[2:]
     inner[:1] = inner[-1:] = False

@@ -54,19 +54,21 @@ def sampled_nats(
     targets: Int[Array, "B T"],
     samples: int,
     key: PRNGKeyArray,
+    by_frequency: Any,
 ) -> Float[Array, "B T"]:
     """-ln p(target) under a softmax over the target and `samples` other tokens.
 
-    The others are drawn once for the whole call from the log-uniform distribution
-    q(k) = ln((k+2)/(k+1)) / ln(V+1), which fits ids in order of falling frequency. Their
+    The others are drawn once for the whole call: the k-th most frequent token, id
+    `by_frequency[k]`, from the log-uniform distribution q(k) = ln((k+2)/(k+1)) / ln(V+1). Their
     logits are corrected by the log of their expected count, and draws that hit a row's
     target are masked, so that the sum of exponentials estimates the softmax's denominator
     without bias (Blanc and Rendle 2018, arXiv 1712.00527). For training only: the full
     softmax is the limit for many samples.
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
-    drawn = log_uniform(key, samples, size)
-    others = affine(hidden, look_up(w, drawn), b[drawn]) - log_expected_count(drawn, samples, size)
+    ranks = log_uniform(key, samples, size)
+    drawn = jnp.asarray(by_frequency)[ranks]
+    others = affine(hidden, look_up(w, drawn), b[drawn]) - log_expected_count(ranks, samples, size)
     others = jnp.where(drawn == targets[..., None], -jnp.inf, others)
     true = jnp.sum(hidden * look_up(w, targets), axis=-1) + b[targets]
     return jax.nn.logsumexp(jnp.append(others, true[..., None], axis=-1), axis=-1) - true
@@ -78,6 +80,6 @@ def log_uniform(key: PRNGKeyArray, count: int, size: int) -> Int[Array, "count"]
     return jnp.minimum(jnp.exp(u * jnp.log(size + 1.0)).astype(jnp.int32) - 1, size - 1)
 
 
-def log_expected_count(ids: Int[Array, "*N"], samples: int, size: int) -> Float[Array, "*N"]:
-    """ln(samples * q(id))."""
-    return jnp.log(samples * jnp.log1p(1 / (ids + 1.0)) / jnp.log(size + 1.0))
+def log_expected_count(ranks: Int[Array, "*N"], samples: int, size: int) -> Float[Array, "*N"]:
+    """ln(samples * q(rank))."""
+    return jnp.log(samples * jnp.log1p(1 / (ranks + 1.0)) / jnp.log(size + 1.0))

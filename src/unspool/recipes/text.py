@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Text, fingerprint_sources, load_vocabulary
+from ..data.text import UNKNOWN
 from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
@@ -48,6 +49,10 @@ class TextOptions(TrainingConfig):
         at_least=1,
         below=2**31,
     )
+    unknown: str = option(
+        "token", "characters that training never saw: a token of their own, or an error",
+        choices=UNKNOWN,
+    )  # fmt: skip
     val: str | None = option(None, "a held-out text; without it, the end of the text")
     val_fraction: float = option(0.1, "held-out share at the end of the text", above=0, below=1)
     batch: int = option(64, "lanes that the text is cut into", at_least=1)
@@ -98,6 +103,7 @@ class TextRecipe(Recipe):
             min_count=options.min_count,
             val=options.val,
             val_fraction=options.val_fraction,
+            unknown=options.unknown,
             directory=directory,
         )
 

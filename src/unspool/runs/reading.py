@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..data import Text, TextEncoder, Vocabulary
-from ..data.encoders import WORD
 from ..data.pairs import one_spaced
 from ..data.sources import open_sources
 from ..data.subword import WordVocabulary
+from ..data.words import splitter
 from ..errors import ConfigError, DataError, RunError
 from ..inspection import Spans
 from .base import LoadedRun
@@ -46,7 +46,8 @@ def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
         needed = f"must be one of {known}" if known else f"needs a generator: {run.path} is none"
         raise ConfigError(f"condition {needed}")
     if isinstance(run, Run):
-        return Reading(run.model, run.vocab, Spans(text, *run.vocab.spans(text)), None)
+        shown = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return Reading(run.model, run.vocab, Spans(shown, *run.vocab.spans(text)), None)
     if isinstance(run, TranslatorRun):
         lines = "".join(f" {one_spaced(line)}\n" for line in text.splitlines() if line.strip())
         vocab = run.source.vocab
@@ -70,19 +71,31 @@ def inspected_text(run: LoadedRun, source: str | None, most: int) -> str:
     Raises DataError for a source that cannot be used, RunError where there is no held-out text.
     """
     if source is not None:
-        with open_sources((source,)) as found:
-            return "".join(found.pieces(0, most))
+        with open_sources((source,), raw=_reads_bytes(run)) as found:
+            pieces = list(found.pieces(0, most))
+        return _text_of(b"".join(pieces)) if _reads_bytes(run) else "".join(pieces)
     remedy = "name a text to inspect it on"
     if not isinstance(run, Run):
         raise RunError(f"{run.path} keeps no held-out text: {remedy}")
     text = run.own_data(Text.open, remedy)
+    if _reads_bytes(run):
+        return _text_of(run.vocab.bytes_of(text.val[:most]))
     return run.vocab.decode(text.val[:most])[:most]
+
+
+def _reads_bytes(run: LoadedRun) -> bool:
+    return isinstance(run, Run) and run.vocab.kind == "byte"
+
+
+def _text_of(data: bytes) -> str:
+    """Bytes as a text from which `ByteVocabulary` gets the same bytes again."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _encoded(encoder: TextEncoder, text: str) -> Spans:
     if not isinstance(encoder.vocab, WordVocabulary):
         return Spans(text, *encoder.vocab.spans(text))
-    words = list(WORD.finditer(text))
+    words = list(splitter(encoder.vocab.rule).finditer(text))
     if not words:
         raise DataError("the text has no words: give one with some content")
     ids = dataclasses.replace(encoder, max_length=None).encode([word[0] for word in words])

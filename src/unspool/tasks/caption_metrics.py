@@ -2,10 +2,12 @@
 
 import html
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+import regex
+
+from ..data.words import LETTER, SPACE
 from ..errors import ConfigError
 
 Words = Sequence[str]
@@ -189,21 +191,21 @@ def _weighted(
 _PLAIN = str.maketrans("‘’`“”…–—", "'" * 3 + '"' * 2 + " " * 3)
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 _REMOVED = set("'\".?!,:;-")
-_TWO_WORDS = re.compile(
+_TWO_WORDS = regex.compile(
     r"\b(?:can(?=not\b)|gon(?=na\b)|got(?=ta\b)|wan(?=na\b)|(?:gim|lem)(?=me\b))"
     r"|(?<!\w)'t(?=(?:is|was)\b)"
 )
-_CONTRACTION = re.compile(r"(?<=\w)(?=(?:n't|'(?:s|re|ve|ll|d|m))\b)")
-_WORD = re.compile(
-    r"""
+_CONTRACTION = regex.compile(r"(?<=\w)(?=(?:n't|'(?:s|re|ve|ll|d|m))\b)")
+_WORD = regex.compile(
+    rf"""
       n't\b | '(?:s|re|ve|ll|d|m|t(?=\s+(?:is|was)))\b    # what was cut off above
     | 'n'
     | \b(?:[^\W\d_]\.)+(?!\w)                             # u.s., a.m.
     | \b(?:mr|mrs|ms|dr|st|jr|sr|vs|etc|mt|ft|co|inc)\. | \bno\.(?=\s*\d)
-    | \w+ (?: [-'/.,:] \d+ | [-'/_.]? \w )*               # t-shirt, o'clock, 10:30, 1,000
-    | \S
+    | [{LETTER}]+ (?: [-'/.,:] \d+ | [-'/_.]? [{LETTER}] )*   # t-shirt, o'clock, 10:30
+    | [^{SPACE}]
     """,
-    re.VERBOSE,
+    regex.VERBOSE,
 )
 
 

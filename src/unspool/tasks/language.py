@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..bptt import carry
 from ..cells.base import check_sizes
 from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
-from ..decoding import LanguageStepper, sample
+from ..decoding import LanguageStepper, sample, without_tokens
 from ..errors import ConfigError
 from ..models.language import LanguageModel
 from ..models.softmax import sampled_nats, token_nats
@@ -55,12 +55,18 @@ class LanguageTask:
             softmax = "full" if len(text.vocab) <= FULL_SOFTMAX_UP_TO else "sampled"
         self.softmax = softmax
         self.softmax_samples = min(softmax_samples, len(text.vocab))
+        self.by_frequency = _by_frequency(text) if softmax == "sampled" else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         train, val = len(self.text.train), len(self.text.val)
         sizes = f"{train:,} tokens to train on, {val:,} held out, {len(self.text.vocab):,} distinct"
-        return (*self.text.notes, sizes)
+        shares = [
+            size.unknown / max(1, tokens)
+            for size, tokens in ((self.text.train_size, train), (self.text.val_size, val))
+        ]
+        unknown = f"unknown: {shares[0]:.1%} of the training part, {shares[1]:.1%} of the held-out"
+        return (*self.text.notes, sizes, *([unknown] if any(shares) else []))
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -94,7 +100,9 @@ class LanguageTask:
         state = carry(state, model.initial_state(len(inputs)), wraps)
         hidden, state = model.hidden(inputs, state, key=k_dropout)
         if self.softmax == "sampled":
-            nats = sampled_nats(model, hidden, targets, self.softmax_samples, k_softmax)
+            nats = sampled_nats(
+                model, hidden, targets, self.softmax_samples, k_softmax, self.by_frequency
+            )
         else:
             nats = token_nats(model, hidden, targets)
         return jnp.mean(nats), state
@@ -106,31 +114,42 @@ class LanguageTask:
         if self.sample_tokens == 0:
             return None
         first = self.text.val[:1]
+        stepper = LanguageStepper(without_tokens(model, self.text.vocab))
         (tokens,) = sample(
-            LanguageStepper(model), first, max_new_tokens=self.sample_tokens,
-            temperature=0.8, seed=seed,
-        )  # fmt: skip
+            stepper, first, max_new_tokens=self.sample_tokens, temperature=0.8, seed=seed
+        )
         return self.text.vocab.decode(np.concatenate([first, tokens]))
+
+
+def _by_frequency(text: Text) -> np.ndarray:
+    """The ids of a text's tokens, the most frequent of the training part first."""
+    counts = np.zeros(len(text.vocab), np.int64)
+    for begin in range(0, len(text.train), 1 << 20):  # memory-mapped
+        counts += np.bincount(text.train[begin : begin + (1 << 20)], minlength=len(counts))
+    return np.argsort(-counts, kind="stable").astype(np.int32)
 
 
 def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: Size) -> Evaluation:
     """The loss of every token but the first, under the full softmax; `size` is the text's.
 
     The tokens are read in lanes; a lane starts with unscored tokens from before it, so
-    that no prediction is made without context but the first ones. Raises DataError for
-    fewer than 2 tokens.
+    that no prediction is made without context but the first ones. Bits per character and byte
+    count the whole text but its first token, and add to the loss what it costs to spell unknown
+    tokens (`Vocabulary.spelling_nats`), so that vocabularies can be compared; `unknown_share` is
+    the share of these tokens. Raises DataError for fewer than 2 tokens.
     """
     total, state = 0.0, None
     for inputs, targets, weights in evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT):
         state = model.initial_state(len(inputs)) if state is None else state
         nats, state = _chunk_nats(model, inputs, targets, weights, state)
         total += float(nats)
-    bits = total / math.log(2)
+    bits, predicted = (total + size.spelling_nats) / math.log(2), len(tokens) - 1
     return Evaluation(
-        loss_nats=total / (len(tokens) - 1),
-        bits_per_char=bits / max(1, size.chars - vocab.n_chars(tokens[:1])),
-        bits_per_byte=bits / max(1, size.bytes - vocab.n_bytes(tokens[:1])),
-        tokens=len(tokens) - 1,
+        loss_nats=total / predicted,
+        bits_per_char=bits / max(1, size.chars - size.first_chars),
+        bits_per_byte=bits / max(1, size.bytes - size.first_bytes),
+        tokens=predicted,
+        metrics={} if vocab.unknown_id is None else {"unknown_share": size.unknown / predicted},
     )
 
 
