@@ -2,18 +2,21 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import secrets
+import shutil
 import stat
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import DataError, UnspoolError
-from .limits import MAX_JSON_BYTES
+from .limits import MAX_JSON_BYTES, MAX_ZIP_DIRECTORY_BYTES
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor FIFOs
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO waits for nobody
@@ -131,6 +134,30 @@ def read_bytes(
     if len(data) > limit:
         raise error(f"{path} must have at most {limit >> 20} MiB")
     return data
+
+
+class _Bounded(io.BufferedReader):
+    """A file that refuses reads of more than `most` bytes at once."""
+
+    most: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise zipfile.BadZipFile(f"its directory has more than {self.most >> 20} MiB")
+        return super().read(size)
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a ZIP archive whose directory, which is kept in memory, is of bounded size.
+
+    Raises OSError or what `zipfile` raises for hostile bytes, which may be anything.
+    """
+    with _Bounded(io.FileIO(path)) as file:
+        file.most = MAX_ZIP_DIRECTORY_BYTES  # zipfile reads the directory in one piece
+        with zipfile.ZipFile(file) as archive:
+            file.most = None
+            yield archive
 
 
 def sha256_of(path: Path) -> str:

@@ -131,8 +131,10 @@ def test_damaged_gzip(mnist):
     with pytest.raises(DataError, match="is truncated: its compressed data has no end"):
         read_images(path)
     path.write_bytes(b"not compressed")
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="the magic number of IDX images must be"):
         read_images(path)
+    mnist(name=NAME).rename(path)  # as some programs unpack what they download
+    assert len(read_images(path)[0]) == 4
 
 
 BROKEN = np.where(np.arange(24).reshape(4, 2, 3) == 13, np.nan, 1.0)
@@ -142,10 +144,7 @@ BROKEN = np.where(np.arange(24).reshape(4, 2, 3) == 13, np.nan, 1.0)
     ("arrays", "message"),
     [
         ({"images": IMAGES}, "a.npz has no labels"),
-        (
-            {"images": BROKEN, "labels": LABELS},
-            "a.npz row 3: a pixel is missing, not finite or above 3.4e+38",
-        ),
+        ({"images": BROKEN, "labels": LABELS}, "a.npz row 3: a pixel is missing, not finite"),
         ({"images": LABELS, "labels": LABELS}, "images must be numbers (B, H, W) or (B, H, W, C)"),
         ({"images": IMAGES.astype(str), "labels": LABELS}, "images must be numbers"),
         ({"images": IMAGES, "labels": LABELS[:1]}, "has 4 images, but labels of shape (1,)"),

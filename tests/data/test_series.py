@@ -49,7 +49,8 @@ def test_ts(tmp_path):
         ("a.ts", TS + "1,x:3,4:a\n", "a.ts row 7: could not convert string to float: 'x'"),
         ("a.ts", "@data\n", "has no series after a line @data"),
         ("a.ts", "@timestamps true\n", "a.ts row 1: time stamps are not read"),
-        ("a.csv", "series,tag,x\n", "has no labels: its columns must be series, label and"),
+        ("a.csv", "series,tag\na,1\n", "a.csv has no labels: it has no column `label`"),
+        ("a.csv", "series,label\n", "a.csv row 1: columns must be series, label"),
         ("a.csv", "series,label,x\na,u\n", "a.csv row 2: has 2 columns, not 3"),
         ("a.csv", "series,label,x\na,u,1\na,v,2\n", "a.csv row 3: series a has the label 'v'"),
         ("a.csv", "series,label,x\na,u,1\na,u,nan\n", "a.csv row 2: step 2 has a number"),
@@ -66,7 +67,7 @@ def test_bad_text_files(tmp_path, name, text, message):
     ("arrays", "message"),
     [
         ({"x": np.ones(3)}, "must have the arrays `series` (or `images`) and `labels`, has x"),
-        ({"series": np.ones(3)}, "series must be numbers (B, T, D), got shape (3,)"),
+        ({"series": np.ones(3)}, "series must be numbers (B, T, D), got float64 of"),
         ({"series": np.ones((2, 3, 1))}, "has no labels"),
         ({"series": np.ones((2, 3, 1)), "labels": [1]}, "labels must have shape (2,), got (1,)"),
         ({"series": np.ones((2, 3, 1)), "labels": [1, 2], "lengths": [3, 0]}, "row 2: the series "

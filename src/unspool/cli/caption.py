@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from .. import files
-from ..data import LeftOut, Pictures, decode_picture, is_tar
+from ..data import LeftOut, Pictures, decode_picture, is_tar, suffix_of
 from ..data.pictures import MAX_BYTES
 from ..decoding.captioning import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..decoding.hypotheses import Hypothesis
@@ -79,7 +79,7 @@ def caption(
     """
     prepare()
     loaded = require(load(run), CaptionerRun)
-    if attention is not None and attention.suffix not in (".html", ".json"):
+    if attention is not None and attention.suffix.lower() not in (".html", ".json"):
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
     if attention is not None and loaded.model.decoder.attention is None:
         raise ConfigError(f"{run} does not look: train with --way attention")
@@ -111,7 +111,7 @@ class _Source:
     def __init__(self, path: Path, run: CaptionerRun) -> None:
         self.path, self.left_out = path, LeftOut()
         self.features, self.pictures = None, None
-        if path.suffix == FEATURES:
+        if suffix_of(path) == FEATURES:
             self.features = read_given(path)
             self.total = len(self.features[0])
         elif path.is_dir() or is_tar(path):
@@ -157,7 +157,7 @@ def _print_all(
 ) -> Iterator[int]:
     """Print captions as they are found, and note where the network looked; counts pictures."""
     done, items = 0, chain.from_iterable(sources)
-    most = DRAWN if attention is not None and attention.suffix == ".html" else None
+    most = DRAWN if attention is not None and attention.suffix.lower() == ".html" else None
     while group := list(islice(items, BATCH)):
         pictures = [picture for _, picture in group]
         found = run.caption(pictures, first=done, **options)
@@ -191,7 +191,7 @@ _END = {True: "", False: " ..."}
 
 
 def _write_attention(path: Path, looks: list[Look], done: int) -> None:
-    if path.suffix == ".html":
+    if path.suffix.lower() == ".html":
         files.write_bytes(path, draw(looks).encode())
         if done > len(looks):
             print(f"unspool: {path} shows the first {len(looks)} of {done}", file=sys.stderr)

@@ -74,7 +74,7 @@ def translate(
     """
     prepare()
     loaded = require(load(run), TranslatorRun)
-    if attention is not None and attention.suffix not in (".html", ".json"):
+    if attention is not None and attention.suffix.lower() not in (".html", ".json"):
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
     options: dict[str, Any] = {
         "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
@@ -144,13 +144,13 @@ def _write_attention(
     path: Path, run: TranslatorRun, texts: list[str], best: list[Hypothesis]
 ) -> None:
     full = [i for i, text in enumerate(texts) if text.strip()]
-    chosen = full[:DRAWN] if path.suffix == ".html" else full
+    chosen = full[:DRAWN] if path.suffix.lower() == ".html" else full
     found = run.attention([texts[i] for i in chosen], [best[i] for i in chosen])
     looks = [
         Look(source, target, weights, (texts[i], best[i].text))
         for i, (source, target, weights) in zip(chosen, found, strict=True)
     ]
-    if path.suffix == ".html":
+    if path.suffix.lower() == ".html":
         files.write_bytes(path, draw(looks).encode())
         if len(full) > DRAWN:
             print(f"unspool: {path} shows the first {DRAWN} of {len(full)}", file=sys.stderr)

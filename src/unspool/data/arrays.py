@@ -1,75 +1,116 @@
 """Arrays of .npz files that somebody sent: those that are asked for, as their headers promise."""
 
+import io
 import math
-import zipfile
-import zlib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
+from .. import files
 from ..errors import DataError
-from ..limits import MAX_ARRAY_BYTES
+from ..limits import MAX_ARRAY_BYTES, MAX_ARRAY_HEADER_BYTES
 
-# What `zipfile` and NumPy raise for files that are damaged, encrypted or packed in another way.
-_ERRORS = (
-    OSError, ValueError, EOFError, RuntimeError, NotImplementedError, TypeError, SyntaxError,
-    OverflowError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+LARGEST = float(np.finfo(np.float32).max)  # networks compute with 32 bits
+_MAGIC = b"\x93NUMPY"
+_HEADERS: dict[bytes, tuple[int, Any]] = {  # by version: bytes of the length, and the parser
+    b"\1\0": (2, np.lib.format.read_array_header_1_0),
+    b"\2\0": (4, np.lib.format.read_array_header_2_0),
+}
 
 
 def array_names(path: Path) -> set[str]:
     """The names of the arrays of an .npz file; none if it is no such file."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return {n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy")}
-    except _ERRORS:  # whoever reads it says what is wrong
+        with files.open_zip(path) as archive:
+            names = archive.namelist()
+    except Exception:  # whoever reads it says what is wrong
         return set()
+    return {name.removesuffix(".npy") for name in names if name.endswith(".npy")}
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Those of the named arrays that an .npz file has, nothing else of it.
 
     Raises DataError if it is no such file, an array is damaged, holds Python objects or would
-    take more than `MAX_ARRAY_BYTES`, which its header says before anything is read.
+    take more than `MAX_ARRAY_BYTES` (and more than the file has), which its header says before
+    anything is read.
     """
     if not path.is_file():
         raise DataError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}")
     try:
-        with zipfile.ZipFile(path) as file:
-            members = set(file.namelist())
-            return {
-                name: _read(file.open(f"{name}.npy"), path, name)
-                for name in names
-                if f"{name}.npy" in members
-            }
-    except _ERRORS as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is not a readable .npz file: {error}") from error
+        with files.open_zip(path) as archive:
+            members = set(archive.namelist())
+            found = [name for name in names if f"{name}.npy" in members]
+            most = max(MAX_ARRAY_BYTES, path.stat().st_size)
+            return {name: _read(archive.open(f"{name}.npy"), name, most) for name in found}
+    except DataError as error:
+        raise DataError(f"{path}: {error.fact}", error.remedy) from error
+    except Exception as error:  # hostile bytes may raise anything at all
+        reason = str(error)[:200] or type(error).__name__
+        raise DataError(f"{path} is not a readable .npz file: {reason}") from error
 
 
-def _read(file: IO[bytes], path: Path, name: str) -> np.ndarray:
+def read_promised(file: IO[bytes], size: int) -> bytearray:
+    """Read `size` bytes, or what there is of them; memory is taken as they come."""
+    content = bytearray()
+    while len(content) < size and (piece := file.read(min(size - len(content), 1 << 20))):
+        content += piece
+    return content
+
+
+def as_array(content: bytearray, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Bytes as an array; ValueError for a shape that NumPy cannot have."""
+    if math.prod(shape) * dtype.itemsize:
+        return np.frombuffer(content, dtype).reshape(shape)
+    return np.zeros(shape, dtype)
+
+
+def fits_32_bits(values: np.ndarray) -> np.ndarray:
+    """Which numbers are finite, as 32-bit floating point too."""
+    if values.dtype.kind in "biu":  # the largest, 2^64, is far below
+        return np.ones(values.shape, bool)
+    with np.errstate(over="ignore"):
+        return np.isfinite(values.astype(np.float32))
+
+
+def is_real(values: np.ndarray) -> bool:
+    """Whether an array holds truths or real numbers."""
+    return values.dtype.kind in "biuf"
+
+
+def _read(file: IO[bytes], name: str, most: int) -> np.ndarray:
     with file:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise DataError(f"{path}: {name} has the version {version}, which is not read")
-        shape, by_columns, dtype = read(file)
+        shape, by_columns, dtype = _header(file, name)
         if dtype.hasobject:
-            raise DataError(f"{path}: {name} holds Python objects", "save numbers or texts")
+            raise DataError(f"{name} holds Python objects", "save numbers or texts")
         size = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or size > MAX_ARRAY_BYTES:
+        if min(shape, default=0) < 0 or size > most:
             raise DataError(
-                f"{path}: {name} must take at most {MAX_ARRAY_BYTES >> 30} GiB, "
-                f"its shape is {shape}"
+                f"{name} must take at most {most >> 30} GiB, its header promises {dtype} of {shape}"
             )
-        content = file.read(size)
+        content = read_promised(file, size)
         if len(content) != size:
-            raise DataError(f"{path}: {name} is truncated")
-        array = np.frombuffer(content, dtype, math.prod(shape)) if size else np.empty(0, dtype)
-        return array.reshape(shape, order="F" if by_columns else "C")
+            raise DataError(f"{name} is truncated: its header promises {size} bytes")
+        if file.read(1):  # at the end zipfile compares the checksum too
+            raise DataError(f"{name} has more than the {size} bytes that its header promises")
+    return (
+        as_array(content, dtype, shape[::-1]).T if by_columns else as_array(content, dtype, shape)
+    )
+
+
+def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and the kind of numbers."""
+    begin = file.read(len(_MAGIC) + 2)
+    if begin[:-2] != _MAGIC or begin[-2:] not in _HEADERS:
+        raise DataError(f"{name} does not begin as NumPy's arrays of version 1 or 2 do")
+    width, parse = _HEADERS[begin[-2:]]
+    length = file.read(width)
+    if int.from_bytes(length, "little") > MAX_ARRAY_HEADER_BYTES:
+        raise DataError(f"{name} has a header of more than {MAX_ARRAY_HEADER_BYTES:,} bytes")
+    text = length + file.read(int.from_bytes(length, "little"))
+    with warnings.catch_warnings():  # of headers that Python 2 wrote
+        warnings.simplefilter("ignore")
+        return parse(io.BytesIO(text), max_header_size=MAX_ARRAY_HEADER_BYTES)

@@ -10,18 +10,20 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import ConfigError, DataError
 from .pictures import Pictures
-from .text_files import numbered_lines, read_pieces
+from .tables import header_of, read_table
+from .text_files import numbered_lines, read_pieces, suffix_of
 
 T = TypeVar("T")
 Captions = dict[str, list[str]]  # file name -> its captions, in the file's order
 _Found = Iterator[tuple[str, str, str]]  # file name, caption, where it stands
 
 _NUMBERED = re.compile(r"(.+)#\d+")
-_HEADER = re.compile(r"(file|file_?name|image)\tcaptions?", re.IGNORECASE)
+_NAMES, _CAPTIONS = ("file", "file_name", "filename", "image"), ("caption", "captions")
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text", int: "a number"}
 _FORMS = (
-    "lines `file<TAB>caption`, Flickr8k's lines `file.jpg#0<TAB>caption`, Karpathy's split JSON "
-    "(with images[].sentences) or COCO's captions JSON (with images and annotations)"
+    "lines `file<TAB>caption`, a table with the columns `image` and `caption`, Flickr8k's lines "
+    "`file.jpg#0<TAB>caption`, Karpathy's split JSON (with images[].sentences) or COCO's captions "
+    "JSON (with images and annotations)"
 )
 
 
@@ -29,6 +31,7 @@ def read_captions(source: str | Path, split: str | None = None) -> Captions:
     """Read the captions of pictures; what the file contains tells its form.
 
     - TSV: lines `file<TAB>caption`
+    - a table, with tabs or commas, whose header has `image` (or `file`, `filename`) and `caption`
     - Flickr8k's token file: lines `file.jpg#0<TAB>caption`
     - Karpathy's split JSON (dataset_flickr8k.json): images[].filename, split, sentences[].raw
       (or tokens); `split` chooses a part, "train+restval" two. A `filepath` becomes the folder
@@ -41,7 +44,7 @@ def read_captions(source: str | Path, split: str | None = None) -> Captions:
     """
     path = Path(source)
     text = "".join(read_pieces(path))
-    if _is_json(text):
+    if _is_json(path, text):
         found = _from_json(path, _parsed(path, text), split)
     elif split is None:
         found = _from_lines(path)
@@ -101,22 +104,19 @@ def pair(
 def match_names(pictures: Iterable[str], captions: Iterable[str]) -> dict[str, str]:
     """Which file name among the captions means which picture: picture -> name in the captions.
 
-    A name is the picture's path, or else its base name, where only one picture and only one name
-    among the captions have that.
+    It is the picture's path; or the only one that differs from it in Unicode's normal form alone;
+    or else the only one with its base name, if no other picture has that.
     """
-    paths = {_normal(name): name for name in captions}
-    names = list(pictures)
-    of_pictures = Counter(map(_base, names))
-    of_captions = Counter(map(_base, paths))
-    by_base = {_base(path): name for path, name in paths.items()}
-    matches = {}
-    for name in names:
-        base = _base(name)
-        if _normal(name) in paths:
-            matches[name] = paths[_normal(name)]
-        elif of_pictures[base] == of_captions[base] == 1:
-            matches[name] = by_base[base]
-    return matches
+    given, names = list(captions), list(pictures)
+    matches = {name: name for name in set(names).intersection(given)}
+    for form in (_normal, _base):
+        of_pictures = Counter(map(form, names))
+        of_captions = Counter(map(form, given))
+        by_form = {form(name): name for name in given}
+        for name in names:
+            if name not in matches and of_pictures[form(name)] == of_captions[form(name)] == 1:
+                matches[name] = by_form[form(name)]
+    return {name: matches[name] for name in names if name in matches}
 
 
 def _note_unmatched(
@@ -145,17 +145,29 @@ def _base(name: str) -> str:
     return PurePosixPath(_normal(name)).name
 
 
-def _is_json(text: str) -> bool:
-    """Whether captions are JSON; a line `[1].jpg<TAB>caption` begins like it and is none."""
-    line = text.lstrip().split("\n", 1)[0].rstrip()
-    return line.startswith(("{", "[")) and (line.count("\t") != 1 or line.endswith(("{", "[")))
+def _is_json(path: Path, text: str) -> bool:
+    """Whether captions are JSON. A line `[1].jpg<TAB>caption` begins like it and is none."""
+    begin = text.lstrip()
+    if not begin.startswith(("{", "[")) or suffix_of(path) == ".json":
+        return begin.startswith(("{", "["))
+    if begin.split("\n", 1)[0].count("\t") != 1:
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _from_lines(path: Path) -> _Found:
+    header = header_of(path)
+    columns = [next((n for n in header if n in known), "") for known in (_NAMES, _CAPTIONS)]
+    if all(columns):
+        yield from read_table(path, columns)
+        return
     lines = [(number, line) for number, line in numbered_lines(path) if line.strip()]
-    first = lines[0][1] if lines else ""
-    numbered = _NUMBERED.fullmatch(first.split("\t")[0]) is not None
-    for number, line in lines[1:] if _HEADER.fullmatch(first.strip()) else lines:
+    numbered = bool(lines) and _NUMBERED.fullmatch(lines[0][1].split("\t")[0]) is not None
+    for number, line in lines:
         where = f"{path} line {number}"
         fields = line.split("\t")
         if len(fields) != 2:

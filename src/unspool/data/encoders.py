@@ -13,9 +13,9 @@ from zlib import crc32
 import numpy as np
 
 from ..errors import ConfigError, DataError, RunError
+from .arrays import fits_32_bits
 from .images import size_of
 from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
-from .series import LARGEST
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
 from .words import words_of
@@ -119,8 +119,8 @@ class SeriesEncoder:
     def build(cls, series: Sequence[np.ndarray]) -> "SeriesEncoder":
         """Mean and standard deviation over all steps of all series; 1 for a constant column."""
         values = np.concatenate(series).astype(np.float64)
-        std = _usable(values.std(axis=0), np.abs(values).max(axis=0))
-        return cls(values.mean(axis=0), std)
+        bounds = values.min(axis=0), values.max(axis=0)
+        return cls(*_normal(values.mean(axis=0), values.std(axis=0), *bounds))
 
     def describe(self) -> dict[str, Any]:
         """JSON values: everything there is."""
@@ -133,7 +133,7 @@ class SeriesEncoder:
                 f"a series must have {len(self.mean)} columns, as in training, "
                 f"got shape {series.shape}"
             )
-        return _in_32_bits((series - self.mean) / self.std)
+        return _normalised(series, self.mean, self.std)
 
     def save(self, directory: Path) -> None:
         """Nothing to write: `describe` says it all."""
@@ -174,8 +174,9 @@ class ImageEncoder:
         means = [image.mean(axis=(0, 1), dtype=np.float64) for image in images]
         mean = np.mean(means, axis=0)
         squares = [np.mean((image - mean) ** 2, axis=(0, 1)) for image in images]
-        largest = np.max([np.abs(image).max(axis=(0, 1)) for image in images], axis=0)
-        std = _usable(np.sqrt(np.mean(squares, axis=0)), largest)
+        least = np.min([image.min(axis=(0, 1)) for image in images], axis=0)
+        most = np.max([image.max(axis=(0, 1)) for image in images], axis=0)
+        mean, std = _normal(mean, np.sqrt(np.mean(squares, axis=0)), least, most)
         return cls((height, width, channels), mean, std, layout, patch)
 
     @property
@@ -202,7 +203,7 @@ class ImageEncoder:
             raise DataError(
                 f"images must be {size_of(self.shape)}, as in training, got {size_of(image.shape)}"
             )
-        pixels = _in_32_bits((image - self.mean) / self.std)
+        pixels = _normalised(image, self.mean, self.std)
         if self.layout == "rows":
             return pixels.reshape(len(pixels), -1)
         if self.layout == "columns":
@@ -217,16 +218,26 @@ class ImageEncoder:
         """Nothing to write: `describe` says it all."""
 
 
-def _usable(std: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """Deviations to divide by: 1 for those that are rounding alone, below 64 times the resolution
-    of the largest number.
+def _normal(
+    mean: np.ndarray, std: np.ndarray, least: np.ndarray, most: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What to subtract and to divide by. Numbers that differ by no more than their resolution are
+    one constant: its computed deviation is rounding alone, and 1 takes its place.
     """
-    return np.where(std > 64 * np.finfo(np.float64).eps * largest, std, 1.0)
+    least, most = least.astype(np.float64), most.astype(np.float64)
+    resolution = np.finfo(np.float64).eps * np.maximum(abs(least), abs(most))
+    is_constant = most - least <= 4 * resolution
+    return np.where(is_constant, least, mean), np.where(is_constant, 1.0, std)
 
 
-def _in_32_bits(values: np.ndarray) -> np.ndarray:
-    if not (np.abs(values) <= LARGEST).all():
-        raise DataError("a number is too far from those of training for 32 bits")
+def _normalised(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """(x - mean) / std, float32; DataError for a number that 32 bits cannot hold."""
+    with np.errstate(over="ignore"):
+        values = (values - mean) / std
+    usable = fits_32_bits(values)
+    if not usable.all():
+        step = int(np.argwhere(~usable)[0, 0]) + 1
+        raise DataError(f"step {step} has a number that is too far from those of training")
     return values.astype(np.float32)
 
 

@@ -4,16 +4,25 @@ import gzip
 import math
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from ..errors import DataError
 from ..limits import MAX_ARRAY_BYTES
-from .arrays import array_names, read_arrays
+from .arrays import (
+    LARGEST,
+    array_names,
+    as_array,
+    fits_32_bits,
+    is_real,
+    read_arrays,
+    read_promised,
+)
 from .labels import labels_of
-from .series import LARGEST
 from .text_files import suffix_of
 
 DIGITS = "sklearn:digits"
@@ -81,33 +90,36 @@ def _checked(images: np.ndarray, source: str) -> np.ndarray:
     """Images as (B, H, W, C), all of them of finite numbers."""
     if images.ndim == 3:
         images = images[..., None]
-    is_number = np.issubdtype(images.dtype, np.number) or images.dtype == bool
-    if images.ndim != 4 or not is_number or 0 in images.shape[1:]:
+    if images.ndim != 4 or not is_real(images) or 0 in images.shape[1:]:
         raise DataError(
             f"{source}: images must be numbers (B, H, W) or (B, H, W, C), "
             f"got {images.dtype} of shape {images.shape}"
         )
-    if np.issubdtype(images.dtype, np.inexact):
-        broken = np.flatnonzero(~(np.abs(images) <= LARGEST).all(axis=(1, 2, 3)))
-        if len(broken):
+    for i, image in enumerate(images, 1):  # one at a time: all may fill half of the memory
+        if not fits_32_bits(image).all():
             raise DataError(
-                f"{source} row {broken[0] + 1}: a pixel is missing, not finite or above "
-                f"{LARGEST:.2g}: remove the image"
+                f"{source} row {i}: a pixel is missing, not finite or above {LARGEST:.2g}: "
+                "remove the image"
             )
     return images
 
 
 def _labels_beside(path: Path, labelled: bool) -> Path | None:
     """The labels file of an images file, as MNIST names it, compressed or not."""
-    name = "labels".join(path.name.rsplit("images", 1)).replace("idx3", "idx1")
-    plain = name.removesuffix(".gz")
+    begin = path.name.lower().rfind("images")
+    name = path.name
+    if begin >= 0:
+        word = "LABELS" if name[begin:].startswith("IMAGES") else "labels"
+        name = name[:begin] + word + name[begin + len(word) :]
+    name = re.sub("(idx)3", r"\g<1>1", name, flags=re.IGNORECASE)
+    plain = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
     names = [name, plain if name != plain else f"{plain}.gz"]
     for name in names:
         if name != path.name and path.with_name(name).is_file():
             return path.with_name(name)
     if not labelled:
         return None
-    if "images" not in path.name:
+    if begin < 0:
         raise DataError(
             f"{path}: its name must have `images` where that of its labels has `labels`, "
             "as in train-images-idx3-ubyte"
@@ -117,43 +129,63 @@ def _labels_beside(path: Path, labelled: bool) -> Path | None:
 
 def _read_idx(path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
     """The header, and then no more than it promises."""
+    with _opened(path) as file:
+        kind, shape = _idx_header(file, path, what, dimensions)
+        row = math.prod(shape[1:]) * kind.itemsize
+        size = shape[0] * row
+        if size > max(MAX_ARRAY_BYTES, path.stat().st_size):
+            raise DataError(
+                f"{path} must have {what} of at most {MAX_ARRAY_BYTES >> 30} GiB, its header "
+                f"promises {kind} of {shape}"
+            )
+        data = read_promised(file, size)
+        if len(data) < size:
+            raise DataError(
+                f"{path} is truncated: its header promises {shape[0]} {what}, "
+                f"it ends in row {len(data) // row + 1}"
+            )
+        if file.read(1):
+            raise DataError(f"{path} has more than the {shape[0]} {what} that its header promises")
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
-            return _read_promised(file, path, what, dimensions)
+        return as_array(data, kind, shape)
+    except ValueError as error:  # sides of billions beside one of zero
+        raise DataError(f"{path}: {what} cannot have the shape {shape}") from error
+
+
+def _idx_header(
+    file: IO[bytes], path: Path, what: str, dimensions: tuple[int, ...]
+) -> tuple[np.dtype, tuple[int, ...]]:
+    magic = file.read(4)
+    kind = _TYPES.get(magic[2]) if len(magic) == 4 and magic[:2] == b"\0\0" else None
+    if kind is None or magic[3] not in dimensions:
+        wanted = " or ".join(f"{0x0800 + n:#010x}" for n in dimensions)
+        raise DataError(
+            f"{path}: the magic number of IDX {what} must be {wanted} (or of another type of "
+            f"number), got {'0x' + magic.hex() if magic else 'an empty file'}"
+        )
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path} is truncated: it ends in its header")
+    return np.dtype(kind), tuple(np.frombuffer(sizes, ">u4").tolist())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file, unpacked if it is compressed with gzip, whatever its name."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a regular file")
+    try:
+        with open(path, "rb") as raw:
+            is_packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if is_packed else raw as file:
+                yield file
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: give a file of images") from error
     except EOFError as error:
         raise DataError(f"{path} is truncated: its compressed data has no end") from error
     except (OSError, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-
-
-def _read_promised(file: Any, path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
-    head = file.read(4)
-    kind = _TYPES.get(head[2]) if len(head) == 4 and head[:2] == b"\0\0" else None
-    if kind is None or head[3] not in dimensions:
-        wanted = " or ".join(f"{0x0800 + n:#010x}" for n in dimensions)
-        raise DataError(
-            f"{path}: the magic number of IDX {what} must be {wanted} (or of another type of "
-            f"number), got {'0x' + head.hex() if head else 'an empty file'}"
-        )
-    sizes = file.read(4 * head[3])
-    shape = [int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * head[3], 4)]
-    row = math.prod(shape[1:]) * np.dtype(kind).itemsize
-    promised = shape[0] * row
-    if promised > MAX_ARRAY_BYTES:
-        raise DataError(
-            f"{path} must take at most {MAX_ARRAY_BYTES >> 30} GiB, its header says {shape}"
-        )
-    data = file.read(promised)
-    if len(data) < promised or len(sizes) < 4 * head[3]:
-        raise DataError(
-            f"{path} is truncated: its header promises {shape[0]} {what}, "
-            f"it ends in row {len(data) // max(row, 1) + 1}"
-        )
-    if file.read(1):
-        raise DataError(f"{path} has more than the {shape[0]} {what} that its header promises")
-    return np.frombuffer(data, kind).reshape(shape)
 
 
 def size_of(shape: tuple[int, ...]) -> str:

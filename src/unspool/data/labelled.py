@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from .folders import walk_files
 from .images import DIGITS, is_images, read_images
+from .labels import label_of
 from .left_out import LeftOut
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .tables import header_of, read_table
@@ -274,9 +275,8 @@ def _spaced(path: Path) -> Iterator[tuple[str, str, str]]:
     separator = _separator([line for _, line in lines])
     for number, line in lines:
         label, *text = line.strip(" ").split(separator, 1) if separator else line.split(None, 1)
-        if not label.strip():
-            raise DataError(f"{path} row {number}: the label is empty")
-        yield "".join(text).strip(), label.strip(), f"{path} row {number}"
+        where = f"{path} row {number}"
+        yield "".join(text).strip(), label_of(label, where), where
 
 
 def _folder(folder: Path, left_out: LeftOut) -> Iterator[tuple[str, str, str]]:

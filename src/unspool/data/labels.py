@@ -1,5 +1,6 @@
 """What may be a label: one rule for tables, series and images."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,14 +17,16 @@ def labels_of(values: np.ndarray, where: Sequence[str]) -> list[str]:
 def label_of(value: Any, where: str) -> str:
     """One label as a text, without white space around it.
 
-    Bytes are UTF-8. Raises DataError for a label that is empty, not a number or not text.
+    Bytes are UTF-8. Raises DataError for a label that is empty, not finite, or no text and no
+    number.
     """
     if isinstance(value, bytes):
         try:
             value = value.decode()
         except UnicodeDecodeError as error:
             raise DataError(f"{where}: the label {value!r} is not UTF-8 text") from error
-    if not isinstance(value, str | int | float) or value != value:
+    is_number = isinstance(value, int | float)
+    if not (isinstance(value, str) or (is_number and math.isfinite(value))):
         raise DataError(f"{where}: the label must be a text or a number, got {value!r}")
     label = str(value).strip()
     if not label:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..limits import MAX_FIELD_CHARS
+from .labels import label_of
 from .text_files import read_lines, read_pieces, suffix_of
 
 
@@ -42,21 +43,24 @@ def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) 
         if len(row) != len(names):
             raise DataError(f"{where}: has {len(row)} columns, not {len(names)}")
         values = dict(zip(names, row, strict=True))
-        if "label" in wanted and not values["label"].strip():
-            raise DataError(f"{where}: the label is empty")
+        if "label" in wanted:
+            values["label"] = label_of(values["label"], where)
         found = (values.get(name, "") for name in (*wanted, *optional))
         kept = zip((*wanted, *optional), found, strict=True)
         yield (*(v if name == "text" else v.strip() for name, v in kept), where)
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a table with commas, and the line at which each begins."""
-    return _csv_rows(path, read_lines(path), ",")
+    """Yield the rows of a table, its header too, and the line at which each begins."""
+    lines = read_lines(path)
+    return _csv_rows(path, lines, _delimiter(path, lines[0] if lines else ""))
 
 
 def _delimiter(path: Path, header: str) -> str:
-    known = {".tsv": "\t", ".csv": ","}.get(suffix_of(path))
-    return known or ("\t" if "\t" in header else ",")
+    """What is between columns: tab or comma, as the header has it; the suffix tells if both."""
+    if ("\t" in header) == ("," in header):
+        return "\t" if suffix_of(path) == ".tsv" else ","
+    return "\t" if "\t" in header else ","
 
 
 def _names(header: Sequence[str]) -> list[str]:

@@ -17,8 +17,8 @@ from ..data import (
     read_captions,
     suffix_of,
 )
+from ..data.arrays import fits_32_bits
 from ..data.captions import Pair, pair
-from ..data.series import LARGEST
 from ..errors import ConfigError, DataError
 from ..tasks.caption_metrics import caption_words
 from ..vision.preparation import GIVEN, Preparation, open_rows, save_rows
@@ -126,16 +126,16 @@ def _gather_given(source: Path, texts: dict[str, list[str]], plain: bool) -> Cap
 def read_given(path: Path) -> tuple[list[str], np.ndarray]:
     """Read `names` (N,) and `features`, (N, F) or (N, S, F) or (N, height, width, F), of an .npz.
 
-    Features are finite numbers. Raises DataError otherwise.
+    Features are finite numbers, in 32 bits too. Raises DataError otherwise.
     """
     arrays = read_arrays(path, ("names", "features"))
     if len(arrays) < 2:
-        missing = ", ".join({"names", "features"} - arrays.keys())
+        missing = ", ".join(sorted({"names", "features"} - arrays.keys()))
         raise DataError(
             f"{path} must be an .npz with `names` (N,) and `features` (N, F) or (N, S, F), "
             f"it has no {missing}"
         )
-    names, features = arrays["names"], arrays["features"]
+    names, features = _texts_of(arrays["names"]), arrays["features"]
     if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
         raise DataError(f"{path}: names must be a row of texts, no two the same")
     if features.ndim not in (2, 3, 4) or features.dtype.kind != "f" or 0 in features.shape:
@@ -145,10 +145,18 @@ def read_given(path: Path) -> tuple[list[str], np.ndarray]:
         )
     if len(names) != len(features):
         raise DataError(f"{path}: names has {len(names)} rows and features {len(features)}")
-    bad = np.flatnonzero(~(np.abs(features.reshape(len(features), -1)) <= LARGEST).all(axis=1))
-    if len(bad):
-        raise DataError(f"{path}: features of {names[bad[0]]!r} are not finite numbers of 32 bits")
+    for name, row in zip(names.tolist(), features, strict=True):
+        if not fits_32_bits(row).all():
+            raise DataError(f"{path}: features of {name!r} are not finite numbers of 32 bits")
     return names.tolist(), features.astype(np.float32)
+
+
+def _texts_of(names: np.ndarray) -> np.ndarray:
+    """Bytes as the UTF-8 that they are; anything else as it is."""
+    try:
+        return np.char.decode(names, "utf-8") if names.dtype.kind == "S" else names
+    except UnicodeDecodeError:
+        return names
 
 
 def _key(content: bytes, name: str) -> str:

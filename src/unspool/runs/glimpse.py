@@ -41,7 +41,7 @@ class GlimpseRun(ClassifierRun):
         `path` ends in .svg or .html; ConfigError where it does not. The file needs no other.
         """
         path = Path(path)
-        if path.suffix not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"plot must be a file that ends in .svg or .html, got {path}")
         if len(images) == 0:
             raise DataError("there are no images to plot")
@@ -50,7 +50,7 @@ class GlimpseRun(ClassifierRun):
             Look(image, places, self._seen(image, places), *found[i], labels[i] if labels else None)
             for i, (image, places) in enumerate(zip(images, self.look(images), strict=True))
         ]
-        files.write_bytes(path, draw(looks, as_html=path.suffix == ".html").encode())
+        files.write_bytes(path, draw(looks, as_html=path.suffix.lower() == ".html").encode())
 
     def _seen(self, image: np.ndarray, places: np.ndarray) -> np.ndarray:
         repeated = jnp.broadcast_to(image.astype(np.float32), (len(places), *image.shape))
