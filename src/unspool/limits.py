@@ -11,5 +11,7 @@ MAX_ARRAY_BYTES = 4 << 30  # one array of an .npz or IDX file, unpacked
 MAX_TAR_HEADER_BYTES = 1 << 20  # the long names and attributes of one member of a TAR
 MAX_TOKENS = 1 << 24  # in the vocabulary of a run
 MAX_TOKEN = 1 << 16  # letters of one token of a tokenizer.json
+MAX_XZ_BYTES = 128 << 20  # memory to unpack a TAR compressed with xz; xz -9 takes 65 MiB
+MAX_PICTURE_BYTES = 256 << 20  # the file of one picture
 MAX_ARRAY_HEADER_BYTES = 10_000  # the header of one array of an .npz file; real ones have 128
 MAX_ZIP_DIRECTORY_BYTES = 4 << 20  # the directory of a ZIP archive: about 50,000 members

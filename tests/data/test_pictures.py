@@ -56,7 +56,7 @@ def test_folder_in_sorted_order(tmp_path):
 
 
 def test_hostile_members_are_skipped_and_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(pictures, "MAX_PICTURE_BYTES", 2**20)
     link = {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}
     path = tar(tmp_path / "a.tar", [
         ("/etc/passwd", b"x"), ("../up", b"x"), ("p/../../up", b"x"), ("\x1b[2Jname", b"x"),

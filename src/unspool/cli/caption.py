@@ -12,10 +12,10 @@ import typer
 
 from .. import files
 from ..data import LeftOut, Pictures, decode_picture, is_tar, suffix_of
-from ..data.pictures import MAX_BYTES
 from ..decoding.captioning import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError, DataError
+from ..limits import MAX_PICTURE_BYTES
 from ..run import CaptionerRun, load, require
 from ..runs.caption_picture import Look, draw
 from ..runs.captioned import FEATURES, read_given
@@ -137,8 +137,10 @@ class _Source:
         if self.pictures is not None:
             return self.pictures.contents()
         try:
-            if self.path.stat().st_size > MAX_BYTES:
-                raise DataError(f"{self.path} has more than {MAX_BYTES >> 20} MB: make it smaller")
+            if self.path.stat().st_size > MAX_PICTURE_BYTES:
+                raise DataError(
+                    f"{self.path} has more than {MAX_PICTURE_BYTES >> 20} MB: make it smaller"
+                )
             return [(str(self.path), self.path.read_bytes())]
         except OSError as error:
             raise DataError(f"cannot read {self.path}: {error.strerror or error}") from error

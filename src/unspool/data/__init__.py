@@ -27,12 +27,13 @@ from .labelled import (
 )
 from .left_out import LeftOut
 from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
-from .pictures import Pictures, is_tar
+from .pictures import Pictures
 from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
 from .sources import open_sources
 from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
+from .tars import is_tar
 from .text import Size, Text, fingerprint_sources
 from .text_files import as_file, looks_like_path, numbered_lines, read_lines, read_pieces, suffix_of
 from .vocab import StreamDecoder, Vocabulary

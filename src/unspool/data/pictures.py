@@ -8,21 +8,13 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from ..limits import MAX_TAR_HEADER_BYTES
+from ..limits import MAX_PICTURE_BYTES
 from .folders import walk_files
-from .left_out import LeftOut, printable
+from .left_out import LeftOut
+from .tars import tar_members
 
-MAX_BYTES = 256 * 2**20  # of one file
 _TAR_ERRORS = (tarfile.TarError, EOFError, OSError, zlib.error, LZMAError)
 _Files = Iterator[tuple[str, Callable[[], bytes]]]  # name, and the function that reads the file
-
-
-def is_tar(path: Path) -> bool:
-    """Whether a file is a TAR, compressed or not, and no picture."""
-    try:
-        return path.is_file() and tarfile.is_tarfile(path)
-    except _TAR_ERRORS:
-        return False
 
 
 class Pictures:
@@ -75,7 +67,7 @@ class Pictures:
 
     def _in_tar(self) -> _Files:
         seen: set[str] = set()
-        for archive, member in _members(self.source):
+        for archive, member in tar_members(self.source):
             path = PurePosixPath(member.name)  # without a "./" in front
             name = str(path)
             hidden = next((i for i, part in enumerate(path.parts, 1) if _is_hidden(part)), None)
@@ -95,67 +87,16 @@ class Pictures:
                 yield name, partial(_read_member, archive, member)
 
     def _fits(self, name: str, size: int) -> bool:
-        if size > MAX_BYTES:
-            self.left_out.add(f"files above {MAX_BYTES >> 20} MB", name)
-        return size <= MAX_BYTES
+        if size > MAX_PICTURE_BYTES:
+            self.left_out.add(f"files above {MAX_PICTURE_BYTES >> 20} MB", name)
+        return size <= MAX_PICTURE_BYTES
 
 
 def _is_hidden(part: str) -> bool:
     return part.startswith(".") and part != ".."
 
 
-_LONG = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose long names and attributes, which are read into memory, have a limit."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _LONG and self.size > MAX_TAR_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header has {self.size:,} bytes")
-        return super()._proc_member(archive)
-
-
-def _members(source: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Yield the members; DataError for a file that is not a whole TAR."""
-    last, offset = "", 0
-    try:
-        with tarfile.open(source, tarinfo=_Member) as archive:
-            while (member := archive.next()) is not None:
-                # Else the headers of a large TAR fill the memory.
-                archive.members.clear()  # type: ignore[attr-defined]
-                if archive.offset <= offset:  # Python before 3.11.14 would turn in circles
-                    raise tarfile.ReadError("a size is negative")
-                last, offset = member.name, archive.offset
-                yield archive, member
-            _check_end(archive)
-    except tarfile.ReadError as error:
-        if not last:
-            raise DataError(
-                f"{source} is neither a folder nor a TAR of pictures ({error})"
-            ) from error
-        raise _damaged(source, last, error) from error
-    except _TAR_ERRORS as error:
-        raise _damaged(source, last, error) from error
-
-
-def _check_end(archive: tarfile.TarFile) -> None:
-    """A TAR ends in zeros. Python takes a header that it cannot read for the end too."""
-    assert archive.fileobj is not None
-    archive.fileobj.seek(archive.offset)
-    if archive.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError("the next header is broken")
-
-
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
     assert file is not None  # it is a regular file
     return file.read()
-
-
-def _damaged(source: Path, last: str, error: Exception) -> DataError:
-    after = f" after {printable(last)}" if last else ""
-    return DataError(f"{source} is damaged or truncated{after} ({error}): get it again")
