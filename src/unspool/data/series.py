@@ -137,8 +137,8 @@ def _read_ts(path: Path, aligned: bool, labelled: bool) -> Series:
             labels.append(_declared(",".join(columns.pop()), classes, place, labelled))
         elif not all(map(_is_number, columns[-1])):
             raise DataError(
-                f"{place}: ends in {','.join(columns[-1])[:40]!r}, which is no number",
-                "if it is the label, a line `@classLabel true` must stand before @data",
+                f"{place}: ends in {','.join(columns[-1])[:40]!r}, which is no number; a label at "
+                "the end needs a line `@classLabel true LABELS` before the data"
             )
         rows.append(_columns(columns, place))
         where.append(place)
@@ -265,8 +265,8 @@ def _numbers(fields: list[str], place: str) -> list[float]:
             float("nan") if field.strip() in (_MISSING, "") else float(field) for field in fields
         ]
     except ValueError as error:
-        hint = ", separated by commas, not tabs" if "\t" in "".join(fields) else ""
-        raise DataError(f"{place}: {str(error)[:200]}: must be numbers{hint}") from error
+        hint = "; commas must separate the numbers, not tabs" if "\t" in "".join(fields) else ""
+        raise DataError(f"{place}: {str(error)[:200]}{hint}") from error
 
 
 def _is_number(field: str) -> bool:

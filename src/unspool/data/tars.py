@@ -115,7 +115,7 @@ class _XzFile:
     """An .xz file unpacked from front to end: LZMAFile would take as much memory as it asks for."""
 
     def __init__(self, path: Path) -> None:
-        self._file = Path(path).open("rb")
+        self._file = open(path, "rb")  # noqa: SIM115
         self._pieces = _unpacked(self._file)
         self._left = bytearray()
         self._at = 0
