@@ -217,8 +217,8 @@ def test_archives_that_unpack_to_more_than_they_are(read, tmp_path):
 
 
 def test_pickles_that_are_too_large(read, monkeypatch):
-    monkeypatch.setattr(pickle_reader, "MAX_PICKLE", 1000)
-    with pytest.raises(DataError, match="over 1000 bytes"):
+    monkeypatch.setattr(pickle_reader, "MAX_PICKLE_BYTES", 1000)
+    with pytest.raises(DataError, match="over 1,000 bytes"):
         read(legacy_form(b"\x80\x02N" + b"q\0" * 2000 + b"."))
 
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError, UnspoolError
+from ..limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 89_478_485  # where Pillow begins to suspect a decompression bomb: 256 MB of RGB
 # EPS is not among them: Pillow would start Ghostscript to run the program that it is.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 # EXIF's numbers 2 to 8 say how the camera was held; these turn its pixels upright.
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda a: a[:, ::-1],
@@ -31,6 +32,8 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda a: a[:, ::-1].transpose(1, 0, 2),
 }
 _BAND = 256  # rows
+_COST = 8  # bytes of memory that a pixel takes while it is decoded, with the result
+_COSTS = {"WEBP": 16, "JPEG2000": 20, "AVIF": 12}  # of formats that take more
 _filters = threading.Lock()
 # What is wrong with a file is in our error; without a handler it would be on stderr too.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -39,11 +42,12 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 def decode_picture(content: bytes, name: str = "the picture") -> np.ndarray:
     """The pixels (H, W, 3) of an encoded picture, uint8 RGB.
 
-    EXIF's orientation is applied. Grey, CMYK and palettes become RGB, transparent pixels are laid
-    on white, 16 bits are rounded to 8, of an animation the first frame is taken. Raises DataError
-    with `name` and the reason for an empty, truncated or unknown file, for floating-point and
-    32-bit pixels and for more than 89,478,485 pixels, which the header tells before any is
-    decoded; UnspoolError where Pillow is not installed.
+    EXIF's orientation is applied. Black and white, grey, CMYK and palettes become RGB, transparent
+    pixels are laid on white, 16 bits are rounded to 8, of an animation the first frame is taken.
+    Raises DataError with `name` and the reason for an empty, truncated or unknown file, for
+    floating-point and 32-bit pixels, for the colours of LAB and for more than 89,478,485 pixels
+    (fewer in formats that take more memory), which the header tells before any is decoded;
+    UnspoolError if Pillow is not installed.
     """
     if not content:
         raise DataError(f"{name} is empty")
@@ -52,6 +56,7 @@ def decode_picture(content: bytes, name: str = "the picture") -> np.ndarray:
         image.load()
         pixels = _rgb(image, name)
         orientation = _orientation(image)
+        image.close()  # a large picture is in memory once, not twice, while it is turned
     except UnspoolError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
@@ -83,20 +88,26 @@ def _opened(content: bytes, name: str) -> "Image.Image":
     except UnidentifiedImageError as error:
         raise DataError(f"{name} is not a picture, or none of {', '.join(known)}") from error
     except Image.DecompressionBombError as error:
-        raise _too_large(name) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large(name)
+        raise _too_large(name, MAX_PIXELS) from error
+    most = MAX_PIXELS * _COST // _COSTS.get(image.format or "", _COST)
+    if "progressive" in image.info:
+        most //= 2  # its coefficients are kept until all of it is read
+    if max(image.width * image.height, _tile_size(image)) > most:
+        raise _too_large(name, most)
     if 0 in image.size:
         raise DataError(f"{name} has no pixels: its size is {image.width}x{image.height}")
     return image
 
 
+def _tile_size(image: "Image.Image") -> int:
+    """Pixels of one tile of a TIFF, which may be far larger than the picture."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
+
+
 def _rgb(image: "Image.Image", name: str) -> np.ndarray:
     """The pixels, made in bands: of a large picture only the result and one band are in memory."""
-    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        raise DataError(
-            f"{name} has 32-bit pixels, whose white is unknown: save it with 8 or 16 bits"
-        )
+    _check_mode(image, name)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
@@ -104,21 +115,31 @@ def _rgb(image: "Image.Image", name: str) -> np.ndarray:
     return pixels
 
 
+def _check_mode(image: "Image.Image", name: str) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):  # else I has 16 bits
+        raise DataError(
+            f"{name} has 32-bit pixels, whose white is unknown: save it with 8 or 16 bits"
+        )
+    if image.mode == "LAB":
+        raise DataError(f"{name} has the colours of LAB, which are not read: save it as RGB")
+
+
 def _band(image: "Image.Image", box: tuple[int, int, int, int]) -> np.ndarray:
     from PIL import Image
 
     part = image.crop(box)
     if part.mode[0] == "I":
-        return _grey(np.array(part))
+        return _grey(np.array(part), part.info.get("transparency"))
     if image.has_transparency_data:
         white = Image.new("RGBA", part.size, "white")
         part = Image.alpha_composite(white, part.convert("RGBA"))
     return np.array(part.convert("RGB"))
 
 
-def _grey(values: np.ndarray) -> np.ndarray:
-    """16 bits as three equal channels of 8; Pillow would clip them."""
+def _grey(values: np.ndarray, transparent: int | None) -> np.ndarray:
+    """16 bits as three equal channels of 8; Pillow would clip them. One value may mean white."""
     eight = (values.astype(np.uint32) * 255 + 0x7FFF) // 0xFFFF
+    eight[values == transparent] = 255
     return np.repeat(eight.astype(np.uint8)[..., None], 3, axis=2)
 
 
@@ -140,5 +161,5 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _too_large(name: str) -> DataError:
-    return DataError(f"{name} has more than {MAX_PIXELS:,} pixels: make it smaller")
+def _too_large(name: str, most: int) -> DataError:
+    return DataError(f"{name} has more than {most:,} pixels: make it smaller")

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import DataError
+from ..limits import MAX_PICKLE_BYTES, MAX_PICKLE_STEPS
 
-MAX_PICKLE = 2**26  # bytes; a state dict has about 150 a tensor
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY: dict[str, Callable[[], Any]] = {
     "EMPTY_TUPLE": tuple,
@@ -53,9 +53,11 @@ def read_pickle(file: BinaryIO, storage: Storage | None = None) -> Any:
     """
     machine = _Machine(storage or _no_storage)
     begin = file.tell()
-    for op, argument, position in pickletools.genops(file):
-        if (position or 0) - begin > MAX_PICKLE:
-            raise DataError(f"its pickle is over {MAX_PICKLE} bytes")
+    for step, (op, argument, position) in enumerate(pickletools.genops(file)):
+        if (position or 0) - begin > MAX_PICKLE_BYTES:
+            raise DataError(f"its pickle is over {MAX_PICKLE_BYTES:,} bytes")
+        if step >= MAX_PICKLE_STEPS:  # one byte makes a dictionary of 64
+            raise DataError(f"its pickle has more than {MAX_PICKLE_STEPS:,} steps")
         machine.run(op.name, argument)
     (value,) = machine.stack
     return value

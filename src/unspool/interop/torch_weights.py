@@ -13,8 +13,10 @@ from typing import Any, BinaryIO
 import jax.numpy as jnp
 import numpy as np
 
+from .. import files
 from ..errors import DataError
-from .pickle_reader import MAX_PICKLE, Name, read_pickle, shown
+from ..limits import MAX_PICKLE_BYTES
+from .pickle_reader import Name, read_pickle, shown
 
 _DTYPES: dict[str, Any] = {
     "torch.DoubleStorage": np.float64,
@@ -43,7 +45,7 @@ def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
             is_zip = file.read(4) == b"PK\x03\x04"
             size = file.seek(0, io.SEEK_END)
             file.seek(0)
-            found = _read_zip(file, size) if is_zip else _read_legacy(file, size)
+            found = _read_zip(Path(path), size) if is_zip else _read_legacy(file, size)
             return _state_dict(found)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
@@ -87,8 +89,8 @@ class _Storages(dict[str, np.ndarray]):
         return self[key]
 
 
-def _read_zip(file: BinaryIO, size: int) -> Any:
-    with zipfile.ZipFile(file) as archive:
+def _read_zip(path: Path, size: int) -> Any:
+    with files.open_zip(path) as archive:
         members = archive.infolist()
         is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
         if is_packed or sum(member.file_size for member in members) > size:
@@ -96,8 +98,8 @@ def _read_zip(file: BinaryIO, size: int) -> Any:
         pickles = [m for m in members if m.filename.rsplit("/", 1)[-1] == "data.pkl"]
         if len(pickles) != 1:
             raise DataError(f"holds {len(pickles)} data.pkl members; a checkpoint holds one")
-        if pickles[0].file_size > MAX_PICKLE:
-            raise DataError(f"its data.pkl is over {MAX_PICKLE} bytes")
+        if pickles[0].file_size > MAX_PICKLE_BYTES:
+            raise DataError(f"its data.pkl is over {MAX_PICKLE_BYTES:,} bytes")
         folder = pickles[0].filename.removesuffix("data.pkl")
         if f"{folder}byteorder" in archive.namelist():
             _check_order(archive.read(f"{folder}byteorder") == b"little")
