@@ -117,15 +117,21 @@ def read_json(path: Path, error: Callable[[str], UnspoolError] = DataError) -> A
         raise error(f"{path} is damaged or not readable: {cause}") from cause
 
 
+def open_regular(path: Path) -> io.FileIO:
+    """Open a file to read; OSError if it is no regular file, without waiting for a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return io.FileIO(descriptor)
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
 def read_bytes(
     path: Path, error: Callable[[str], UnspoolError] = DataError, limit: int = MAX_JSON_BYTES
 ) -> bytes:
     """Read a regular file of at most `limit` bytes; anything else becomes `error(message)`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | NONBLOCK)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise error(f"{path} is not a regular file")
+        with open_regular(path) as file:
             data = file.read(limit + 1)
     except FileNotFoundError as cause:
         raise error(f"{path} does not exist") from cause
@@ -153,7 +159,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
     Raises OSError or what `zipfile` raises for hostile bytes, which may be anything.
     """
-    with _Bounded(io.FileIO(path)) as file:
+    with _Bounded(open_regular(path)) as file:
         file.most = MAX_ZIP_DIRECTORY_BYTES  # zipfile reads the directory in one piece
         with zipfile.ZipFile(file) as archive:
             file.most = None

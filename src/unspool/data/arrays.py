@@ -38,8 +38,6 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     take more than `MAX_ARRAY_BYTES` (and more than the file has), which its header says before
     anything is read.
     """
-    if not path.is_file():
-        raise DataError(f"{path} {'is not a regular file' if path.exists() else 'does not exist'}")
     try:
         with files.open_zip(path) as archive:
             members = set(archive.namelist())
@@ -48,6 +46,8 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             return {name: _read(archive.open(f"{name}.npy"), name, most) for name in found}
     except DataError as error:
         raise DataError(f"{path}: {error.fact}", error.remedy) from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
     except Exception as error:  # hostile bytes may raise anything at all
         reason = str(error)[:200] or type(error).__name__
         raise DataError(f"{path} is not a readable .npz file: {reason}") from error

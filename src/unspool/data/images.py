@@ -11,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from .. import files
 from ..errors import DataError
 from ..limits import MAX_ARRAY_BYTES
 from .arrays import (
@@ -172,10 +173,8 @@ def _idx_header(
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """A file, unpacked if it is compressed with gzip, whatever its name."""
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path} is not a regular file")
     try:
-        with open(path, "rb") as raw:
+        with files.open_regular(path) as raw:
             is_packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             with gzip.GzipFile(fileobj=raw) if is_packed else raw as file:
@@ -185,7 +184,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     except EOFError as error:
         raise DataError(f"{path} is truncated: its compressed data has no end") from error
     except (OSError, zlib.error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', 0) or error}") from error
 
 
 def size_of(shape: tuple[int, ...]) -> str:

@@ -41,7 +41,7 @@ def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
     a file that is no such checkpoint, that is damaged, or that asks for anything but tensors.
     """
     try:
-        with open(path, "rb") as file:
+        with io.BufferedReader(files.open_regular(Path(path))) as file:
             is_zip = file.read(4) == b"PK\x03\x04"
             size = file.seek(0, io.SEEK_END)
             file.seek(0)

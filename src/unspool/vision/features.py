@@ -19,8 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float16, Float32, UInt8
 
+from .. import files
 from ..errors import ConfigError, RunError
 from ..files import atomic_writer
+from ..limits import MAX_JSON_BYTES
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0, Layer
 from .pictures import MARGIN, fit
 
@@ -128,10 +130,10 @@ class FeatureCache:
     def _open(self) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Keys, rows and which rows are undamaged; nothing where the file is not ours to use."""
         header, begin = _read_header(self.path)
-        keys, shape = header.pop("keys", []), header.pop("shape", [])
-        if header != self._source or shape != list(self.shape):
+        wanted = {**self._source, "shape": list(self.shape), "keys": header.get("keys")}
+        if header != wanted:
             return [], np.zeros((0, *self.shape), np.float16), np.zeros(0, bool)
-        return keys, *_read_rows(self.path, begin, (len(keys), *self.shape))
+        return header["keys"], *_read_rows(self.path, begin, (len(header["keys"]), *self.shape))
 
 
 class _Table:
@@ -171,7 +173,9 @@ def _read_rows(path: Path, begin: int, shape: tuple[int, ...]) -> tuple[np.ndarr
     """The rows, and which of them are as they were written; none of a file that was cut off."""
     end = begin + 2 * math.prod(shape)
     if path.stat().st_size != end + 4 * shape[0]:
-        return np.zeros(shape, np.float16), np.zeros(shape[0], bool)
+        return np.zeros((0, *shape[1:]), np.float16), np.zeros(shape[0], bool)
+    if end == begin:  # an empty part of a file cannot be mapped
+        return np.zeros(shape, np.float16), np.ones(shape[0], bool)
     rows = np.memmap(path, np.float16, "r", begin, shape)
     sums = np.memmap(path, np.uint32, "r", end, shape[:1])
     is_good = [zlib.crc32(row) == wanted for row, wanted in zip(rows, sums, strict=True)]
@@ -183,15 +187,35 @@ def _aligned(size: int) -> int:
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header and where the rows begin; an empty header where the file is missing or damaged."""
+    """The header, with `shape` and `keys` at least, and where the rows begin; an empty header if
+    the file is missing or damaged.
+    """
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             magic, size, crc = (file.read(8) for _ in range(3))
             length = int.from_bytes(size, "little")
-            is_ours = magic == _MAGIC and length <= path.stat().st_size
+            is_ours = magic == _MAGIC and length <= MAX_JSON_BYTES
             data = file.read(length) if is_ours else b""
     except OSError:
         return {}, 0
     if not data or zlib.crc32(data) != int.from_bytes(crc, "little"):
         return {}, 0
-    return json.loads(data), _aligned(24 + len(data))
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, 5,000 digits
+        return {}, 0
+    return (header if _is_header(header) else {}), _aligned(24 + len(data))
+
+
+def _is_header(header: Any) -> bool:
+    """Whether a header has the names of rows, and their shape as NumPy can have it."""
+    if not isinstance(header, dict):
+        return False
+    keys, shape = header.get("keys"), header.get("shape")
+    return (
+        isinstance(keys, list)
+        and all(isinstance(key, str) for key in keys)
+        and isinstance(shape, list)
+        and len(shape) <= 3
+        and all(type(side) is int and 0 <= side < 1 << 31 for side in shape)
+    )

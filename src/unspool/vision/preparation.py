@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
+from .. import files
 from ..errors import RunError
 from ..files import atomic_writer, link
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0
@@ -103,18 +104,22 @@ def _stacked(rows: Iterable[np.ndarray], batch: int) -> Iterator[np.ndarray]:
 
 
 def open_rows(path: Path) -> np.ndarray:
-    """What `keep` wrote or `save_rows`, memory-mapped. RunError where it is missing or damaged."""
+    """What `keep` wrote or `save_rows`, memory-mapped. RunError if it is missing or damaged."""
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             is_array = file.read(6) == b"\x93NUMPY"
-        if is_array:
-            rows: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-            return rows
+        if not is_array:
+            return read_features(path)
+        rows: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise RunError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
+    except RunError:
+        raise
+    except Exception as error:  # hostile bytes may raise anything at all
         raise RunError(f"{path} is damaged or not readable: {error}") from error
-    return read_features(path)
+    if rows.dtype.kind not in "fu" or not 2 <= rows.ndim <= 4:
+        raise RunError(f"{path} is damaged: it holds {rows.dtype} of shape {rows.shape}")
+    return rows
 
 
 def save_rows(path: Path, rows: np.ndarray) -> None:
