@@ -9,7 +9,7 @@ import unspool
 
 # From the bottom up. A module may import layers below its own, and its own package.
 LAYERS = (
-    ("errors", "_version", "limits"),
+    ("errors", "_startup", "_version", "limits"),
     ("files",),
     ("heap", "library", "interop"),
     ("products",),

@@ -1,5 +1,6 @@
 """Recurrent neural networks that train, sample and explain themselves on an ordinary machine."""
 
+from . import _startup  # noqa: F401 (first: the other imports take a second)
 from ._version import __version__
 from .bidirectional import Bidirectional
 from .cells import GRU, LSTM, RNN, Cell, GRUState, LSTMState, RNNState, project_inputs

@@ -12,7 +12,15 @@ A message names the argument, the rule, the value and the remedy:
 and exits with code 2.
 """
 
+import re
 from collections.abc import Callable, Mapping
+
+# An argument's name: the first word before its rule, or a word with an underscore that is no part
+# of a path and not quoted.
+_ARGUMENT = re.compile(
+    r"^[a-z]\w*(?= (?:must|needs|applies|cannot|and)\b)"
+    r"|(?<![\w'\"./-])[a-z]+(?:_[a-z]+)+(?![\w'\"./:-])"
+)
 
 
 class UnspoolError(Exception):
@@ -38,14 +46,25 @@ class UnspoolError(Exception):
 
     def message(self, spell: Callable[[str], str | None]) -> str:
         """The sentence, with each argument as `spell` writes it; None leaves its remedy out."""
+        fact = self._fact(spell)
         spelled = ((text, spell(option)) for option, text in self.options.items())
         remedies = [self.remedy] if self.remedy else []
         remedies += [text.format(name) for text, name in spelled if name is not None]
-        return f"{self.fact}: {' or '.join(remedies)}" if remedies else self.fact
+        return f"{fact}: {' or '.join(remedies)}" if remedies else fact
+
+    def _fact(self, spell: Callable[[str], str | None]) -> str:
+        return self.fact
 
 
 class ConfigError(UnspoolError, ValueError):
-    """An argument, option or configuration key breaks a rule."""
+    """An argument, option or configuration key breaks a rule.
+
+    The fact begins with the argument's name, which `message` writes as `spell` does:
+    "hidden_size must be at least 1" is "--hidden must be at least 1" from a command.
+    """
+
+    def _fact(self, spell: Callable[[str], str | None]) -> str:
+        return _ARGUMENT.sub(lambda found: spell(found[0]) or found[0], self.fact)
 
 
 class DataError(UnspoolError, ValueError):

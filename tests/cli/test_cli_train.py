@@ -239,7 +239,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_was(
     stopped = re.search(rf"stopped by {name} at step (\d+)", out)
     assert stopped
     assert 0 < int(stopped[1]) == saved_step(run) < 1500
-    hint = re.search(r"go on with: unspool (.*)", out)[1]
+    hint = re.search(r"resume with: unspool (.*)", out)[1]
     assert unspool("sample", run, "--max-new-tokens", 3).code == 0
     assert unspool(*hint.split()).code == 0
     assert unspool("train", "text", verse, "--run", whole, *long).code == 0

@@ -1,5 +1,6 @@
 """`unspool bench`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,9 @@ from .. import files
 from ..bench.origin import origin
 from ..errors import ConfigError
 from ..library import threads
+from . import streams
+from .console import visible
+from .options import path
 
 
 def bench(
@@ -26,18 +30,21 @@ def bench(
         int | None, typer.Option(help="Turns of each contestant (7; quick: 2).", show_default=False)
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write a JSON file.", show_default=False)
+        Path | None,
+        typer.Option("--json", help="Also write a JSON file.", show_default=False, parser=path),
     ] = None,
 ) -> None:
     """Speed beside other libraries and beside the machine's limits."""
     benchmark.check(only, rounds)
     if json_file is not None and not json_file.parent.is_dir():
         raise ConfigError(f"json must be a file in a folder that exists, got {json_file}")
+    if json_file is not None:
+        streams.outlive_readers()
     missing = benchmark.missing(only)
     for line in missing:
         print(line, file=sys.stderr)
     answer: dict[str, Any] = {"threads": threads(), "missing": missing, "results": []}
-    answer["origin"] = origin(" ".join(["unspool", *sys.argv[1:]]))
+    answer["origin"] = origin(shlex.join(["unspool", *sys.argv[1:]]))
     for result in benchmark.results(only, quick=quick, rounds=rounds):
         answer["results"].append(result)
         _tell(result)
@@ -50,7 +57,7 @@ def _tell(result: dict[str, Any]) -> None:
     """A line as soon as a shape is measured, and one for each peer that failed."""
     print(f"measured {result['kind']} {result['shape']['name']}", file=sys.stderr, flush=True)
     for name, error in result["failed"].items():
-        print(f"{name} failed: {error}", file=sys.stderr)
+        print(f"{name} failed: {visible(str(error))}", file=sys.stderr)
 
 
 def _table(results: list[dict[str, Any]]) -> Table:

@@ -1,6 +1,5 @@
 """`unspool caption`."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -20,8 +19,8 @@ from ..run import CaptionerRun, load, require
 from ..runs.caption_picture import Look, draw
 from ..runs.captioned import FEATURES, read_given
 from ..vision.preparation import GIVEN
-from . import console
-from .options import RunArgument
+from . import console, streams
+from .options import RunArgument, file, path
 from .session import prepare
 
 DRAWN = 20  # pictures on a page
@@ -35,6 +34,7 @@ def caption(
             metavar="[IMAGE]",
             help="Pictures, folders or TARs of pictures, or an .npz of features.",
             show_default=False,
+            parser=file,
         ),
     ] = None,
     num_beams: Annotated[
@@ -67,6 +67,7 @@ def caption(
             help="Write where the network looked, word by word: a page (.html) of the first "
             f"{DRAWN} pictures, or all weights (.json).",
             show_default=False,
+            parser=path,
         ),
     ] = None,
     as_json: Annotated[
@@ -83,6 +84,8 @@ def caption(
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
     if attention is not None and loaded.model.decoder.attention is None:
         raise ConfigError(f"{run} does not look: train with --way attention")
+    if attention is not None:
+        streams.outlive_readers()
     options: dict[str, Any] = {
         "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
         "max_new_tokens": max_new_tokens, "do_sample": do_sample, "temperature": temperature,
@@ -100,7 +103,7 @@ def caption(
     if not done:
         raise DataError("; ".join(["there is no picture that can be described", *notes]))
     for line in notes:
-        print(f"unspool: {line}", file=sys.stderr)
+        console.note(line)
     if attention is not None:
         _write_attention(attention, looks, done)
 
@@ -164,7 +167,11 @@ def _print_all(
         pictures = [picture for _, picture in group]
         found = run.caption(pictures, first=done, **options)
         for (name, picture), best in zip(group, found, strict=True):
-            print("\n".join(_shown(name, best, options["n_best"], as_json)), flush=True)
+            if as_json:
+                console.print_json(_record(name, best), flush=True)
+            else:
+                lines = _lines(name, best, options["n_best"])
+                print("\n".join(map(console.shown, lines)), flush=True)
             if attention is not None and (most is None or len(looks) < most):
                 tokens, weights = run.attention(picture, best[0])
                 shown = run.shown(picture) if most else None
@@ -173,15 +180,16 @@ def _print_all(
             yield done
 
 
-def _shown(name: str, found: Sequence[Hypothesis], n_best: int, as_json: bool) -> Iterator[str]:
-    if as_json:
-        best = [
-            {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
-            for one in found
-        ]
-        record = {"file": name, "caption": found[0].text, "n_best": best}
-        yield json.dumps(record, ensure_ascii=False)
-    elif n_best == 1:
+def _record(name: str, found: Sequence[Hypothesis]) -> dict[str, Any]:
+    best = [
+        {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
+        for one in found
+    ]
+    return {"file": name, "caption": found[0].text, "n_best": best}
+
+
+def _lines(name: str, found: Sequence[Hypothesis], n_best: int) -> Iterator[str]:
+    if n_best == 1:
         yield f"{name}\t{found[0].text}"
     else:
         yield name
@@ -196,7 +204,7 @@ def _write_attention(path: Path, looks: list[Look], done: int) -> None:
     if path.suffix.lower() == ".html":
         files.write_bytes(path, draw(looks).encode())
         if done > len(looks):
-            print(f"unspool: {path} shows the first {len(looks)} of {done}", file=sys.stderr)
+            console.note(f"{path} shows the first {len(looks)} of {done}")
         return
     records = [
         {

@@ -1,8 +1,15 @@
 """How training looks: a progress bar on a terminal, plain lines elsewhere."""
 
+import json
+import math
+import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -60,7 +67,7 @@ class _Lines:
         pass
 
     def line(self, text: str) -> None:
-        self.console.print(RichText(text))
+        self.console.print(RichText(shown(text, kept="\n\t")))
 
     def step(self, report: StepReport) -> None:
         if time.monotonic() - self.printed_at < SECONDS_BETWEEN_LINES:
@@ -148,6 +155,56 @@ def visible(text: str) -> str:
     r"""`text` on one line, with control characters escaped (ESC as \x1b): a terminal obeys none."""
     one_line = " ".join(text.split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in one_line)
+
+
+def shown(text: str, kept: str = "\t") -> str:
+    r"""`text` as it is, but for control characters other than `kept`: they are escaped.
+
+    Letters that are not printed but join others, as in Hindi and Persian, stay.
+    """
+    return _CONTROL.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
+
+
+def written(text: str) -> str:
+    """What a network wrote, which may be anything: raw in a pipe or file, else as `shown`."""
+    return shown(text, kept="\n\t") if sys.stdout.isatty() else text
+
+
+def quoted(name: str | Path) -> str:
+    """A file's name for a command that is printed, as the shell reads it."""
+    text = str(name)
+    if text.startswith("-"):  # or it would be an option
+        text = f"./{text}"
+    if text.isprintable():
+        return shlex.quote(text)
+    pieces = (
+        c if c.isprintable() and c not in "'\\" else "".join(f"\\x{b:02x}" for b in os.fsencode(c))
+        for c in text
+    )
+    return f"$'{''.join(pieces)}'"
+
+
+def print_json(value: Any, flush: bool = False) -> None:
+    """Print a value as JSON on a line: null for a number that is not finite, and no character
+    that a terminal would obey or that UTF-8 lacks (a lone surrogate, of a file's name).
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    print(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=flush)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value
+
+
+# Control characters, and halves of surrogate pairs.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 
 
 def duration(seconds: float) -> str:

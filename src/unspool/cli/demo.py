@@ -14,7 +14,8 @@ from ..recipes.recipe import Recipe
 from ..recipes.shapes import NEW, captioned_shapes, new_pictures
 from ..recipes.text import TEXT
 from ..run import load
-from . import console
+from . import console, streams
+from .options import path
 from .session import prepare
 
 PROMPT = "def "
@@ -34,7 +35,9 @@ def demo(
     ] = Demo.text,
     run: Annotated[
         Path | None,
-        typer.Option(help="The run directory (a new one under runs/).", show_default=False),
+        typer.Option(
+            help="The run directory (a new one under runs/).", show_default=False, parser=path
+        ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
 ) -> None:
@@ -42,21 +45,24 @@ def demo(
     pictures of coloured shapes that are drawn for it.
     """
     prepare()
+    streams.outlive_readers()
     _DEMOS[what](run or _new_directory(), minutes)
 
 
 def _text(run: Path, minutes: float) -> None:
-    print(f"Training a GRU on the Python standard library for {minutes:g} minutes, in {run}.")
+    where = console.visible(str(run))
+    print(f"Training a GRU on the Python standard library for {minutes:g} minutes, in {where}.")
     print("Every evaluation prints what it writes by then; Ctrl-C stops early.\n")
     options = {"max_minutes": minutes, "val_fraction": 0.01, "eval_every": 400}
     if _train(TEXT, ("stdlib",), run, {**options, "sample_tokens": 240}):
-        print(load(run).sample(PROMPT, max_new_tokens=400, temperature=0.7))
-        print(f'\nMore of it: unspool sample {run} --prompt "class "')
+        print(console.written(load(run).sample(PROMPT, max_new_tokens=400, temperature=0.7)))
+        print(f'\nMore of it: unspool sample {console.quoted(run)} --prompt "class "')
 
 
 def _caption(run: Path, minutes: float) -> None:
     check_pillow()
-    print(f"Training a CNN and a GRU to describe two shapes for {minutes:g} minutes, in {run}.")
+    where = console.visible(str(run))
+    print(f"Training a CNN and a GRU to describe two shapes for {minutes:g} minutes, in {where}.")
     print("Every evaluation prints what it says of new pictures by then; Ctrl-C stops early.\n")
     folder = run.with_name(f"{run.name}-pictures")
     sources, options = captioned_shapes(folder)
@@ -71,7 +77,9 @@ def _caption(run: Path, minutes: float) -> None:
             f"{'true ' if right else 'FALSE'}  {text}" + ("" if right else f"  ({one.captions[0]})")
         )
     print(f"\nOf {NEW} new pictures {100 * sum(exact) / NEW:.1f} % are described exactly.")
-    print(f"Describe others: unspool caption {run} {folder / 'new'}")
+    print(
+        f"Describe others: unspool caption {console.quoted(run)} {console.quoted(folder / 'new')}"
+    )
 
 
 _DEMOS: dict[Demo, Callable[[Path, float], None]] = {Demo.text: _text, Demo.caption: _caption}

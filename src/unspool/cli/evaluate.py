@@ -1,6 +1,5 @@
 """`unspool eval`."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +8,7 @@ from ..recipes.caption import CAPTIONER
 from ..recipes.translate import TRANSLATOR
 from ..run import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
 from . import console
-from .options import RunArgument
+from .options import RunArgument, file
 from .session import prepare
 
 TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
@@ -29,6 +28,7 @@ def evaluate(
             metavar="[FILE]",
             help="A text or labelled file; without it, the run's held-out part.",
             show_default=False,
+            parser=file,
         ),
     ] = None,
     weights: Annotated[
@@ -40,24 +40,28 @@ def evaluate(
     source: Annotated[
         str | None,
         typer.Option(
-            help="Sentences to translate (runs of `train translate`).", show_default=False
+            help="Sentences to translate (runs of `train translate`).",
+            show_default=False,
+            parser=file,
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Their translations, line by line.", show_default=False)
+        str | None,
+        typer.Option(help="Their translations, line by line.", show_default=False, parser=file),
     ] = None,
     images: Annotated[
         str | None,
         typer.Option(
             help="A folder or TAR of pictures to describe (runs of `train caption`).",
             show_default=False,
+            parser=file,
         ),
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="Or an .npz of features.", show_default=False)
+        str | None, typer.Option(help="Or an .npz of features.", show_default=False, parser=file)
     ] = None,
     captions: Annotated[
-        str | None, typer.Option(help="The pictures' captions.", show_default=False)
+        str | None, typer.Option(help="The pictures' captions.", show_default=False, parser=file)
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Part of a JSON of captions.", show_default=False)
@@ -106,7 +110,7 @@ def evaluate(
         given["track"] = console.track
     result = loaded.evaluate(*sources, **given)
     if as_json:
-        print(json.dumps(result.as_dict()))
+        console.print_json(result.as_dict())
         return
     print(f"{result.loss_nats:.4f} nats per {result.unit} over {result.tokens:,} {result.unit}s")
     if result.bits_per_char is not None:
@@ -115,12 +119,13 @@ def evaluate(
         print(f"{name.replace('_', ' ')} {value:.4f}")
     for name in ("signature", "chrf_signature", "notes"):
         if result.details.get(name):
-            print(f"{name.replace('_', ' ')}: {result.details[name]}")
+            print(f"{name.replace('_', ' ')}: {console.visible(str(result.details[name]))}")
     if "confusion" in result.details:
         _print_confusion(result.details["labels"], result.details["confusion"])
 
 
 def _print_confusion(labels: list[str], confusion: list[list[int]]) -> None:
+    labels = [console.shown(label) for label in labels]
     width = max(len(str(word)) for word in (*labels, *(n for row in confusion for n in row)))
     print("\nrow: true label, column: label found")
     print("  ".join(f"{word:>{width}}" for word in ("", *labels)))

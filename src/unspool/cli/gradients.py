@@ -1,6 +1,5 @@
 """`unspool gradients`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .. import files
 from ..cells import CELLS
@@ -18,13 +18,17 @@ from ..inspection.flow_picture import Line, draw, reach
 from ..inspection.gradients import ENDS, STEPS
 from ..models.language import LanguageModel
 from ..run import Run, load, require
+from . import console
+from .options import file as file_name
+from .options import path
 from .session import prepare
 
 
 def gradients(
-    file: Annotated[str, typer.Argument(help="A text, or - for standard input.")],
+    file: Annotated[str, typer.Argument(help="A text, or - for standard input.", parser=file_name)],
     run: Annotated[
-        list[Path] | None, typer.Option(help="A run directory; repeatable.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="A run directory; repeatable.", show_default=False, parser=path),
     ] = None,
     cell: Annotated[
         list[str] | None,
@@ -40,7 +44,8 @@ def gradients(
     ends: Annotated[int, typer.Option(min=1, help="From how many places of the text.")] = ENDS,
     max_chars: Annotated[int, typer.Option(min=1, help="Read at most so many characters.")] = 10**6,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with the curves.", show_default=False)
+        Path | None,
+        typer.Option(help="Write a page with the curves.", show_default=False, parser=path),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of fresh models.")] = 0,
@@ -52,9 +57,9 @@ def gradients(
     prepare()
     text = "".join(read_pieces(Path(file)))[:max_chars]
     lines: list[Line] = []
-    for path in run or ():
-        loaded = require(load(path), Run)
-        lines += _lines(path.name, loaded.model, loaded.vocab.encode(text), steps, ends)
+    for one in run or ():
+        loaded = require(load(one), Run)
+        lines += _lines(one.name, loaded.model, loaded.vocab.encode(text), steps, ends)
     kinds = cell or ([] if run else list(CELLS))
     if kinds:
         vocab = build_vocabulary("char", [text])
@@ -66,7 +71,7 @@ def gradients(
     if html is not None:
         files.write_bytes(html, draw(lines).encode())
     if as_json:
-        print(json.dumps([_record(line) for line in lines]))
+        console.print_json([_record(line) for line in lines])
         return
     Console(highlight=False).print(_table(lines))
 
@@ -79,9 +84,7 @@ def _lines(name: str, model: Any, ids: Any, steps: int, ends: int) -> list[Line]
 
 def _record(line: Line) -> dict[str, Any]:
     flow = {
-        key: [x if np.isfinite(x) else None for x in value.tolist()]
-        if isinstance(value, np.ndarray)
-        else value
+        key: value.tolist() if isinstance(value, np.ndarray) else value
         for key, value in line.flow._asdict().items()
     }
     return {"model": line.name, **flow}
@@ -95,5 +98,7 @@ def _table(lines: list[Line]) -> Table:
         flow = line.flow
         state = f"{flow.quantity} of layer {flow.layer}"
         first = f"{next((m for m in flow.median if m > 0), 0.0):.2e}"
-        table.add_row(line.name, state, first, f"{flow.factor:.4f}", reach(flow))
+        table.add_row(
+            Text(console.visible(line.name)), state, first, f"{flow.factor:.4f}", reach(flow)
+        )
     return table

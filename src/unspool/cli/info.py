@@ -1,6 +1,5 @@
 """`unspool info`."""
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +13,23 @@ from ..cells import CELLS
 from ..kernels import backend_of
 from ..models.registry import backends
 from ..run import load
+from . import console
+from .options import path as path
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "safetensors", "tokenizers")
 
 
 def info(
-    run: Annotated[Path | None, typer.Argument(help="A run directory.", show_default=False)] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run directory.", show_default=False, parser=path),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Versions, devices and backends; with a run, its configuration and best loss."""
     facts = _machine() if run is None else _run(run)
     if as_json:
-        print(json.dumps(facts))
+        console.print_json(facts)
         return
     for key, value in facts.items():
         _print(key, value)
@@ -72,10 +76,10 @@ def _run(path: Path) -> dict[str, Any]:
 
 def _print(key: str, value: Any, indent: str = "") -> None:
     if isinstance(value, dict):
-        print(f"{indent}{key}:")
+        print(f"{indent}{console.visible(key)}:")
         for name, item in value.items():
             _print(name, item, indent + "  ")
     elif isinstance(value, list):
-        print(f"{indent}{key}: {', '.join(map(str, value))}")
+        print(console.shown(f"{indent}{key}: {', '.join(map(str, value))}"))
     else:
-        print(f"{indent}{key}: {value}")
+        print(console.shown(f"{indent}{key}: {value}"))

@@ -1,6 +1,5 @@
 """`unspool inspect`."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text as RichText
 
 from .. import files
 from ..errors import ConfigError
@@ -29,7 +29,9 @@ from ..models.generator import Generator
 from ..models.language import LanguageModel
 from ..run import LoadedRun, load
 from ..runs.reading import Reading, inspected_text, read_as
-from .options import RunArgument
+from . import console as ours
+from .options import RunArgument, path
+from .options import file as file_name
 from .session import prepare
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -43,15 +45,20 @@ def inspect(
             metavar="[FILE]",
             help="A text, or - for standard input; without it, the run's held-out part.",
             show_default=False,
+            parser=file_name,
         ),
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a page: the text coloured by its cells.", show_default=False),
+        typer.Option(
+            help="Write a page: the text coloured by its cells.", show_default=False, parser=path
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write every state and gate into an .npz.", show_default=False),
+        typer.Option(
+            help="Write every state and gate into an .npz.", show_default=False, parser=path
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     top: Annotated[
@@ -113,7 +120,7 @@ def inspect(
         files.write_bytes(html, drawn.encode())
     if as_json:
         found = scores if top is None else _best(scores, top)
-        print(json.dumps(_as_json(trace, found, constant, _scored(trace, quantity), layer)))
+        ours.print_json(_as_json(trace, found, constant, _scored(trace, quantity), layer))
         return
     _print(trace, best_units(scores, top or 3), constant, _scored(trace, quantity), layer)
 
@@ -132,9 +139,9 @@ def _named(pattern: str) -> tuple[str, str]:
 
 def _check_folders(*paths: Path | None) -> None:
     """Before minutes of work: what is to be written can be."""
-    for path in paths:
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"cannot write {path}: there is no folder {path.parent}")
+    for one in paths:
+        if one is not None and not one.parent.is_dir():
+            raise ConfigError(f"cannot write {one}: there is no folder {one.parent}")
 
 
 def _check_layer(layer: int | None, run: LoadedRun) -> None:
@@ -232,7 +239,8 @@ def _print(
         "annotation is shifted against the text."
     )
     if constant:
-        console.print(f"The same everywhere in this text: {', '.join(constant)}.")
+        names = ours.visible(", ".join(constant))
+        console.print(RichText(f"The same everywhere in this text: {names}."))
     console.print(_score_table(best), _saturation_table(trace, layer))
 
 
@@ -245,7 +253,7 @@ def _score_table(best: dict[str, list[UnitScore]]) -> Table:
             binary = one.auc is not None
             score = f"AUC {one.auc:.3f}" if binary else f"ρ {one.correlation:+.3f}"
             side = ("high" if one.direction > 0 else "low") if binary else ""
-            label = name if place == 0 else ""
+            label = RichText(ours.visible(name) if place == 0 else "")
             numbers = (str(one.layer), str(one.cell), score, side, f"{one.control:.3f}")
             table.add_row(label, *numbers, end_section=one is rows[-1])
     return table

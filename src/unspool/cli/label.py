@@ -1,6 +1,5 @@
 """`unspool classify` and `unspool tag`."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from ..data import (
 from ..errors import ConfigError, DataError
 from ..run import ClassifierRun, GlimpseRun, LabelledRun, TaggerRun, load, require
 from . import console
-from .options import RunArgument
+from .options import RunArgument, path
 from .session import prepare
 
 What = Annotated[
@@ -49,6 +48,7 @@ Plot = Annotated[
     typer.Option(
         help="For runs of `train glimpse`: an .html or .svg file to draw the glimpses into.",
         show_default=False,
+        parser=path,
     ),
 ]
 PlotCount = Annotated[int, typer.Option(min=1, help="How many images to draw, from the first.")]
@@ -82,10 +82,10 @@ def classify(
         if as_json:
             truth = {"true_label": rows.labels[i]} if rows.labels else {}
             record = {"text": names[i], "label": next(iter(found), None), **truth}
-            print(json.dumps({**record, "probabilities": found}, ensure_ascii=False))
+            console.print_json({**record, "probabilities": found})
         elif found:
             others = "  ".join(f"{other} {p:.3f}" for other, p in list(found.items())[:5])
-            print(f"{next(iter(found))}\t{others}\t{names[i]}")
+            print(console.shown(f"{next(iter(found))}\t{others}\t{names[i]}"))
         else:
             print()
 
@@ -105,9 +105,10 @@ def tag(run: RunArgument, what: What = None, raw: Raw = False, as_json: AsJson =
         words = list(row) if loaded.reads == "text" else [str(t) for t in range(1, len(row) + 1)]
         if as_json:
             truth = {"true_tags": rows.labels[i]} if rows.labels else {}
-            print(json.dumps({"words": words, "tags": tags, **truth}, ensure_ascii=False))
+            console.print_json({"words": words, "tags": tags, **truth})
         else:
-            print("".join(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)))
+            lines = map("\t".join, zip(words, tags, strict=True))
+            print("".join(f"{console.shown(line)}\n" for line in lines))
 
 
 def _labelled(rows: Rows, label: Callable[..., list[Any]], nothing: Any) -> list[Any]:

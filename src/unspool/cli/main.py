@@ -1,13 +1,13 @@
 """The `unspool` command: its subcommands, and errors on one line."""
 
 import io
-import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
-import jax
 import typer
 
+from .. import _startup
 from .._version import __version__
 from ..errors import UnspoolError
 from . import (
@@ -22,10 +22,12 @@ from . import (
     inspect,
     label,
     sample,
+    streams,
     studio,
     train,
     translate,
 )
+from .command import Command
 
 app = typer.Typer(
     help="Recurrent neural networks that train, sample and explain themselves.",
@@ -34,20 +36,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.add_typer(train.app, name="train")
-app.command("sample")(sample.sample)
-app.command("classify")(label.classify)
-app.command("tag")(label.tag)
-app.command("translate")(translate.translate)
-app.command("caption")(caption.caption)
-app.command("eval")(evaluate.evaluate)
-app.command("inspect")(inspect.inspect)
-app.command("gradients")(gradients.gradients)
-app.command("info")(info.info)
-app.command("bench")(bench.bench)
-app.command("hello")(hello.hello)
-app.command("studio")(studio.studio)
+COMMANDS: dict[str, Any] = {
+    "demo": demo.demo,
+    "train": train.app,
+    "sample": sample.sample,
+    "classify": label.classify,
+    "tag": label.tag,
+    "translate": translate.translate,
+    "caption": caption.caption,
+    "eval": evaluate.evaluate,
+    "inspect": inspect.inspect,
+    "gradients": gradients.gradients,
+    "info": info.info,
+    "bench": bench.bench,
+    "hello": hello.hello,
+    "studio": studio.studio,
+}
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name, cls=Command)(command)
 
 # Typer brings click along under a name that differs between its versions; these two do not.
 UsageError = typer.BadParameter.__mro__[1]
@@ -63,6 +72,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 def main() -> NoReturn:
     """Run the command line; an error on purpose is one line on stderr and exit code 2."""
+    _startup.imported()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show all of Unicode
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -75,21 +85,21 @@ def main() -> NoReturn:
         code = _fail(_usage(error)) if error.format_message() else 2
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("interrupted", 130)
-    except (BrokenPipeError, SystemExit):  # the reader of our output has gone, as in `| head`
-        # Typer turns the error into an exit with code 1, ours is for the last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer and rich turn the error into an exit with code 1, ours is for the last flush.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        streams.drop(1)  # the reader of our output has gone, as in `| head`
         code = 0
     except OSError as error:
-        code = _fail(f"{error.filename or 'system'}: {error.strerror or error}")
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        code = _fail("not enough memory: lower hidden, layers, batch, steps_per_chunk or count")
+        code = _fail(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
+        streams.drop(1)  # or Python tries to write the rest once more
     sys.exit(code)
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"unspool: {console.visible(message)}", file=sys.stderr)
+    with suppress(OSError):  # nobody reads it
+        print(f"unspool: {console.visible(message)}", file=sys.stderr, flush=True)
     return code
 
 

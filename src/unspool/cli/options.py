@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -10,7 +11,28 @@ import typer
 
 from ..training.config import Options, TrainingConfig
 
-RunArgument = Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]
+
+def file(value: str | Path) -> str:
+    """The name of a file, folder or source, with ~ for home; an empty one is no name.
+
+    An unset variable (`--run "$RUN"`) would otherwise mean the current folder.
+    """
+    value = os.fspath(value)  # of a default
+    if not value:
+        raise typer.BadParameter("must name a file or folder, got an empty string")
+    if "\0" in value:  # from a TOML file: arguments cannot have it
+        raise typer.BadParameter("must name a file or folder, got a name with a NUL character")
+    return os.path.expanduser(value)
+
+
+def path(value: str | Path) -> Path:
+    """The same as a path."""
+    return Path(file(value))
+
+
+RunArgument = Annotated[
+    Path, typer.Argument(help="A run directory.", show_default=False, parser=path)
+]
 
 
 def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -30,6 +52,7 @@ def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Call
         wrapper.__signature__ = inspect.Signature(own + flags)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in own + flags}
         wrapper.__doc__ = command.__doc__
+        wrapper.options = options  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
@@ -43,6 +66,7 @@ def _flag(field: dataclasses.Field[Any]) -> inspect.Parameter:
         help=_help(field),
         rich_help_panel=_panel(field),
         show_default=False,
+        parser=file if field.metadata["is_file"] else None,
     )
     return inspect.Parameter(
         field.name,

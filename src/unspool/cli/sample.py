@@ -1,6 +1,5 @@
 """`unspool sample`."""
 
-import json
 import sys
 from typing import Annotated
 
@@ -65,7 +64,7 @@ def sample(
             raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
         for number, text in enumerate(found.sample(condition, prompt, **options)):
             record = {"condition": condition, **_record(found, prompt, text, seed, number)}
-            print(json.dumps(record, ensure_ascii=False) if as_json else text)
+            console.print_json(record) if as_json else print(console.written(text))
         return
     loaded = require(found, Run)
     if condition is not None:
@@ -79,7 +78,7 @@ def sample(
     texts = ["".join(parts) for parts in zip(*pieces, strict=True)]
     for number, text in enumerate(texts):
         if as_json:
-            print(json.dumps(_record(loaded, prompt, text, seed, number), ensure_ascii=False))
+            console.print_json(_record(loaded, prompt, text, seed, number))
         else:
             _write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
 
@@ -99,7 +98,8 @@ def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]
 
 
 def _write(text: str) -> None:
-    """Write text, and bytes that are not UTF-8 as they are."""
+    """Write text as a terminal may show it; on a pipe bytes that are not UTF-8 as they are."""
+    text = console.written(text)
     sys.stdout.flush()
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None or text.isascii():

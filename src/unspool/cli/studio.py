@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigError, UnspoolError
+from . import streams
+from .options import path
 from .session import prepare
 
 HOST, PORT = "127.0.0.1", 8787
@@ -16,7 +18,8 @@ HOST, PORT = "127.0.0.1", 8787
 
 def studio(
     runs_dir: Annotated[
-        Path, typer.Argument(help="The folder that holds the runs.", show_default=True)
+        Path,
+        typer.Argument(help="The folder that holds the runs.", show_default=True, parser=path),
     ] = Path("runs"),
     port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = PORT,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
@@ -39,6 +42,7 @@ def studio(
     if runs_dir.exists() and not runs_dir.is_dir():
         raise ConfigError(f"runs_dir must be a folder, got {runs_dir}")
     prepare()
+    streams.outlive_readers()
     token = secrets.token_urlsafe(24)
     listening = _listen(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"

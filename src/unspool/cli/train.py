@@ -1,5 +1,7 @@
 """`unspool train ...`."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,15 +17,16 @@ from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
 from ..recipes.translate import TRANSLATOR
 from ..training.reports import StopReport
-from . import console
-from .options import with_options
+from . import console, streams
+from .command import Command
+from .options import file, path, with_options
 from .session import prepare
 
 app = typer.Typer(help="Train a model into a run directory.", no_args_is_help=True)
 
 
 def _sources(metavar: str, help: str) -> Any:
-    return typer.Argument(metavar=f"[{metavar}]", help=help, show_default=False)
+    return typer.Argument(metavar=f"[{metavar}]", help=help, show_default=False, parser=file)
 
 
 Texts = Annotated[
@@ -73,13 +76,15 @@ Captioned = Annotated[
     ),
 ]
 RunOption = Annotated[
-    Path | None, typer.Option(help="The run directory to write.", show_default=False)
+    Path | None, typer.Option(help="The run directory to write.", show_default=False, parser=path)
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(help="A TOML file of options; flags win over it.", show_default=False),
+    typer.Option(
+        help="A TOML file of options; flags win over it.", show_default=False, parser=path
+    ),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume the run in --run.")]
 
 
 @app.callback()
@@ -90,7 +95,7 @@ def _group() -> None:
 def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
     """Add the command of a recipe; `wanted` is what to say where no source is named."""
 
-    @app.command(recipe.name, help=help)
+    @app.command(recipe.name, cls=Command, help=help)
     @with_options(recipe.options)
     def command(
         paths: sources = None,
@@ -100,10 +105,11 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
         *,
         given: dict[str, Any],
     ) -> None:
-        from_file = toml.read(config) if config else {}
-        run = run or _run_of(from_file.pop("run", None), config)
-        named = tuple(paths or _paths_of(from_file.pop("paths", []), config))
-        recipe.options.check_keys(from_file, where=f"{config}: ")
+        streams.outlive_readers()
+        from_file = _read(config, recipe, given) if config else {}
+        run = run or from_file.pop("run", None)
+        named = tuple(paths or from_file.pop("paths", ()))
+        from_file.pop("paths", None)
         named = recipe.named(named, {**from_file, **given})
         if run is None:
             raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
@@ -117,18 +123,38 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
         report_end(console.show(reports), run, recipe)
 
 
-def _run_of(value: Any, config: Path | None) -> Path | None:
-    if value is not None and not isinstance(value, str):
-        raise ConfigError(f"{config}: run must be a string, got {value!r}")
-    return None if value is None else Path(value)
+def _read(config: Path, recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a TOML file: `run`, `paths`, and options, checked if no flag wins over them."""
+    values = toml.read(config)
+    own = {key: values.pop(key) for key in ("run", "paths") if key in values}
+    recipe.options.check_keys(values, where=f"{config}: ")
+    files = [f.name for f in dataclasses.fields(recipe.options) if f.metadata["is_file"]]
+    try:
+        recipe.options.merge({key: v for key, v in values.items() if key not in given})
+        values |= {key: _named(key, values[key], file) for key in files if key in values}
+        if "run" in own:
+            own["run"] = _named("run", own["run"], path)
+        if "paths" in own:
+            own["paths"] = _paths_of(own["paths"])
+    except ConfigError as error:
+        raise ConfigError(f"{config}: {error}") from error
+    return values | own
 
 
-def _paths_of(value: Any, config: Path | None) -> list[str]:
+def _paths_of(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(
-            f'{config}: paths must be a list of strings, as in ["a.txt"], got {value!r}'
-        )
-    return value
+        raise ConfigError(f'paths must be a list of strings, as in ["a.txt"], got {value!r}')
+    return [_named("paths", item, file) for item in value]
+
+
+def _named(key: str, value: Any, read: Callable[[str], Any]) -> Any:
+    """What a flag of this value would name."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{key} must be a string, got {value!r}")
+    try:
+        return read(value)
+    except typer.BadParameter as error:
+        raise ConfigError(f"{key} {error.message}") from error
 
 
 def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
@@ -137,15 +163,16 @@ def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
         return
     best = last.best_val_loss_nats
     loss = "" if best is None else f", best held-out loss {best:.4f} nats"
-    print(f"{last.reason} at step {last.step}{loss}; the run is in {run}")
+    print(f"{last.reason} at step {last.step}{loss}; the run is in {console.visible(str(run))}")
+    quoted = console.quoted(run)
     if last.reason.startswith("stopped by"):
-        print(f"go on with: unspool train {recipe.name} --run {run} --resume")
+        print(f"resume with: unspool train {recipe.name} --run {quoted} --resume")
     else:
-        print(recipe.next_command.format(run=run))
+        print(recipe.next_command.format(run=quoted))
 
 
 _SAVES = (
-    "Ctrl-C saves and stops; the same command with --resume goes on. Each option is also a key "
+    "Ctrl-C saves and stops; the same command with --resume resumes. Each option is also a key "
     "of a --config file; what a run used is in its options.toml."
 )
 _NO_LABELS = "a file or folder of labelled sequences must be named"

@@ -1,7 +1,5 @@
 """`unspool translate`."""
 
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +12,9 @@ from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
+from . import console, streams
 from .label import is_source
-from .options import RunArgument
+from .options import RunArgument, path
 from .session import prepare
 
 DRAWN = 20  # sentences in a picture
@@ -62,6 +61,7 @@ def translate(
             help="Write what the network looked at: a page (.html) of the first "
             f"{DRAWN} sentences, or all weights (.json).",
             show_default=False,
+            parser=path,
         ),
     ] = None,
     as_json: Annotated[
@@ -76,6 +76,8 @@ def translate(
     loaded = require(load(run), TranslatorRun)
     if attention is not None and attention.suffix.lower() not in (".html", ".json"):
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
+    if attention is not None:
+        streams.outlive_readers()
     options: dict[str, Any] = {
         "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
         "max_new_tokens": max_new_tokens, "batch": batch,
@@ -90,7 +92,10 @@ def translate(
     for begin in range(0, len(texts), GROUP):
         part = texts[begin : begin + GROUP]
         for text, found in zip(part, loaded.translate(part, first=begin, **options), strict=True):
-            print("\n".join(_shown(text, found, n_best, as_json)), flush=True)
+            if as_json:
+                console.print_json(_record(text, found), flush=True)
+            else:
+                print("\n".join(map(console.written, _lines(found, n_best))), flush=True)
             best.append(found[0])
     _say_what_was_odd(texts, best)
     if attention is not None:
@@ -111,15 +116,16 @@ def _texts(argument: str) -> list[str]:
         return read_lines(path)
 
 
-def _shown(text: str, found: Sequence[Hypothesis], n_best: int, as_json: bool) -> Iterator[str]:
-    if as_json:
-        best = [
-            {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
-            for one in found
-        ]
-        record = {"source": text, "translation": found[0].text, "n_best": best}
-        yield json.dumps(record, ensure_ascii=False)
-    elif n_best == 1:
+def _record(text: str, found: Sequence[Hypothesis]) -> dict[str, Any]:
+    best = [
+        {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
+        for one in found
+    ]
+    return {"source": text, "translation": found[0].text, "n_best": best}
+
+
+def _lines(found: Sequence[Hypothesis], n_best: int) -> Iterator[str]:
+    if n_best == 1:
         yield found[0].text
     else:
         for one in found:
@@ -137,7 +143,7 @@ def _say_what_was_odd(texts: Sequence[str], best: Sequence[Hypothesis]) -> None:
     ):
         if numbers:
             named = ", ".join(map(str, numbers[:3])) + (", ..." if len(numbers) > 3 else "")
-            print(f"unspool: {len(numbers)} sentences ({named}): {what}", file=sys.stderr)
+            console.note(f"{len(numbers)} sentences ({named}): {what}")
 
 
 def _write_attention(
@@ -153,7 +159,7 @@ def _write_attention(
     if path.suffix.lower() == ".html":
         files.write_bytes(path, draw(looks).encode())
         if len(full) > DRAWN:
-            print(f"unspool: {path} shows the first {DRAWN} of {len(full)}", file=sys.stderr)
+            console.note(f"{path} shows the first {DRAWN} of {len(full)}")
         return
     records = [
         {"source": look.source, "target": look.target, "weights": look.weights.tolist()}

@@ -38,15 +38,19 @@ TUNED = 0.05  # a step of a pretrained CNN's weights, beside one of the others
 class CaptionOptions(TrainingConfig):
     """Every option of `unspool train caption`."""
 
-    images: str | None = option(None, "a folder or TAR of pictures")
-    features: str | None = option(None, "an .npz of features made elsewhere, instead of pictures")
+    images: str | None = option(None, "a folder or TAR of pictures", is_file=True)
+    features: str | None = option(
+        None, "an .npz of features made elsewhere, instead of pictures", is_file=True
+    )
     captions: str | None = option(
-        None, "TSV `file<TAB>caption`, Flickr8k's token file, Karpathy's JSON or COCO's JSON"
+        None,
+        "TSV `file<TAB>caption`, Flickr8k's token file, Karpathy's JSON or COCO's JSON",
+        is_file=True,
     )
     split: str | None = option(None, "part of a JSON that has splits, as train+restval")
-    val_images: str | None = option(None, "held-out pictures (those of --images)")
-    val_features: str | None = option(None, "held-out features (those of --features)")
-    val_captions: str | None = option(None, "held-out captions (those of --captions)")
+    val_images: str | None = option(None, "held-out pictures (those of --images)", is_file=True)
+    val_features: str | None = option(None, "held-out features (those of --features)", is_file=True)
+    val_captions: str | None = option(None, "held-out captions (those of --captions)", is_file=True)
     val_split: str | None = option(None, "held-out part of a JSON that has splits")
     val_fraction: float = option(
         0.05, "share of the pictures that is held out without any --val", above=0, below=1

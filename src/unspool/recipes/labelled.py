@@ -25,7 +25,7 @@ class LabelledOptions(TrainingConfig):
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
     )
-    val: str | None = option(None, "a held-out file of the same form")
+    val: str | None = option(None, "a held-out file of the same form", is_file=True)
     val_fraction: float = option(
         0.1, "share of every label that is held out without --val", above=0, below=1
     )

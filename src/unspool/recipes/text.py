@@ -53,7 +53,7 @@ class TextOptions(TrainingConfig):
         "token", "characters that training never saw: a token of their own, or an error",
         choices=UNKNOWN,
     )  # fmt: skip
-    val: str | None = option(None, "a held-out text; without it, the end of the text")
+    val: str | None = option(None, "a held-out text; without it, the end of the text", is_file=True)
     val_fraction: float = option(0.1, "held-out share at the end of the text", above=0, below=1)
     batch: int = option(64, "lanes that the text is cut into", at_least=1)
     steps_per_chunk: int = option(64, "time steps of backpropagation", at_least=1)

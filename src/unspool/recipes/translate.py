@@ -19,10 +19,12 @@ from .recipe import Recipe
 class TranslateOptions(TrainingConfig):
     """Every option of `unspool train translate`."""
 
-    source: str | None = option(None, "sentences to translate from, one a line")
-    target: str | None = option(None, "their translations, line by line")
-    val_source: str | None = option(None, "held-out sentences (or a TSV of both languages)")
-    val_target: str | None = option(None, "their translations")
+    source: str | None = option(None, "sentences to translate from, one a line", is_file=True)
+    target: str | None = option(None, "their translations, line by line", is_file=True)
+    val_source: str | None = option(
+        None, "held-out sentences (or a TSV of both languages)", is_file=True
+    )
+    val_target: str | None = option(None, "their translations", is_file=True)
     val_fraction: float = option(
         0.05, "share of the pairs that is held out without --val-source", above=0, below=1
     )

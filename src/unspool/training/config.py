@@ -22,10 +22,11 @@ def option(
     above: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] = (),
+    is_file: bool = False,
 ) -> Any:
-    """A dataclass field with its rule and its line of help."""
+    """A dataclass field with its rule and its line of help; `is_file`: the name of a file."""
     rules = {"at_least": at_least, "above": above, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"help": help, **rules})
+    return dataclasses.field(default=default, metadata={"help": help, "is_file": is_file, **rules})
 
 
 @dataclass(frozen=True, kw_only=True)

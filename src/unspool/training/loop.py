@@ -76,7 +76,7 @@ def train(
     (a schedule in minutes follows the clock, and so cannot repeat exactly); `model` then
     only tells the structure.
 
-    SIGINT, SIGTERM and leaving the loop save first. Raises ConfigError for a bad option,
+    SIGINT, SIGTERM, SIGHUP and leaving the loop save first. Raises ConfigError for a bad option,
     RunError where `run` cannot be used, DivergedError after 10 non-finite losses in a row.
 
         for report in unspool.train(model, task, run="runs/shakespeare", max_minutes=5):

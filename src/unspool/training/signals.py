@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask for a stop between two steps instead of interrupting one."""
+"""Ctrl-C, SIGTERM and SIGHUP ask for a stop between two steps instead of interrupting one."""
 
 import signal
 import threading
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 class StopRequest:
@@ -16,27 +18,32 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM for as long as the context lasts.
+    """Catch SIGINT, SIGTERM and SIGHUP for as long as the context lasts.
 
-    The first signal is noted; a second one acts as usual. Outside the main thread, where
-    Python handles no signals, nothing is caught.
+    The first signal is noted; a second SIGINT or SIGTERM acts as usual. A SIGHUP never does: who
+    closes a terminal sends two of them, from the system and from the shell. If it is ignored, as
+    under nohup, it stays so. Outside the main thread, where Python handles no signals, nothing is
+    caught.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    closing = {HANGUP: signal.getsignal(HANGUP)} if HANGUP is not None else {}
+    if signal.SIG_IGN in closing.values():
+        closing = {}
 
     def note(number: int, frame: FrameType | None) -> None:
         request.name = signal.Signals(number).name
         _restore(before)
 
-    for number in before:
+    for number in before | closing:
         signal.signal(number, note)
     try:
         yield request
     finally:
-        _restore(before)
+        _restore(before | closing)
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

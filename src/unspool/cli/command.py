@@ -1,0 +1,56 @@
+"""A command says what is wrong in its own words: its flags, and no others."""
+
+from typing import Any
+
+import jax
+from typer.core import TyperCommand
+
+from ..errors import UnspoolError
+
+# Arguments of the library that commands call otherwise.
+NAMES = {"hidden_size": "hidden", "num_layers": "layers", "embedding_size": "embedding",
+         "condition_size": "condition"}  # fmt: skip
+MEMORY = ("hidden", "layers", "batch", "steps_per_chunk", "steps", "count", "num_beams",
+          "max_chars", "max_new_tokens")  # fmt: skip
+
+
+class Command(TyperCommand):
+    """A command whose errors name only options that it has."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it; an error on purpose, or for want of memory, becomes a sentence."""
+        try:
+            return super().invoke(ctx)
+        except UnspoolError as error:
+            raise UnspoolError(error.message(self.spell)) from error
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+                raise UnspoolError(self._no_memory()) from error
+            raise
+
+    def spell(self, option: str) -> str | None:
+        """`tokens=byte` as `--tokens byte`; None if the command has no such option or value."""
+        name, _, value = option.partition("=")
+        for parameter in self.params:
+            if parameter.name == NAMES.get(name, name) and parameter.opts[0].startswith("-"):
+                flag = max(parameter.opts, key=len)
+                choices = self._choices(parameter)
+                if not value:
+                    return flag
+                return f"{flag} {value}" if not choices or value in choices else None
+        return None
+
+    def _choices(self, parameter: Any) -> tuple[str, ...]:
+        options = getattr(self.callback, "options", None)
+        if options is None or parameter.name not in options.__dataclass_fields__:
+            return ()
+        return options.__dataclass_fields__[parameter.name].metadata["choices"]
+
+    def _no_memory(self) -> str:
+        flags = [flag for flag in map(self.spell, MEMORY) if flag is not None]
+        return f"not enough memory: lower {either(flags)}" if flags else "not enough memory"
+
+
+def either(words: list[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(", ".join(words).rsplit(", ", 1))
