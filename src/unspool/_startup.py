@@ -41,7 +41,10 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, flags)  # the lowest that is free, which is its own
             mode = "r" if flags == os.O_RDONLY else "w"
-            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", errors="replace"))
+            stream = open(  # noqa: SIM115
+                descriptor, mode, encoding="utf-8", errors="replace", closefd=False
+            )
+            setattr(sys, name, stream)
 
 
 if _is_command():

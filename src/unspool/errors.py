@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 # An argument's name: the first word before its rule, or a word with an underscore that is no part
 # of a path and not quoted.
 _ARGUMENT = re.compile(
-    r"^[a-z]\w*(?= (?:must|needs|applies|cannot|and)\b)"
+    r"^[a-z]\w*(?=,| (?:must|needs|applies|cannot|and)\b)"
     r"|(?<![\w'\"./-])[a-z]+(?:_[a-z]+)+(?![\w'\"./:-])"
 )
 

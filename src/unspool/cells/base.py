@@ -83,7 +83,9 @@ def project_inputs(
 
 
 def check_sizes(**sizes: int) -> None:
-    """Every size must be a whole number of at least 1."""
+    """Every size must be a whole number of at least 1 that 32 bits hold, as XLA's counts are."""
     for name, value in sizes.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+        if value >= 2**31:
+            raise ConfigError(f"{name} must be below {2**31}, got {value}")

@@ -48,7 +48,7 @@ def gradients(
         typer.Option(help="Write a page with the curves.", show_default=False, parser=path),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of fresh models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of fresh models.")] = 0,
 ) -> None:
     """Show how gradients vanish or explode on their way back through time.
 

@@ -91,7 +91,7 @@ def inspect(
         int, typer.Option(min=1, help="Read at most so many characters.")
     ] = 1_000_000,
     page_chars: Annotated[int, typer.Option(min=1, help="Characters on the page.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the control's shifts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the control's shifts.")] = 0,
 ) -> None:
     """Find out which cell of a network stands for what, on a text.
 

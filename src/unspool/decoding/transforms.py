@@ -8,11 +8,13 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..cells.base import check_sizes
 from ..errors import ConfigError
 
+HOTTEST = float(np.finfo(np.float32).max)
 COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in all but name
 
 Transform = Callable[[Float[Array, "B V"]], Float[Array, "B V"]]
@@ -60,8 +62,9 @@ def make_transforms(
     Raises ConfigError unless temperature >= 0, top_k >= 1 and 0 < top_p <= 1. A
     temperature of 0 means argmax, which is the sampler's part, not a transform's.
     """
-    if not 0 <= temperature < float("inf"):
-        raise ConfigError(f"temperature must be at least 0 and finite, got {temperature}")
+    if not 0 <= temperature <= HOTTEST:
+        rule = f"at least 0 and finite (at most {HOTTEST:.2g})"
+        raise ConfigError(f"temperature must be {rule}, got {temperature}")
     if top_k is not None:
         check_sizes(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
@@ -70,7 +73,7 @@ def make_transforms(
     if temperature >= COLDEST and temperature != 1:
         transforms.append(Temperature(jnp.float32(temperature)))
     if top_k is not None:
-        transforms.append(TopK(jnp.int32(min(top_k, 2**31 - 1))))
+        transforms.append(TopK(jnp.int32(top_k)))
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)

@@ -12,6 +12,7 @@ from typing import Any, Self
 from ..errors import ConfigError
 
 DEFAULT_MAX_STEPS = 5000
+LARGEST = 3.4e38  # what 32 bits hold
 
 
 def option(
@@ -139,6 +140,8 @@ def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} must be finite, got {value}")
+    if isinstance(value, float) and abs(value) > LARGEST:
+        raise ConfigError(f"{name} must be at most {LARGEST:.2g}, got {value}")
     if low is not None and value < low:
         raise ConfigError(f"{name} must be at least {low}, got {_plain(value)}")
     if floor is not None and value <= floor:
