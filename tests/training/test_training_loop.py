@@ -168,7 +168,9 @@ def test_ten_non_finite_losses_in_a_row_end_training(tiny, tmp_path):
             if isinstance(report, EvalReport):
                 counted["good"] = weights(run)
 
-    with pytest.raises(DivergedError, match=r"10 steps in a row.*last good weights are in"):
+    with pytest.raises(
+        DivergedError, match=r"10 steps in a row.*the last weights with a finite loss are in"
+    ):
         follow()
     assert counted[StepReport] == 14
     assert same(counted["good"], weights(run))
@@ -183,6 +185,35 @@ def test_the_last_good_weights_without_any_evaluation(tiny, tmp_path):
         list(unspool.train(model, task, run=run, max_steps=99))
     kept = jax.tree.leaves(unspool.load(run).model)
     assert all(map(np.array_equal, kept, jax.tree.leaves(model)))
+
+
+@pytest.mark.parametrize("options", [{"max_steps": 1}, {"max_steps": 5}, {"max_steps": 99}])
+@pytest.mark.parametrize("save_minutes", [0.0, 1.0])
+def test_weights_that_are_kept_give_a_finite_loss(tiny, tmp_path, options, save_minutes):
+    """A learning rate so high that the first step's weights are finite and their loss is not."""
+    run = tmp_path / "run"
+    model, task = tiny()
+    rate = {"learning_rate": 1e38, "warmup_steps": 0, "eval_every": 50}
+    try:
+        last = list(
+            unspool.train(model, task, run=run, save_minutes=save_minutes, **rate, **options)
+        )
+    except DivergedError:
+        assert options["max_steps"] == 99
+    else:
+        assert not math.isfinite([r.val_loss_nats for r in last if isinstance(r, EvalReport)][-1])
+    assert math.isfinite(task.evaluate(unspool.load(run).model).loss_nats)
+    assert unspool.load(run).step == 0
+
+
+def test_weights_are_kept_before_any_evaluation_if_their_loss_is_finite(tiny, tmp_path):
+    run = tmp_path / "run"
+    reports = unspool.train(*tiny(), run=run, max_steps=9, eval_every=50, save_minutes=0.0)
+    for report in reports:
+        if isinstance(report, CheckpointReport) and report.step == 3:
+            break
+    reports.close()
+    assert unspool.load(run).step == 3
 
 
 def test_nine_in_a_row_are_survived(tiny, tmp_path):

@@ -291,8 +291,8 @@ class _Training:
         save_arrays(self.path / directory.MODEL, weights, facts)
 
     def _save(self) -> CheckpointReport:
-        """Write all that resuming needs; weights too, where no evaluation wrote any yet."""
-        if self.progress.best_val_loss_nats is None:
+        """Write all that resuming needs; weights too, if no evaluation wrote any yet."""
+        if self.progress.best_val_loss_nats is None and self._is_sound():
             self._write_model(self.learner.params)
         path = self.path / directory.STATE
         facts = {
@@ -304,12 +304,25 @@ class _Training:
         self.saved_at = time.monotonic()
         return CheckpointReport(self.progress.step, path)
 
+    def _is_sound(self) -> bool:
+        """Whether the weights give a finite loss, told by one more step on a copy of them.
+
+        A step only tells it of the weights before it.
+        """
+        progress = self.progress
+        if progress.step == 0 or progress.skipped_in_row:
+            return progress.step == 0
+        copy = jax.tree.map(jnp.copy, self.learner)
+        _, outcome = self.step(copy, self.task.batch(progress.step), progress.step, 0.0)
+        return bool(outcome.is_finite)
+
     def _give_up(self) -> None:
         self._save()
         raise DivergedError(
             f"the loss was not finite in {MAX_SKIPPED} steps in a row (step {self.progress.step}, "
-            f"learning rate scaled by {self.progress.rate_scale:g}): the last good weights are in "
-            f"{self.path}; try a lower learning_rate or clip_norm"
+            f"learning rate scaled by {self.progress.rate_scale:g}); the last weights with a "
+            f"finite loss are in {self.path}",
+            options={"learning_rate": "lower {}", "clip_norm": "lower {}"},
         )
 
 
