@@ -37,7 +37,7 @@ def bench(
     """Speed beside other libraries and beside the machine's limits."""
     benchmark.check(only, rounds)
     if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"json must be a file in a folder that exists, got {json_file}")
+        raise ConfigError(f"json_file must be a file in a folder that exists, got {json_file}")
     if json_file is not None:
         streams.outlive_readers()
     missing = benchmark.missing(only)

@@ -83,7 +83,9 @@ def caption(
     if attention is not None and attention.suffix.lower() not in (".html", ".json"):
         raise ConfigError(f"--attention must end in .html or .json, got {attention}")
     if attention is not None and loaded.model.decoder.attention is None:
-        raise ConfigError(f"{run} does not look: train with --way attention")
+        raise ConfigError(
+            f"{run} does not look", "train one with `unspool train caption --way attention`"
+        )
     if attention is not None:
         streams.outlive_readers()
     options: dict[str, Any] = {

@@ -12,7 +12,7 @@ from rich.text import Text
 from .. import files
 from ..cells import CELLS
 from ..data import build_vocabulary, read_pieces
-from ..errors import ConfigError
+from ..errors import DataError
 from ..inspection import gradient_flow
 from ..inspection.flow_picture import Line, draw, reach
 from ..inspection.gradients import ENDS, STEPS
@@ -56,6 +56,8 @@ def gradients(
     """
     prepare()
     text = "".join(read_pieces(Path(file)))[:max_chars]
+    if not text:
+        raise DataError("the text is empty", "give one with some hundred characters")
     lines: list[Line] = []
     for one in run or ():
         loaded = require(load(one), Run)
@@ -77,8 +79,6 @@ def gradients(
 
 
 def _lines(name: str, model: Any, ids: Any, steps: int, ends: int) -> list[Line]:
-    if not len(ids):
-        raise ConfigError("the text is empty: give one with some hundred characters")
     return [Line(name, flow) for flow in gradient_flow(model, ids, steps=steps, ends=ends)]
 
 

@@ -84,7 +84,11 @@ class Sentences:
             vocab = build_vocabulary(tokens, lines, vocab_size=size, min_count=min_count)
         built = cls(vocab)
         if vocab.decode([built.end]) != BOUNDARY:
-            raise DataError(f"{len(texts)} sentences are too few for a vocabulary: lower min_count")
+            raise DataError(
+                f"{len(texts)} sentences are too few for a vocabulary",
+                "give more",
+                {"min_count": "lower {}"},
+            )
         return built
 
     @property
@@ -241,8 +245,8 @@ def _table(path: Path) -> Lines:
         cells = line.split("\t")
         if len(cells) != 2:
             raise DataError(
-                f"{path} line {number}: must be SOURCE<TAB>TARGET, got {len(cells)} columns: give "
-                "one .tsv of both languages, or two files with --source and --target"
+                f"{path} line {number}: must be SOURCE<TAB>TARGET, got {len(cells)} columns",
+                "give one .tsv of both languages or a file of each",
             )
         rows.append((*cells, f"{path} line {number}"))
     return Lines(*map(list, zip(*rows, strict=True))) if rows else Lines([], [], [])

@@ -92,7 +92,9 @@ class Lanes:
         if self.chunks_per_epoch == 0:
             raise DataError(
                 f"the text must have more than batch * steps = {self.batch} * {self.steps} "
-                f"tokens, got {len(self.tokens)}: lower batch or steps, or give a longer text"
+                f"tokens, got {len(self.tokens)}",
+                "give a longer text",
+                {"batch": "lower {}", "steps_per_chunk": "lower {}"},
             )
 
     @property

@@ -108,8 +108,7 @@ class Text:
             if cut >= 2:  # else there is too little of it, whatever it is
                 _check_distinct(vocab, names)
             with _target(directory) as target:
-                needs_val = held_out is not None or val_fraction > 0
-                _write(target, vocab, parts, (main, held_out), needs_val)
+                _write(target, vocab, parts, (main, held_out), is_cut=val_fraction > 0)
                 text = cls.open(target)
         if directory is None:
             weakref.finalize(text, shutil.rmtree, target, ignore_errors=True)
@@ -272,9 +271,12 @@ def _write(
     vocab: Vocabulary,
     parts: tuple[Callable[[], Pieces], Callable[[], Pieces]],
     texts: tuple[Sources, Sources | None],
-    needs_val: bool,
+    is_cut: bool,
 ) -> None:
-    """Write all files of a text; text.json comes last and vouches for the others."""
+    """Write all files of a text; text.json comes last and vouches for the others.
+
+    Without a validation text of its own the text `is_cut` in two, or all of it is read.
+    """
     (target / DESCRIPTION).unlink(missing_ok=True)
     vocab.save(target)
     digest = hashlib.sha256()
@@ -282,12 +284,15 @@ def _write(
         _write_part(target / f"{name}.bin", pieces, vocab, digest)
         for name, pieces in zip(_PARTS, parts, strict=True)
     )
-    is_cut = needs_val and texts[1] is None
-    name = "training part of the text" if is_cut else "text"
-    _check_tokens(name, train.tokens, {"val_fraction": "lower {}"} if is_cut else {})
-    if needs_val:
-        name = "validation part of the text" if is_cut else "validation text"
-        _check_tokens(name, val.tokens, {"val_fraction": "raise {}"} if is_cut else {})
+    main, held_out = texts
+    if held_out is not None:
+        _check_tokens(train.tokens, main)
+        _check_tokens(val.tokens, held_out)
+    elif is_cut:
+        _check_tokens(train.tokens, main, "training part of the ", "lower {}")
+        _check_tokens(val.tokens, main, "validation part of the ", "raise {}")
+    else:
+        _check_tokens(train.tokens, main)
     used = [text for text in texts if text is not None]
     description = {
         "format_version": FORMAT_VERSION,
@@ -321,12 +326,12 @@ def _first_token(pieces: Pieces, vocab: Vocabulary) -> Any:
     return vocab.first_token(piece.split("\n", 1)[0] or piece[:1]) if piece else ""
 
 
-def _check_tokens(part: str, tokens: int, options: dict[str, str]) -> None:
+def _check_tokens(tokens: int, text: Sources, part: str = "", remedy: str = "") -> None:
     if tokens < 2:
         raise DataError(
-            f"the {part} must have at least 2 tokens, got {tokens}",
+            f"the {part}text must have at least 2 tokens, got {tokens} ({', '.join(text.names)})",
             "give a longer text",
-            options,
+            {"val_fraction": remedy} if remedy else {},
         )
 
 

@@ -50,7 +50,7 @@ def look(
     column for each place of the grid, row by row; rows sum to 1. ConfigError for a model without.
     """
     if model.decoder.attention is None:
-        raise ConfigError("this model does not look: train with --way attention")
+        raise ConfigError("this model does not look", "train one whose way is attention")
     found = []
     for row, caption in zip(rows, ids, strict=True):
         tokens = ended([caption], sentences.end, power_of_two(len(caption) + 1))

@@ -55,7 +55,7 @@ def attend(
     column for each of the sentence and END; rows sum to 1. ConfigError for a model without.
     """
     if model.decoder.attention is None:
-        raise ConfigError("this model has no attention: train with --attention luong or bahdanau")
+        raise ConfigError("this model has no attention", "train one with luong's or bahdanau's")
     found = []
     for source, row in zip(sources, ids, strict=True):
         steps = [power_of_two(max(len(x) + 1, SHORTEST)) for x in (source, row)]

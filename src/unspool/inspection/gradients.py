@@ -63,7 +63,7 @@ def gradient_flow(
     ids = np.asarray(tokens)
     if len(ids) < steps + 1:
         raise DataError(
-            f"the text has {len(ids)} tokens: give at least {steps + 1}, or fewer steps"
+            f"the text has {len(ids)} tokens", f"give at least {steps + 1}", {"steps": "lower {}"}
         )
     first = min(2 * steps, len(ids) - 1)  # where there is enough before it to warm the state up
     last = np.unique(np.linspace(first, len(ids) - 1, ends).astype(int))  # the places of targets

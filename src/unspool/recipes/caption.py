@@ -53,7 +53,7 @@ class CaptionOptions(TrainingConfig):
     val_captions: str | None = option(None, "held-out captions (those of --captions)", is_file=True)
     val_split: str | None = option(None, "held-out part of a JSON that has splits")
     val_fraction: float = option(
-        0.05, "share of the pictures that is held out without any --val", above=0, below=1
+        0.05, "share of the pictures that is held out if none are named", above=0, below=1
     )
     cnn: str = option(
         "efficientnet", "EfficientNet-Lite0 trained on ImageNet, or a small CNN from scratch",
@@ -129,11 +129,15 @@ class CaptionRecipe(Recipe):
     def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
         """Pictures (or features) and captions, named by options or as two arguments."""
         if given.get("images") is not None and given.get("features") is not None:
-            raise ConfigError("give --images or --features, got both")
+            raise ConfigError(
+                "pictures are given twice", options={"images": "drop {}", "features": "drop {}"}
+            )
         pictures = given.get("images") or given.get("features")
         files = tuple(name for name in (pictures, given.get("captions")) if name is not None)
         if paths and files:
-            raise ConfigError("name two arguments, or --images and --captions, got both")
+            raise ConfigError(
+                "pictures and captions are named both as arguments and as options", "drop one"
+            )
         if paths or files:
             check_sources(paths or files)
         return paths or files
@@ -224,15 +228,21 @@ class CaptionRecipe(Recipe):
 def check_options(options: CaptionOptions) -> None:
     """Raise ConfigError for options that exclude each other."""
     if options.fine_tune and options.cnn == "small":
-        raise ConfigError("the small CNN is always trained: drop --fine-tune")
+        raise ConfigError("the small CNN is always trained", options={"fine_tune": "drop {}"})
     if options.doubly_stochastic and options.way != "attention":
-        raise ConfigError(f"doubly_stochastic needs way attention, got way {options.way!r}")
+        raise ConfigError(
+            f"doubly_stochastic needs a model that looks, got way {options.way!r}",
+            options={"way=attention": "give {}"},
+        )
 
 
 def _preparation(train: Captioned, options: CaptionOptions) -> Preparation:
     if train.given is not None:
         if options.fine_tune or options.cnn != "efficientnet":
-            raise ConfigError("features come without their CNN: drop --fine-tune and --cnn")
+            raise ConfigError(
+                "features come without their CNN",
+                options={"fine_tune": "drop {}", "cnn": "drop {}"},
+            )
         return preparation_given(train.given)
     if options.cnn == "small":
         return Preparation("small", size=options.picture_size, is_trained=True)

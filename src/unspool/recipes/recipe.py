@@ -108,7 +108,8 @@ class Recipe(ABC):
         if needed > memory:
             raise ConfigError(
                 f"training {parameters:,} parameters needs {needed / 2**30:,.0f} GiB of memory, "
-                f"this machine has {memory / 2**30:,.0f}: lower hidden or layers"
+                f"this machine has {memory / 2**30:,.0f}",
+                options={"hidden": "lower {}", "layers": "lower {}"},
             )
 
     def _prepare(self, data: Any, options: Any) -> tuple[Any, Task, dict[str, Any]]:

@@ -79,9 +79,16 @@ class TranslateRecipe(Recipe):
         """A TSV named as an argument, or --source and --target."""
         files = [given[key] for key in ("source", "target") if given.get(key) is not None]
         if paths and files:
-            raise ConfigError("name either one TSV or --source and --target, got both")
+            raise ConfigError(
+                "sentences are named both as an argument and as options", "drop one of them"
+            )
         if len(files) == 1:
-            raise ConfigError("--source and --target go together: name both files")
+            one, other = (
+                ("target", "source") if given.get("source") is None else ("source", "target")
+            )
+            raise ConfigError(
+                f"{one} needs the other language", options={other: "name its file with {}"}
+            )
         return paths or tuple(files)
 
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> PairData:
@@ -124,7 +131,9 @@ class TranslateRecipe(Recipe):
 
     def _read(self, sources: tuple[str, ...], options: TranslateOptions) -> PairData:
         if len(sources) > 2:
-            raise ConfigError(f"name one TSV, or --source and --target, got {len(sources)} files")
+            raise ConfigError(
+                f"sentences must be in one TSV or in two files, got {len(sources)} files"
+            )
         names = (
             "val_source", "val_target", "val_fraction", "tokens", "shared", "vocab_size",
             "min_count", "max_length", "seed",

@@ -209,7 +209,5 @@ def _reader(data: Captioned) -> Callable[[int], np.ndarray]:
 def check_sources(sources: tuple[str, ...]) -> tuple[Path, Path]:
     """Pictures (or features) and captions, which go together."""
     if len(sources) != 2:
-        raise ConfigError(
-            "pictures and captions go together: name --images (or --features) and --captions"
-        )
+        raise ConfigError("pictures (or their features) and captions go together", "name both")
     return Path(sources[0]), Path(sources[1])
