@@ -238,3 +238,24 @@ def test_the_table_of_inputs_keeps_its_bits():
 def test_an_unknown_type_is_refused(function):
     with pytest.raises(ConfigError, match="weights must be one of float32, bfloat16, int8"):
         function(draw_model("rnn"), "int4")
+
+
+@needs_library
+@pytest.mark.parametrize("numbers", [1, 67 * 2, 67 * 3 * 5])
+def test_bounded_noise_draws_the_same(monkeypatch, numbers):
+    model = draw_model("gru")
+    options = {"count": 5, "max_new_tokens": 40, "seed": 2, "temperature": 0.8}
+    whole = sample(LanguageStepper(model), [1, 2, 3], **options)
+    monkeypatch.setattr(sampling, "NOISE_NUMBERS", numbers)
+    sizes, draw = [], sampling.draw_block
+
+    def watched(network, state, tokens, drawn, given, *rest, **more):
+        sizes.append(len(given) * len(tokens) * network.vocab_size)
+        return draw(network, state, tokens, drawn, given, *rest, **more)
+
+    monkeypatch.setattr(sampling, "draw_block", watched)
+    np.testing.assert_array_equal(sample(LanguageStepper(model), [1, 2, 3], **options), whole)
+    assert max(sizes) <= max(numbers, 67)
+    sizes.clear()
+    sample(LanguageStepper(model), [1], count=5, max_new_tokens=40, temperature=0)
+    assert len(sizes) == 2  # what needs no noise is drawn in blocks as before

@@ -19,6 +19,7 @@ from .transforms import COLDEST, Transform, make_transforms
 BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
 LARGE_BLOCK = 256  # where that takes less than
 LARGE_BLOCK_S = 0.064
+NOISE_NUMBERS = 2**22  # drawn for one call of the kernel, which takes about 200 MB
 
 
 class _Carry(NamedTuple):
@@ -84,7 +85,9 @@ def _blocks(
     first = jnp.full((len(keys),), int(prompt[0]), jnp.int32)
     carry = _Carry(stepper.start(len(keys)), first, jnp.int32(0))
     rest, done, size = prompt[1:], 0, BLOCK
-    while (steps := min(size, len(rest) + max_new_tokens - done)) > 0:
+    most = LARGE_BLOCK if greedy else _most_steps(stepper, len(keys))
+    while (steps := min(size, most, len(rest) + max_new_tokens - done)) > 0:
+        size = min(size, most)
         given = np.full(size, -1, np.int32)
         part = rest[done : done + size]
         given[: len(part)] = part
@@ -103,8 +106,32 @@ def _advance(
     network = getattr(stepper, "network", None)
     if network is None:
         return _block(stepper, carry, given, transforms, greedy, keys)
-    *carried, tokens = draw_block(network, *carry, given, steps, transforms, keys, greedy=greedy)
-    return _Carry(*carried), tokens
+    rows = len(keys) if greedy else max(NOISE_NUMBERS // network.vocab_size, 1)
+    parts = []
+    for begin in range(0, len(keys), rows):
+        part = slice(begin, begin + rows)
+        state = jax.tree.map(lambda array, part=part: array[part], carry.state)
+        given_part = state, carry.tokens[part], carry.drawn, given, steps, transforms, keys[part]
+        parts.append(draw_block(network, *given_part, greedy=greedy))
+    if len(parts) == 1:
+        ((state, tokens, drawn, block),) = parts
+        return _Carry(state, tokens, drawn), block
+    state, tokens, drawn, block = jax.tree.map(lambda *arrays: _end_to_end(arrays), *parts)
+    return _Carry(state, tokens, drawn), block
+
+
+def _end_to_end(arrays: tuple[Array, ...]) -> Array:
+    """Rows of several arrays; of numbers, which are the same, the first."""
+    return jnp.concatenate(arrays) if arrays[0].ndim else arrays[0]
+
+
+def _most_steps(stepper: Any, count: int) -> int:
+    """How many steps' noise may be drawn at once: a power of two, as each size is compiled."""
+    network = getattr(stepper, "network", None)
+    if network is None:  # the compiled loop draws the noise of one step
+        return LARGE_BLOCK
+    steps = NOISE_NUMBERS // (count * network.vocab_size)
+    return 1 << max(steps.bit_length() - 1, 0)
 
 
 def _next_size(stepper: Any, size: int, elapsed_s: float) -> int:

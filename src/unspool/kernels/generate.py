@@ -41,6 +41,11 @@ class Network(eqx.Module):
     gates: int = eqx.field(static=True)
     sizes: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (inputs, hidden) of each layer
 
+    @property
+    def vocab_size(self) -> int:
+        """Tokens to choose from."""
+        return self.b_out.shape[0]
+
 
 class Rule(NamedTuple):
     """How a token is chosen; noise is left out for the likeliest token."""
