@@ -70,8 +70,8 @@ def sample(
     if condition is not None:
         raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
     _say_what_is_unknown(loaded, prompt)
-    options |= {"keep_unknown": keep_unknown, "errors": "surrogateescape"}
-    pieces = loaded.stream(prompt, stop=stop, weights=weights, **options)
+    found_options = {**options, "keep_unknown": keep_unknown, "errors": "surrogateescape"}
+    pieces = loaded.stream(prompt, stop=stop, weights=weights, **found_options)
     if count == 1 and not as_json:
         _print_stream(prompt, pieces)
         return
