@@ -116,7 +116,7 @@ WANTED = {"name": "new", "text": VERSE * 4, "hidden": 8, "minutes": 10}
     [
         ({"text": " \n"}, 400, "no text to learn from"),
         ({"name": "verse"}, 400, "verse exists already"),
-        ({"name": "studio-texts"}, 400, "studio-texts exists already"),
+        ({"name": ".studio-logs"}, 422, ""),
         ({"name": "../x"}, 422, ""),
         ({"name": ".hidden"}, 422, ""),
         ({"name": "a/b"}, 422, ""),

@@ -8,6 +8,7 @@ import jax
 from ..cells import CELLS, Cell, cell_name
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
+from ..limits import MAX_LAYERS, MAX_SIZE
 from .attention import Additive
 from .captioner import Captioner
 from .classifier import Classifier
@@ -81,11 +82,23 @@ def _stepped(model: Any) -> tuple[Cell, ...]:
     return ()
 
 
+def check_bounds(description: dict[str, Any]) -> None:
+    """Raise RunError for sizes that no model has, before any memory is taken for them."""
+    for name, value in description.items():
+        for number in value if isinstance(value, list) else [value]:
+            most = MAX_LAYERS if name == "num_layers" else MAX_SIZE
+            if isinstance(number, int) and abs(number) > most:
+                raise RunError(
+                    f"config.json is damaged: {name} must be at most {most:,}, got {number:.3g}"
+                )
+
+
 def build_model(description: dict[str, Any]) -> Any:
     """A model of the described shape with freshly drawn weights.
 
     Raises RunError where the description is not one of ours.
     """
+    check_bounds(description)
     arguments = dict(description)
     kind = arguments.pop("kind", None)
     if kind not in BUILDERS or arguments.get("cell") not in list(CELLS):
@@ -95,5 +108,5 @@ def build_model(description: dict[str, Any]) -> Any:
         )
     try:
         return BUILDERS[kind](**arguments)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data import LAYOUTS, LabelledData, as_file, form_of
 from ..errors import ConfigError
+from ..limits import MAX_LAYERS, MAX_SIZE
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
@@ -20,7 +21,7 @@ class LabelledOptions(TrainingConfig):
     """What all of them share. Defaults depend on what is read: see `defaults`."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(128, "units a layer and direction", at_least=1)
+    hidden: int = option(128, "units a layer and direction", at_least=1, below=MAX_SIZE + 1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
@@ -36,7 +37,7 @@ class LabelledOptions(TrainingConfig):
 class SequenceOptions(LabelledOptions):
     """What classifiers, taggers and generators share."""
 
-    layers: int = option(1, "number of recurrent layers", at_least=1)
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
     vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
 
@@ -46,7 +47,7 @@ class ReaderOptions(SequenceOptions):
     """What classifiers and taggers share."""
 
     bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
-    embedding: int = option(128, "size of token embeddings", at_least=1)
+    embedding: int = option(128, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
     affixes: int = option(
         0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
