@@ -173,7 +173,7 @@ def test_a_failure_is_the_line_of_the_command(changing):
     changing.post("/api/runs/start", json={**WANTED, "name": "short", "text": "ab"})
     one = wait(changing, "short", lambda one: one.get("failure"))
     assert not one["training"]
-    assert one["failure"].startswith("the training part must have at least 2 tokens, got 1: ")
+    assert one["failure"].startswith("the training part of the text must have at least 2 tokens")
     assert changing.post("/api/runs/start", json={**WANTED, "name": "short"}).status_code == 200
     changing.app.state.trainings.stop_all()
 
