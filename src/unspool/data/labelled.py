@@ -11,7 +11,7 @@ from ..errors import ConfigError, DataError
 from .folders import walk_files
 from .images import DIGITS, is_images, read_images
 from .labels import label_of
-from .left_out import LeftOut
+from .left_out import LeftOut, listed
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .tables import header_of, read_table
 from .text_files import is_text, numbered_lines, read_lines, read_pieces, suffix_of
@@ -184,7 +184,7 @@ def label_ids(rows: Rows, names: Sequence[str]) -> list[Any]:
 
     def lookup(label: str, where: str) -> int:
         if label not in number:
-            known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            known = listed(names)
             raise DataError(f"{where}: the label {label!r} is not one of the run's: {known}")
         return number[label]
 

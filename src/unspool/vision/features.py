@@ -102,16 +102,20 @@ class FeatureCache:
         stored, rows, is_good = self._open()
         return rows if stored == list(keys) and is_good.all() else None
 
-    def fill(self, keys: Sequence[str], read: Read, *, batch: int = BATCH) -> Iterator[int]:
+    def fill(
+        self, keys: Sequence[str], read: Read, *, batch: int = BATCH,
+        order: Sequence[int] | None = None,
+    ) -> Iterator[int]:  # fmt: skip
         """Compute what is missing and write the file, whole or not at all.
 
+        Pictures are asked for in `order`, by default that of the keys.
         Yields after each batch how many rows are done. Raises what `read` raises.
         """
         stored, rows, is_good = self._open()
         if stored == list(keys) and is_good.all():
             return
         known = {key: i for i, key in enumerate(stored) if is_good[i]}
-        missing = [i for i, key in enumerate(keys) if key not in known]
+        missing = [i for i in order or range(len(keys)) if keys[i] not in known]
         pictures = (read(i) for i in missing)
         with atomic_writer(self.path) as file:
             header = {**self._source, "shape": self.shape, "keys": list(keys)}
