@@ -3,6 +3,7 @@
 `docs/limits.md` has them as a table, and a test compares the two.
 """
 
+MAX_CONFIG_BYTES = 16 << 20  # config.json of a run: the largest have many labels
 MAX_JSON_BYTES = 256 << 20  # a JSON file of a run: the largest is a vocabulary
 MAX_TOML_BYTES = 1 << 20  # a file of options
 MAX_UNPACKED_BYTES = 4 << 30  # a text compressed with gzip, unpacked
