@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import LAYOUTS, LabelledData, as_file, form_of
-from ..errors import ConfigError
+from ..data import (
+    FEW_REPEAT,
+    LAYOUTS,
+    LabelledData,
+    form_of,
+    read_labelled,
+    words_seen_once,
+)
+from ..errors import ConfigError, DataError
 from ..limits import MAX_LAYERS, MAX_SIZE
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
@@ -59,7 +66,10 @@ class ReaderOptions(SequenceOptions):
 class ClassifyOptions(ReaderOptions):
     """Every option of `unspool train classify`."""
 
-    tokens: str = option("word", "what a token is", choices=("word", "char", "byte", "bpe"))
+    tokens: str = option(
+        "word", "what a token is; characters, if not named and most words occur once",
+        choices=("word", "char", "byte", "bpe"),
+    )  # fmt: skip
     max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
     pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
     image: str = option("rows", "what a step of an image is", choices=LAYOUTS)
@@ -140,13 +150,11 @@ class LabelledRecipe(Recipe):
         if len(sources) != 1:
             raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
         names = (name for name in self.encoding if hasattr(options, name))
-        with as_file(sources[0]) as source:
-            return LabelledData.read(
-                source if sources[0] == "-" else sources[0],
-                val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-                aligned=self.aligned, lines=self.lines,
-                **{name: getattr(options, name) for name in names},
-            )  # fmt: skip
+        return LabelledData.read(
+            sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
+            aligned=self.aligned, lines=self.lines,
+            **{name: getattr(options, name) for name in names},
+        )  # fmt: skip
 
 
 class ClassifyRecipe(LabelledRecipe):
@@ -154,6 +162,12 @@ class ClassifyRecipe(LabelledRecipe):
 
     name, next_command = "classify", 'label with: unspool classify {run} "..."'
     options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """By the input; characters for texts whose words hardly repeat, as without blanks."""
+        if "tokens" not in given and sources and _words_hardly_repeat(sources[0]):
+            return {**self.by_input["char"], "tokens": "char"}
+        return super().defaults(sources, given)
 
     def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
         """A classifier of the data's labels."""
@@ -172,6 +186,15 @@ class TagRecipe(LabelledRecipe):
     def model(self, data: LabelledData, options: TagOptions) -> Tagger:
         """A tagger of the data's tags."""
         return Tagger.create(**data.model_options(), **_reader_options(options), seed=options.seed)
+
+
+def _words_hardly_repeat(source: str) -> bool:
+    try:
+        if form_of(source) != "text":
+            return False
+        return words_seen_once(read_labelled(source).rows) > FEW_REPEAT
+    except DataError:  # whoever reads it says what is wrong
+        return False
 
 
 CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()
