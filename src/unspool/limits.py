@@ -9,6 +9,7 @@ MAX_TOML_BYTES = 1 << 20  # a file of options
 MAX_UNPACKED_BYTES = 4 << 30  # a text compressed with gzip, unpacked
 MAX_LAYERS = 1_000  # of a model
 MAX_SIZE = 1 << 24  # of a layer, an embedding, a vocabulary
+MAX_GLIMPSES = 1_000  # looks at an image
 MAX_PICTURE_SIDE = 4_096  # pixels that a CNN takes
 MAX_SAMPLE_TOKENS = 1_000_000  # of a sample at an evaluation
 MAX_FIELD_CHARS = 1 << 28  # one field of a table

@@ -1,6 +1,7 @@
 """Models to JSON and back: what config.json says of a model."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import jax
 from ..cells import CELLS, Cell, cell_name
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
-from ..limits import MAX_LAYERS, MAX_SIZE
+from ..limits import MAX_GLIMPSES, MAX_LAYERS, MAX_SIZE
 from .attention import Additive
 from .captioner import Captioner
 from .classifier import Classifier
@@ -30,6 +31,8 @@ BUILDERS: dict[Any, Callable[..., Any]] = {
     "generator": Generator.create,
     "language": lambda vocab_size, **options: LanguageModel.create(vocab_size, **options),
 }
+
+MOST = {"num_layers": MAX_LAYERS, "glimpses": MAX_GLIMPSES}
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -86,10 +89,10 @@ def check_bounds(description: dict[str, Any]) -> None:
     """Raise RunError for sizes that no model has, before any memory is taken for them."""
     for name, value in description.items():
         for number in value if isinstance(value, list) else [value]:
-            most = MAX_LAYERS if name == "num_layers" else MAX_SIZE
+            most = MOST.get(name, MAX_SIZE)
             if isinstance(number, int) and abs(number) > most:
                 raise RunError(
-                    f"config.json is damaged: {name} must be at most {most:,}, got {number:.3g}"
+                    f"config.json is damaged: {name} must be at most {most:,}, got {Decimal(number):.3g}"
                 )
 
 
@@ -108,5 +111,5 @@ def build_model(description: dict[str, Any]) -> Any:
         )
     try:
         return BUILDERS[kind](**arguments)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except Exception as error:  # values of other types may raise anything at all
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

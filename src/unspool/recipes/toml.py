@@ -12,8 +12,13 @@ from ..limits import MAX_TOML_BYTES
 from ..training.directory import OPTIONS
 
 
-def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict[str, Any]:
-    """The keys and values of a TOML file; anything wrong becomes `error(message)`."""
+def read(
+    path: Path, error: Callable[[str], UnspoolError] = ConfigError, errors: str = "strict"
+) -> dict[str, Any]:
+    """The keys and values of a TOML file; anything wrong becomes `error(message)`.
+
+    `errors` is that of `bytes.decode`.
+    """
     data = read_bytes(path, error, MAX_TOML_BYTES)
     # In a file of ours, the name of a file that is not UTF-8 stands as its bytes.
     errors = "surrogateescape" if path.name == OPTIONS else "strict"
@@ -24,7 +29,11 @@ def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
-    """Write flat options atomically; None, which TOML lacks, is left out."""
+    """Write flat options atomically; None, which TOML lacks, is left out.
+
+    File names that are not UTF-8 are written as they are, so that `read` needs `errors`
+    "surrogateescape".
+    """
     lines = [f"{key} = {_literal(value)}\n" for key, value in values.items() if value is not None]
     write_bytes(path, "".join(lines).encode(errors="surrogateescape"))
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
-import jax
 
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
 from ..models.registry import build_model
 from ..tasks.task import Evaluation
-from ..training.checkpoint import load_arrays
+from ..training.checkpoint import is_weight, load_arrays
 from ..training.directory import DATA, MODEL, read_data
 
 Kind = TypeVar("Kind", bound="LoadedRun")
@@ -48,7 +47,7 @@ class LoadedRun(ABC):
         if not (path / MODEL).exists():
             raise RunError(f"{path} has no weights yet: let training reach its first save")
         like = model or eqx.filter_eval_shape(build_model, config["model"])
-        params, static = eqx.partition(like, _is_weight)
+        params, static = eqx.partition(like, is_weight)
         params, facts = load_arrays(path / MODEL, params)
         return cls(
             path=path,
@@ -91,7 +90,3 @@ def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> Non
     """Raise RunError for a vocabulary other than the one in training."""
     if vocab.fingerprint() != task.get("vocabulary"):
         raise RunError(f"{path} is damaged: its vocabulary is not the one it was trained with")
-
-
-def _is_weight(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_inexact_array(leaf)
