@@ -91,8 +91,9 @@ def check_bounds(description: dict[str, Any]) -> None:
         for number in value if isinstance(value, list) else [value]:
             most = MOST.get(name, MAX_SIZE)
             if isinstance(number, int) and abs(number) > most:
+                got = f"{Decimal(number):.3g}"  # which floats cannot hold
                 raise RunError(
-                    f"config.json is damaged: {name} must be at most {most:,}, got {Decimal(number):.3g}"
+                    f"config.json is damaged: {name} must be at most {most:,}, got {got}"
                 )
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import Text, fingerprint_sources, load_vocabulary
+from ..data import Text, fingerprint_sources
 from ..data.text import UNKNOWN
-from ..errors import RunError
 from ..limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE
 from ..models.language import LanguageModel
+from ..runs.text import open_text
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig
 from ..training.config import option
@@ -113,12 +113,7 @@ class TextRecipe(Recipe):
             directory=directory,
         )
 
-    def open(self, directory: Path) -> Text:
-        """The text, if its vocabulary is the run's."""
-        text, run = Text.open(directory), directory.parent
-        if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
-            raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
-        return text
+    open = staticmethod(open_text)
 
     def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
         """Whether the sources have another hash."""

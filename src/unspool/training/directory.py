@@ -25,7 +25,7 @@ from typing import Any
 
 import filelock
 
-from ..errors import RunError
+from ..errors import RunError, UnspoolError
 from ..files import (
     RUN_FILES,
     RUN_FOLDERS,
@@ -281,11 +281,17 @@ def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -
 
     Raises RunError if it is another than config.json says.
     """
-    data, task = open(path / DATA), config["task"]
+    try:
+        data, task = open(path / DATA), config["task"]
+    except UnspoolError:
+        raise
+    except Exception as error:  # values of other types may raise anything at all
+        raise RunError(f"{path / DATA} is damaged: {error!r}") from error
     wanted = task.get("text_sha256", task.get("data_sha256"))
     if wanted is not None and data.fingerprint() != wanted:
         raise RunError(
-            f"{path / DATA} is not the data that the run was trained on: restore it, or name a file"
+            f"{path / DATA} is not the data that the run was trained on",
+            "restore it, or name a file",
         )
     return data
 
