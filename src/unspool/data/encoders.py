@@ -227,7 +227,7 @@ def _normal(
     """
     least, most = least.astype(np.float64), most.astype(np.float64)
     resolution = np.finfo(np.float64).eps * np.maximum(abs(least), abs(most))
-    is_constant = most - least <= 4 * resolution
+    is_constant = (most - least <= 4 * resolution) | (std == 0)  # 0: squares below all numbers
     return np.where(is_constant, least, mean), np.where(is_constant, 1.0, std)
 
 

@@ -168,7 +168,7 @@ def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
     if not header:
         raise RunError(f"{path} is missing or damaged")
     rows, is_good = _read_rows(path, begin, (len(header["keys"]), *header["shape"]))
-    if not is_good.all():
+    if not (len(is_good) and is_good.all()):
         raise RunError(f"{path} is damaged")
     return rows
 
@@ -176,10 +176,8 @@ def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
 def _read_rows(path: Path, begin: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The rows, and which of them are as they were written; none of a file that was cut off."""
     end = begin + 2 * math.prod(shape)
-    if path.stat().st_size != end + 4 * shape[0]:
-        return np.zeros((0, *shape[1:]), np.float16), np.zeros(shape[0], bool)
-    if end == begin:  # an empty part of a file cannot be mapped
-        return np.zeros(shape, np.float16), np.ones(shape[0], bool)
+    if end == begin or path.stat().st_size != end + 4 * shape[0]:
+        return np.zeros(0, np.float16), np.zeros(shape[0], bool)
     rows = np.memmap(path, np.float16, "r", begin, shape)
     sums = np.memmap(path, np.uint32, "r", end, shape[:1])
     is_good = [zlib.crc32(row) == wanted for row, wanted in zip(rows, sums, strict=True)]
