@@ -45,7 +45,8 @@ class CaptionOptions(TrainingConfig):
     )
     captions: str | None = option(
         None,
-        "TSV `file<TAB>caption`, Flickr8k's token file, Karpathy's JSON or COCO's JSON",
+        "TSV `file<TAB>caption`, a table of image and caption, Flickr8k's token file, Karpathy's "
+        "JSON or COCO's JSON",
         is_file=True,
     )
     split: str | None = option(None, "part of a JSON that has splits, as train+restval")
