@@ -1,10 +1,14 @@
 """One rule for labels and numbers, whatever the form of the file; normalisation of constants."""
 
+import csv
 import gzip
+import io
 import struct
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from unspool.data import ImageEncoder, LabelledData, SeriesEncoder, form_of, read_labelled
 from unspool.data.images import read_images
@@ -265,3 +269,40 @@ def test_numbers_missing_in_a_table_of_ucr(tmp_path):
     (tmp_path / "a.tsv").write_text("1\tNaN\tNaN\n2\t4\t5\n")
     with pytest.raises(DataError, match="row 1: the series has length 0"):
         read_labelled(tmp_path / "a.tsv")
+
+
+numbers = st.floats(-1e30, 1e30, allow_nan=False)
+letters = st.text(
+    st.characters(exclude_categories=["C", "Z"], exclude_characters=":?#"), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.lists(st.tuples(letters, st.lists(numbers, min_size=1, max_size=4)), min_size=1, max_size=5),
+    st.sampled_from([",", "\t"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_series_are_the_same_in_every_form(
+    tmp_path_factory, rows, between, quoting, end, is_packed
+):
+    path = tmp_path_factory.mktemp("forms")
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=between, quoting=quoting, lineterminator=end)
+    writer.writerow(["series", "label", "x"])
+    writer.writerows([f"s {i}", label, x] for i, (label, xs) in enumerate(rows) for x in xs)
+    content = ("\ufeff" + text.getvalue()).encode()
+    table = path / ("a.CSV.gz" if is_packed else "a.csv")
+    table.write_bytes(gzip.compress(content) if is_packed else content)
+    lines = [f"{','.join(map(repr, xs))}:{label}{end}" for label, xs in rows]
+    (path / "a.ts").write_bytes(f"@classLabel true{end}@data{end}{''.join(lines)}".encode())
+    lengths = [len(xs) for _, xs in rows]
+    padded = np.array([xs + [0.0] * (max(lengths) - len(xs)) for _, xs in rows])
+    labels = [label for label, _ in rows]
+    np.savez(path / "a.npz", series=padded, lengths=lengths, labels=labels)
+    for source in (table, path / "a.ts", path / "a.npz"):
+        found, found_labels, _ = read_series(source)
+        assert [row[:, 0].tolist() for row in found] == [xs for _, xs in rows]
+        assert found_labels == labels
