@@ -262,11 +262,11 @@ def test_byte_tokens_take_any_file(tmp_path, options):
             {"tokens": "word"},
             "got 1 .*: give a longer text or lower min_count",
         ),
-        ("ab", {}, "training part of the text must have at least 2 tokens, got 1: "),
+        ("ab", {}, "training part of the text must have at least 2 tokens, got 1 .*: "),
         (
             "hello",
             {},
-            "validation part of the text must have at least 2 tokens, got 1: .*val_fraction",
+            "validation part of the text must have at least 2 tokens, got 1 .*val_fraction",
         ),
         ("a\0b", {}, "looks binary"),
     ],
