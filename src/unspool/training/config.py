@@ -12,6 +12,7 @@ from typing import Any, Self
 from ..errors import ConfigError
 
 DEFAULT_MAX_STEPS = 5000
+STEPS = 2**31  # steps are counted in 32 bits
 LARGEST = 3.4e38  # what 32 bits hold
 
 
@@ -80,7 +81,7 @@ class TrainingConfig(Options):
         at_least=0, below=1,
     )  # fmt: skip
     max_steps: int | None = option(None, f"stop after so many steps ({DEFAULT_MAX_STEPS} where "
-                                   "no limit is given)", at_least=1)  # fmt: skip
+                                   "no limit is given)", at_least=1, below=STEPS)  # fmt: skip
     max_minutes: float | None = option(None, "stop after so many minutes", above=0)
     patience: int | None = option(
         None, "stop after so many evaluations without a better loss", at_least=1

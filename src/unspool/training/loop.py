@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import operator
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from ..models.registry import backends, describe_model
 from ..tasks.task import Evaluation, Task
 from . import directory
 from .checkpoint import load_arrays, reading_facts, save_arrays
-from .config import TrainingConfig
+from .config import STEPS, TrainingConfig
 from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
 from .reports import (
     CheckpointReport,
@@ -53,16 +52,23 @@ class Progress:
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> "Progress":
-        """What was saved; before `best_objective` was kept, the loss alone decided."""
+        """What was saved; before `best_objective` was kept, the loss alone decided.
+
+        Raises TypeError or ValueError for values that were never saved.
+        """
         progress = cls(**facts)
-        for name in ("step", "skipped_in_row", "evaluations_since_best", "last_evaluation"):
-            if not 0 <= operator.index(getattr(progress, name)) < 2**53:
-                raise ValueError(name)
-        progress.elapsed_s, progress.rate_scale = map(
-            float, (progress.elapsed_s, progress.rate_scale)
-        )
-        if "best_objective" not in facts and progress.best_val_loss_nats:
-            progress.best_objective = [progress.best_val_loss_nats]
+        for field in dataclasses.fields(cls):
+            value = getattr(progress, field.name)
+            if type(field.default) is int and not (type(value) is int and 0 <= value < STEPS):
+                raise ValueError(field.name)
+        best, objective = progress.best_val_loss_nats, progress.best_objective
+        if "best_objective" not in facts:
+            objective = progress.best_objective = [best] if best else None
+        numbers = [progress.elapsed_s, progress.rate_scale, *(objective or ())]
+        if not isinstance(objective, list | None) or not all(
+            map(math.isfinite, numbers if best is None else [*numbers, best])
+        ):
+            raise ValueError("a loss or time is not a finite number")
         return progress
 
 
