@@ -119,6 +119,13 @@ def read_json(
         raise error(f"{path} is damaged or not readable: {cause}") from cause
 
 
+def strings(value: Any) -> tuple[str, ...]:
+    """The strings of a list that JSON had; TypeError for anything else."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("a list of strings")
+    return tuple(value)
+
+
 def open_regular(path: Path) -> io.FileIO:
     """Open a file to read; OSError if it is no regular file, without waiting for a pipe."""
     descriptor = os.open(path, os.O_RDONLY | NONBLOCK)

@@ -282,13 +282,15 @@ def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -
     Raises RunError if it is another than config.json says.
     """
     try:
-        data, task = open(path / DATA), config["task"]
+        data = open(path / DATA)
+        found = data.fingerprint()
     except UnspoolError:
         raise
     except Exception as error:  # values of other types may raise anything at all
         raise RunError(f"{path / DATA} is damaged: {error!r}") from error
+    task = config["task"]
     wanted = task.get("text_sha256", task.get("data_sha256"))
-    if wanted is not None and data.fingerprint() != wanted:
+    if wanted is not None and found != wanted:
         raise RunError(
             f"{path / DATA} is not the data that the run was trained on",
             "restore it, or name a file",
