@@ -20,7 +20,8 @@ import safetensors
 import safetensors.numpy
 
 import unspool
-from unspool import RunError, UnspoolError
+from unspool import ConfigError, RunError, UnspoolError
+from unspool.data import held_out
 from unspool.files import write_bytes
 from unspool.recipes import toml
 from unspool.recipes.caption import CAPTIONER
@@ -301,3 +302,20 @@ def test_weights_of_another_type(received, name, kind):
     (received / name).write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
     with pytest.raises(RunError, match=rf"{name} (does not fit|is damaged)"):
         resume(received, "text")
+
+
+@pytest.mark.parametrize("seed", [2**64, 2**70, -(2**70), 1.5, "x", None])
+def test_seeds_that_no_generator_takes(seed):
+    for create in (
+        lambda: unspool.LanguageModel.create(5, hidden_size=3, seed=seed),
+        lambda: unspool.Classifier.create(2, vocab_size=5, seed=seed),
+        lambda: unspool.Translator.create(5, seed=seed),
+    ):
+        with pytest.raises(ConfigError, match="seed must be a whole number of 64 bits"):
+            create()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_seeds_that_draw_no_part_of_data(seed):
+    with pytest.raises(ConfigError, match="seed must be a whole number of at least 0"):
+        held_out(["a", "b"] * 5, 0.5, seed)

@@ -71,7 +71,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> filelock.BaseFileLock:
     """Lock the directory, which is made if it is missing."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         try:
             _check_directory(path)
             path.mkdir(parents=True, exist_ok=True)
@@ -79,13 +79,13 @@ def _acquire(path: Path) -> filelock.BaseFileLock:
             lock = filelock.FileLock(path / LOCK)
             lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
             return lock
-        except FileNotFoundError:  # a start that failed has just removed the directory
-            continue
-        except filelock.Timeout:
-            break
+        except filelock.Timeout as error:
+            raise RunError(f"{path} is in use by another training process") from error
         except OSError as error:
-            raise write_error(path, error) from error
-    raise RunError(f"{path} is in use by another training process")
+            # A start that failed may just have removed the directory.
+            if not isinstance(error, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
+                raise write_error(path, error) from error
+    raise AssertionError("unreachable")
 
 
 def _check_directory(path: Path) -> None:
