@@ -59,7 +59,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -193,7 +193,8 @@ def write_error(path: Path, error: OSError) -> UnspoolError:
     return UnspoolError(f"cannot write {path}: {error.strerror or error}")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Force the names in a directory to disk."""
     if os.name != "posix":  # Windows cannot open a directory
         return
     descriptor = os.open(directory, os.O_RDONLY)

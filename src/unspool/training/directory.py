@@ -32,6 +32,7 @@ from ..files import (
     appending,
     is_run,
     read_json,
+    sync_directory,
     temporaries,
     write_error,
     write_json,
@@ -138,8 +139,10 @@ class Beginning:
         names = sorted(_relative_files(self.folder), key=lambda name: name == Path(CONFIG))
         try:
             for name in names:
-                (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+                parent = (self.path / name).parent
+                parent.mkdir(parents=True, exist_ok=True)
                 _link(self.folder / name, self.path / name)
+                sync_directory(parent)  # config.json is on the disk last, too
         except OSError as error:
             raise write_error(self.path, error) from error
         shutil.rmtree(self.folder, ignore_errors=True)
