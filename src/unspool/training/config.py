@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 from ..errors import ConfigError
@@ -120,6 +121,10 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if value is None and type(None) in kinds:
         return None
     if float in kinds and type(value) is int:
+        if abs(value) > LARGEST:  # which no float may hold
+            raise ConfigError(
+                f"{field.name} must be at most {LARGEST:.2g}, got {Decimal(value):.2g}"
+            )
         value = float(value)
     if type(value) not in kinds:
         wanted = " or ".join(k.__name__ for k in kinds if k is not type(None))
