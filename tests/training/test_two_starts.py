@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ TINY = {
 }  # fmt: skip
 # One process imports; every start is a fork of it, which sets JAX up anew.
 PARENT = f"""
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from unspool.errors import RunError
 from unspool.recipes.text import TEXT
@@ -35,15 +34,20 @@ def start(source, run, delay):
         return 2
     return 0
 
-print("ready", flush=True)
-for line in sys.stdin:
+def begin(*arguments):
     pid = os.fork()
     if pid == 0:
-        os._exit(start(*line.split()))
-    print(pid, flush=True)
-    if line.endswith("\\t\\n"):
-        ended = dict(os.wait() for _ in range(2))
-        print(*(os.waitstatus_to_exitcode(ended[pid]) for pid in sorted(ended)), flush=True)
+        os._exit(start(*arguments))
+    return pid
+
+print("ready", flush=True)
+for line in sys.stdin:
+    run, one, other, delay, delay_of_other, kill_after = line.split()
+    pids = begin(one, run, delay), begin(other, run, delay_of_other)
+    if kill_after != "never":
+        time.sleep(float(kill_after))
+        os.kill(pids[0], signal.SIGKILL)  # not waited for yet, so the number is still its own
+    print(*(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids), flush=True)
 """
 
 
@@ -64,16 +68,9 @@ class Starts:
 
     def pair(self, run, sources, delays, kill_after=None):
         """The exit codes of two starts, the first of which may be killed."""
-        pids = []
-        for source, delay, end in zip(sources, delays, ("", "\t"), strict=True):
-            print(source, run, delay, end=f"{end}\n", file=self.process.stdin, flush=True)
-            pids.append(int(self.process.stdout.readline()))
-        if kill_after is not None:
-            time.sleep(kill_after)
-            os.kill(pids[0], signal.SIGKILL)  # it is waited for after the other's end
-        codes = map(int, self.process.stdout.readline().split())
-        ended = dict(zip(sorted(pids), codes, strict=True))
-        return [ended[pid] for pid in pids]
+        killed = "never" if kill_after is None else kill_after
+        print(run, *sources, *delays, killed, file=self.process.stdin, flush=True)
+        return [int(code) for code in self.process.stdout.readline().split()]
 
     def close(self):
         self.process.stdin.close()
