@@ -59,7 +59,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -117,6 +117,13 @@ def read_json(
         return json.loads(data.decode())
     except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no JSON, 5,000 digits
         raise error(f"{path} is damaged or not readable: {cause}") from cause
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """The strings of a list that JSON had; TypeError for anything else."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("a list of strings")
+    return tuple(value)
 
 
 def open_regular(path: Path) -> io.FileIO:
@@ -186,7 +193,8 @@ def write_error(path: Path, error: OSError) -> UnspoolError:
     return UnspoolError(f"cannot write {path}: {error.strerror or error}")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Force the names in a directory to disk."""
     if os.name != "posix":  # Windows cannot open a directory
         return
     descriptor = os.open(directory, os.O_RDONLY)

@@ -12,6 +12,7 @@ MAX_SIZE = 1 << 24  # of a layer, an embedding, a vocabulary
 MAX_GLIMPSES = 1_000  # looks at an image
 MAX_PICTURE_SIDE = 4_096  # pixels that a CNN takes
 MAX_SAMPLE_TOKENS = 1_000_000  # of a sample at an evaluation
+MAX_SAMPLE_BYTES = 8 << 20  # of the text of these tokens
 MAX_FIELD_CHARS = 1 << 28  # one field of a table
 MAX_ARRAY_BYTES = 4 << 30  # one array of an .npz or IDX file, unpacked
 MAX_TAR_HEADER_BYTES = 1 << 20  # the long names and attributes of one member of a TAR

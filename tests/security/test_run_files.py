@@ -12,7 +12,8 @@ import unspool
 from unspool import RunError, UnspoolError
 from unspool.recipes.text import TEXT
 from unspool.training import directory
-from unspool.training.directory import check_free, check_start, locked, read_config
+from unspool.training.directory import read_config
+from unspool.training.starting import check_free, check_start, locked
 
 TINY = {
     "hidden": 4, "batch": 2, "steps_per_chunk": 4, "max_steps": 2, "eval_every": 2,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unspool import ConfigError, DataError, LanguageModel, LanguageTask, Text
+from unspool.tasks import language
 from unspool.tasks.language import evaluate
 
 KEY = jax.random.key(0)
@@ -154,6 +155,19 @@ def test_the_sample_begins_with_the_held_out_text_and_follows_its_seed(text, mod
     assert first[0] == text.vocab.decode(text.val[:1])
     assert len(first) == 31
     assert LanguageTask(text, batch=4, steps_per_chunk=8, sample_tokens=0).sample(model, 1) is None
+
+
+def test_a_sample_of_endless_words_ends(tmp_path, monkeypatch):
+    """A vocabulary that somebody sent may have words of any length."""
+    (tmp_path / "t.txt").write_text(f"{'a' * 9_000} {'b' * 9_000}\n" * 20)
+    text = Text.read(tmp_path / "t.txt", tokens="word")
+    model = LanguageModel.create(text.vocab, hidden_size=4)
+    task = LanguageTask(text, batch=1, steps_per_chunk=2, sample_tokens=1000)
+    whole = "".join(task.sample(model, 0))
+    monkeypatch.setattr(language, "MAX_SAMPLE_BYTES", 1_000_000)
+    part = "".join(task.sample(model, 0))
+    assert whole.startswith(part)
+    assert len(part) <= 1_010_000 < len(whole)
 
 
 def test_what_it_says_of_itself(text):

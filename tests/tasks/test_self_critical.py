@@ -16,7 +16,7 @@ from unspool.tasks.self_critical import (
     self_critical_loss,
 )
 from unspool.training import TrainingConfig
-from unspool.training.loop import compile_step, start_learner
+from unspool.training.step import compile_step, start_learner
 
 CAPTIONS = [["a dog runs", "the dog runs on grass"], ["two men sit"], ["a cat"], ["a red car ."]]
 MOST = 6

@@ -9,8 +9,8 @@ from test_resume import OPTIONS, assert_same, make, outcome
 
 import unspool
 from unspool import RunError, UnspoolError
-from unspool.training import directory
-from unspool.training.directory import check_free, locked
+from unspool.training import directory, starting
+from unspool.training.starting import check_free, locked
 
 SHORT = {**OPTIONS, "max_steps": 6, "eval_every": 3}
 
@@ -102,12 +102,12 @@ def test_a_start_killed_while_it_publishes_is_undone_and_nothing_else(text, tmp_
     """The files that it left are known by their inodes, not by their names."""
     run = tmp_path / "run"
     with locked(run):
-        begun = directory.Beginning(run)
+        begun = starting.Beginning(run)
         begun.folder.mkdir()
         for name in ("vocab.json", "data/train.bin", "model.safetensors", "metrics.jsonl"):
             (begun.folder / name).parent.mkdir(exist_ok=True)
             (begun.folder / name).write_text("begun")
-        names = directory._relative_files(begun.folder)[:published]
+        names = starting._relative_files(begun.folder)[:published]
         for name in names:
             (run / name).parent.mkdir(exist_ok=True)
             os.link(begun.folder / name, run / name)
@@ -122,7 +122,7 @@ def test_a_start_killed_while_it_publishes_is_undone_and_nothing_else(text, tmp_
 def test_a_file_beside_an_unfinished_start_stays(tmp_path):
     run = tmp_path / "run"
     with locked(run):
-        begun = directory.Beginning(run)
+        begun = starting.Beginning(run)
         begun.folder.mkdir()
         (begun.folder / "samples.txt").write_text("begun")
     (run / "samples.txt").write_text("mine")

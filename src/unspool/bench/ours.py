@@ -7,7 +7,7 @@ from ..decoding import LanguageStepper, sample
 from ..models.language import LanguageModel
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig
-from ..training.loop import compile_step, start_learner
+from ..training.step import compile_step, start_learner
 from .timing import Run
 
 LEARNING_RATE, BETAS, CLIP_NORM = 2e-3, (0.9, 0.99), 1.0  # the same for every contestant

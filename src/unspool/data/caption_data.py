@@ -122,14 +122,15 @@ class CaptionData(NamedTuple):
         arrays = load_sequences(directory / ARRAYS)
         try:
             train, val = (
-                CaptionPart(rows, arrays[name], **described["parts"][name])
+                _part(rows, arrays[name], **described["parts"][name])
                 for name, rows in zip(PARTS, features, strict=True)
             )
             facts = {name: described[name] for name in _DESCRIBED}
+            facts["notes"] = files.strings(facts["notes"])
         except (KeyError, TypeError) as error:
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
         for part in (train, val):
-            if len(part.features) != len(part.names):
+            if not len(part.features) == len(part.names) == len(part.texts):
                 raise RunError(f"{directory} is damaged: features are not of as many pictures")
         sentences = Sentences(load_vocabulary(directory))
         return cls(sentences, train, val, **facts)
@@ -143,6 +144,12 @@ class CaptionData(NamedTuple):
             for begin in range(0, len(part.features), 256):
                 digest.update(np.ascontiguousarray(part.features[begin : begin + 256]).data)
         return digest.hexdigest()
+
+
+def _part(rows: np.ndarray, captions: Sequences, names: Any, texts: Any) -> CaptionPart:
+    """A part as it was saved; TypeError if names or texts are no strings."""
+    rows_of_texts = [list(files.strings(row)) for row in texts]
+    return CaptionPart(rows, captions, list(files.strings(names)), rows_of_texts)
 
 
 def _made_elsewhere(features: np.ndarray) -> dict[str, Any]:

@@ -108,11 +108,11 @@ class LabelledData:
         try:
             return cls(
                 load_encoder(described["encoder"], directory),
-                tuple(described["labels"]),
+                files.strings(described["labels"]),
                 parts["train"],
                 parts["val"],
                 described["aligned"],
-                tuple(described["notes"]),
+                files.strings(described["notes"]),
             )
         except (KeyError, TypeError) as error:
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error

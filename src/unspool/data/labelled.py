@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from .draws import raw_draws
 from .folders import walk_files
 from .images import DIGITS, is_images, read_images
 from .labels import label_of
@@ -207,8 +208,7 @@ def held_out(
     if not 0 < fraction < 1:
         raise ConfigError(f"val_fraction must be above 0 and below 1, got {fraction}")
     keys = [label if isinstance(label, str) else "" for label in labels]
-    # NumPy promises the raw stream for all time, but not that of its distributions.
-    draw = np.random.Philox(np.random.SeedSequence([seed])).random_raw(len(keys))
+    draw = raw_draws(seed)(len(keys))
     shuffled = np.argsort(draw, kind="stable").tolist()
     quota = {
         key: min(max(round(fraction * count), 1), count - 1) for key, count in Counter(keys).items()

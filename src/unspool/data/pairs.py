@@ -199,7 +199,7 @@ class PairData:
         arrays = load_sequences(directory / ARRAYS)
         try:
             train, val = (Pairs(*(arrays[f"{p}_{s}"] for s in Pairs._fields)) for p in _PARTS)
-            shared, notes = bool(described["shared"]), tuple(described["notes"])
+            shared, notes = bool(described["shared"]), files.strings(described["notes"])
         except (KeyError, TypeError) as error:
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
         return cls(*load_sentences(directory), shared, train, val, notes)

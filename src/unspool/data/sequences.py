@@ -11,6 +11,7 @@ import numpy as np
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .arrays import array_names, read_arrays
+from .draws import raw_draws
 
 PADDING = 0.10  # share of padded time steps that `bucket_bounds` is content with
 MOST_BUCKETS = 10
@@ -144,8 +145,7 @@ class Buckets:
         return 1 - float(self.lengths.sum()) / steps
 
     def _plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:
-        # NumPy promises the raw stream for all time, but not that of its distributions.
-        draw = np.random.Philox(np.random.SeedSequence([self.seed, epoch])).random_raw
+        draw = raw_draws(self.seed, epoch)
         order = np.argsort(draw(len(self.lengths)), kind="stable")
         bucket = np.searchsorted(self.bounds, self.lengths[order])
         batches, rest = [], order[:0]

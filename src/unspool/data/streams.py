@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..errors import ConfigError, DataError, RunError
 from ..files import atomic_writer
+from .draws import raw_draws
 from .vocab import Ids, Pieces, Tokens, Vocabulary
 
 Weights: TypeAlias = npt.NDArray[np.float32]
@@ -109,9 +110,7 @@ class Lanes:
 
     def epoch_start(self, epoch: int) -> int:
         """The first token of an epoch, from 0 to `slack`."""
-        # NumPy promises the raw stream for all time, but not that of its distributions.
-        generator = np.random.Philox(np.random.SeedSequence([self.seed, epoch]))
-        return int(generator.random_raw()) % (self.slack + 1)
+        return int(raw_draws(self.seed, epoch)(1)[0]) % (self.slack + 1)
 
     def chunk(self, position: int) -> Chunk:
         """Chunk number `position`, counted from 0 over all epochs."""

@@ -1,6 +1,7 @@
 """A text as training and evaluation read it: memory-mapped ids and their vocabulary."""
 
 import hashlib
+import math
 import shutil
 import tempfile
 import weakref
@@ -137,13 +138,13 @@ class Text:
                 vocab=vocab,
                 train=_open_part(directory / "train.bin", train, vocab),
                 val=_open_part(directory / "val.bin", val, vocab),
-                sources=tuple(description["sources"]),
+                sources=files.strings(description["sources"]),
                 sha256=description["sha256"],
-                notes=tuple(description["notes"]),
+                notes=files.strings(description["notes"]),
                 train_size=_size(train),
                 val_size=_size(val),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
 
     def fingerprint(self) -> str:
@@ -154,7 +155,13 @@ class Text:
 def _size(part: dict[str, Any]) -> Size:
     """What text.json says; before `first_chars` was kept, the first character was left out."""
     old = {"first_chars": 1, "first_bytes": 1}
-    return Size(**{name: {**old, **part}[name] for name in Size._fields if name in {**old, **part}})
+    size = Size(**{name: {**old, **part}[name] for name in Size._fields if name in {**old, **part}})
+    *counts, nats = size
+    if not all(type(count) is int and 0 <= count < 2**63 for count in counts):
+        raise ValueError("a size")
+    if type(nats) not in (int, float) or not 0 <= nats < math.inf:
+        raise ValueError("spelling_nats")
+    return size._replace(spelling_nats=float(nats))
 
 
 def fingerprint_sources(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import random_key, uniform
 from ..errors import ConfigError
 from ..products import affine
 from ..unroll import check_rates
@@ -74,7 +74,7 @@ class Captioner(eqx.Module):
         network = None if cnn is None else draw_cnn(cnn, seed)
         feature_size = feature_size or (0 if network is None else network.feature_size)
         check_sizes(feature_size=feature_size, condition_size=condition_size)
-        k_features, k_decoder = jax.random.split(jax.random.key(seed))
+        k_features, k_decoder = jax.random.split(random_key(seed))
         return cls(
             cnn=network,
             cnn_scale=cnn_scale,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import random_key, uniform
 from ..errors import ConfigError
 from ..products import affine
 from .reader import Reader, live
@@ -51,7 +51,7 @@ class Classifier(eqx.Module):
         check_sizes(classes=classes)
         if pooling not in POOLINGS:
             raise ConfigError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
-        k_reader, k_w, k_v, k_out = jax.random.split(jax.random.key(seed), 4)
+        k_reader, k_w, k_v, k_out = jax.random.split(random_key(seed), 4)
         reader = Reader.create(**options, key=k_reader)
         size = reader.output_size
         attention = None

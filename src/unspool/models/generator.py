@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import random_key, uniform
 from .language import LanguageModel
 
 
@@ -30,7 +30,7 @@ class Generator(eqx.Module):
         check_sizes(classes=classes)
         decoder = LanguageModel.create(vocab_size, seed=seed, **options)
         leaves, structure = jax.tree.flatten(jax.eval_shape(lambda: decoder.initial_state(classes)))
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), classes), len(leaves))
+        keys = jax.random.split(jax.random.fold_in(random_key(seed), classes), len(leaves))
         drawn = [uniform(key, leaf.shape, 1) for key, leaf in zip(keys, leaves, strict=True)]
         return cls(decoder, jax.tree.unflatten(structure, drawn))
 

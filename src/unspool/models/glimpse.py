@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import random_key, uniform
 from ..errors import ConfigError
 from ..unroll import check_rates, locked_dropout
 
@@ -105,7 +105,7 @@ class GlimpseClassifier(eqx.Module):
         core = cell_class(cell)
         if not std > 0:
             raise ConfigError(f"std must be above 0, got {std}: places could not be learned")
-        keys = jax.random.split(jax.random.key(seed), 8)
+        keys = jax.random.split(random_key(seed), 8)
         return cls(
             what=Linear.create(scales * patch**2 * image_shape[2], glimpse_size, keys[0]),
             where=Linear.create(2, glimpse_size, keys[1]),

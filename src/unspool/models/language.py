@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells import Cell, cell_class
 from ..cells.base import check_sizes
-from ..cells.init import embedding_table, uniform
+from ..cells.init import embedding_table, random_key, uniform
 from ..errors import ConfigError
 from ..products import affine, look_up
 from ..unroll import Stack, check_batch, check_rates
@@ -67,7 +67,7 @@ class LanguageModel(eqx.Module):
         check_sizes(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         _check_embedding(embedding_size, hidden_size, tied)
         create_cell = _cell_factory(cell)
-        k_embedding, k_out, *k_cells = jax.random.split(jax.random.key(seed), 2 + num_layers)
+        k_embedding, k_out, *k_cells = jax.random.split(random_key(seed), 2 + num_layers)
         sizes = [embedding_size or vocab_size] + [hidden_size] * (num_layers - 1)
         cells = tuple(
             create_cell(size, hidden_size, layer_norm=layer_norm, key=key)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells.base import check_sizes
-from ..cells.init import uniform
+from ..cells.init import random_key, uniform
 from ..products import affine
 from .reader import Reader
 
@@ -30,7 +30,7 @@ class Tagger(eqx.Module):
         Raises ConfigError where an argument breaks its rule.
         """
         check_sizes(classes=classes)
-        k_reader, k_out = jax.random.split(jax.random.key(seed))
+        k_reader, k_out = jax.random.split(random_key(seed))
         reader = Reader.create(**options, key=k_reader)
         w_out = uniform(k_out, (classes, reader.output_size), reader.output_size)
         return cls(reader, w_out, jnp.zeros(classes))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..bidirectional import reverse
+from ..cells.init import random_key
 from .decoder import Condition, Decoder
 from .reader import Reader
 
@@ -51,7 +52,7 @@ class Translator(eqx.Module):
             "cell": cell, "hidden_size": hidden_size, "num_layers": num_layers,
             "embedding_size": embedding_size, "dropout": dropout,
         }  # fmt: skip
-        k_encoder, k_decoder = jax.random.split(jax.random.key(seed))
+        k_encoder, k_decoder = jax.random.split(random_key(seed))
         own = source_vocab_size if source_vocab_size is not None else vocab_size
         encoder = Reader.create(vocab_size=own, bidirectional=bidirectional, **shape, key=k_encoder)
         if source_vocab_size is None:

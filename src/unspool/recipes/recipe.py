@@ -14,10 +14,11 @@ from ..errors import ConfigError, RunError
 from ..tasks.task import Task
 from ..training import TrainingConfig, train
 from ..training.checkpoint import check_arrays, is_weight
-from ..training.directory import DATA, MODEL, OPTIONS, beginning, locked, read_config, read_data
+from ..training.directory import DATA, MODEL, OPTIONS, read_config, read_data
 from ..training.loop import train_begun
 from ..training.reports import Report
 from ..training.resume import MAY_CHANGE
+from ..training.starting import beginning, locked
 from . import toml
 
 LIMITS = {"max_steps", "max_minutes"}

@@ -86,7 +86,7 @@ def read_vocabulary(path: Path, config: dict[str, Any]) -> Vocabulary:
     return vocab
 
 
-def check_size(path: Path, config: dict[str, Any], name: str, found: int) -> None:
+def check_size(path: Path, config: dict[str, Any], name: str, found: int | list[int]) -> None:
     """Raise RunError if config.json describes a model of another size than `found`."""
     wanted = config["model"].get(name, found)  # a model of your own may not say
     if wanted != found:

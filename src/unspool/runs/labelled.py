@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data import (
     Encoder,
+    ImageEncoder,
     LabelledData,
     Rows,
     Sequences,
@@ -20,6 +21,7 @@ from ..data import (
     read_labelled,
 )
 from ..errors import DataError, RunError
+from ..files import strings
 from ..models.classifier import Classifier
 from ..models.glimpse import GlimpseClassifier
 from ..models.tagger import Tagger
@@ -49,11 +51,14 @@ class LabelledRun(LoadedRun):
         if isinstance(encoder, TextEncoder):
             check_vocabulary(encoder.vocab, path, task)
             check_size(path, config, "vocab_size", encoder.table_size)
-        labels = task.get("labels")
-        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-            raise RunError(f"{path} is damaged: config.json has no labels")
+        elif isinstance(encoder, ImageEncoder):
+            check_size(path, config, "image_shape", list(encoder.shape))
+        try:
+            labels = strings(task.get("labels"))
+        except TypeError as error:
+            raise RunError(f"{path} is damaged: config.json has no labels") from error
         check_size(path, config, "classes", len(labels))
-        return {"encoder": encoder, "labels": tuple(labels)}
+        return {"encoder": encoder, "labels": labels}
 
     @property
     def reads(self) -> str:

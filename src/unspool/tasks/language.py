@@ -16,6 +16,7 @@ from ..cells.base import check_sizes
 from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
 from ..decoding import LanguageStepper, stream, without_tokens
 from ..errors import ConfigError
+from ..limits import MAX_SAMPLE_BYTES
 from ..models.language import LanguageModel
 from ..models.softmax import sampled_nats, token_nats
 from .task import Evaluation
@@ -115,13 +116,17 @@ class LanguageTask:
         return self._sample(model, seed) if self.sample_tokens else None
 
     def _sample(self, model: LanguageModel, seed: int) -> Iterator[str]:
-        """Nothing as long as tokens are drawn, then their text."""
-        first = self.text.val[:1]
+        """Nothing as long as tokens are drawn, then their text, up to `MAX_SAMPLE_BYTES`: the
+        tokens of a run that somebody sent may be of any length.
+        """
+        first, left = self.text.val[:1], MAX_SAMPLE_BYTES
         stepper = LanguageStepper(without_tokens(model, self.text.vocab))
         tokens = [first]
         for (block,) in stream(
             stepper, first, max_new_tokens=self.sample_tokens, temperature=0.8, seed=seed
         ):
+            if (left := left - self.text.vocab.n_bytes(block)) < 0:
+                break
             tokens.append(block)
             yield ""
         yield self.text.vocab.decode(np.concatenate(tokens))

@@ -58,7 +58,9 @@ def reading_facts(path: Path) -> Iterator[None]:
     """Turn what facts of the wrong kind cause into a RunError that names the file."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise RunError(
             f"{path} is damaged: its facts are not those of a run ({error!r})"
         ) from error

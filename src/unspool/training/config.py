@@ -7,11 +7,13 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 from ..errors import ConfigError
 
 DEFAULT_MAX_STEPS = 5000
+STEPS = 2**31  # steps are counted in 32 bits
 LARGEST = 3.4e38  # what 32 bits hold
 
 
@@ -80,7 +82,7 @@ class TrainingConfig(Options):
         at_least=0, below=1,
     )  # fmt: skip
     max_steps: int | None = option(None, f"stop after so many steps ({DEFAULT_MAX_STEPS} where "
-                                   "no limit is given)", at_least=1)  # fmt: skip
+                                   "no limit is given)", at_least=1, below=STEPS)  # fmt: skip
     max_minutes: float | None = option(None, "stop after so many minutes", above=0)
     patience: int | None = option(
         None, "stop after so many evaluations without a better loss", at_least=1
@@ -119,6 +121,10 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if value is None and type(None) in kinds:
         return None
     if float in kinds and type(value) is int:
+        if abs(value) > LARGEST:  # which no float may hold
+            raise ConfigError(
+                f"{field.name} must be at most {LARGEST:.2g}, got {Decimal(value):.2g}"
+            )
         value = float(value)
     if type(value) not in kinds:
         wanted = " or ".join(k.__name__ for k in kinds if k is not type(None))

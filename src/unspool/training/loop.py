@@ -2,11 +2,8 @@
 
 import dataclasses
 import math
-import operator
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from ..tasks.task import Evaluation, Task
 from . import directory
 from .checkpoint import load_arrays, reading_facts, save_arrays
 from .config import TrainingConfig
-from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
+from .progress import Progress
 from .reports import (
     CheckpointReport,
     EvalReport,
@@ -32,38 +29,10 @@ from .reports import (
 )
 from .resume import check_resumable
 from .signals import StopRequest, stop_on_signals
+from .starting import Beginning, beginning, check_start, locked
+from .step import compile_step, start_learner
 
 MAX_SKIPPED = 10  # non-finite losses in a row before training gives up
-
-Step = Callable[[Learner, Any, Any, float], tuple[Learner, Outcome]]
-
-
-@dataclass
-class Progress:
-    """Where a run stands: with the arrays of `Learner`, all that resuming needs."""
-
-    step: int = 0  # batches used so far, which is also the data position
-    elapsed_s: float = 0.0
-    rate_scale: float = 1.0  # halved at every non-finite loss
-    skipped_in_row: int = 0
-    best_val_loss_nats: float | None = None
-    best_objective: list[float] | None = None  # what "best" is decided by; lower is better
-    evaluations_since_best: int = 0
-    last_evaluation: int = 0
-
-    @classmethod
-    def of(cls, facts: dict[str, Any]) -> "Progress":
-        """What was saved; before `best_objective` was kept, the loss alone decided."""
-        progress = cls(**facts)
-        for name in ("step", "skipped_in_row", "evaluations_since_best", "last_evaluation"):
-            if not 0 <= operator.index(getattr(progress, name)) < 2**53:
-                raise ValueError(name)
-        progress.elapsed_s, progress.rate_scale = map(
-            float, (progress.elapsed_s, progress.rate_scale)
-        )
-        if "best_objective" not in facts and progress.best_val_loss_nats:
-            progress.best_objective = [progress.best_val_loss_nats]
-        return progress
 
 
 def train(
@@ -84,14 +53,12 @@ def train(
     """
     config = TrainingConfig.merge(options)
     if not resume:
-        directory.check_start(Path(run))
+        check_start(Path(run))
     training = _Training(model, task, Path(run), config)
     return training.resumed() if resume else training.started()
 
 
-def train_begun(
-    model: Any, task: Task, begun: directory.Beginning, **options: Any
-) -> Iterator[Report]:
+def train_begun(model: Any, task: Task, begun: Beginning, **options: Any) -> Iterator[Report]:
     """Train into a run directory that the caller has locked and begun."""
     config = TrainingConfig.merge(options)
     return _Training(model, task, begun.path, config).reports(begun)
@@ -116,14 +83,14 @@ class _Training:
         self.clipped: list[bool] = []  # of the steps since the last record
 
     def started(self) -> Iterator[Report]:
-        with directory.locked(self.path), directory.beginning(self.path) as begun:
+        with locked(self.path), beginning(self.path) as begun:
             yield from self.reports(begun)
 
     def resumed(self) -> Iterator[Report]:
-        with directory.locked(self.path):
+        with locked(self.path):
             yield from self.reports(None)
 
-    def reports(self, begun: directory.Beginning | None) -> Iterator[Report]:
+    def reports(self, begun: Beginning | None) -> Iterator[Report]:
         with stop_on_signals() as stop:
             if begun is None:
                 self._reopen()
@@ -138,7 +105,7 @@ class _Training:
                 self._save()
                 raise
 
-    def _begin(self, begun: directory.Beginning) -> None:
+    def _begin(self, begun: Beginning) -> None:
         self.path = begun.folder
         self.task.save(self.path)
         self.journal = directory.Journal(self.path)
@@ -353,37 +320,3 @@ _NOT_RECORDED = ("eta_s", "skipped")
 
 def _is_better(objective: list[float], best: list[float] | None) -> bool:
     return all(map(math.isfinite, objective)) and (best is None or objective < best)
-
-
-def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
-    """What the first step is given."""
-    params = eqx.filter(model, eqx.is_inexact_array)
-    learner = Learner(
-        params=params,
-        optimizer=optimizer(config).init(params),
-        average=params if config.average else None,
-        carried=task.initial_state(model),
-    )
-    # A step writes into the memory of what it is given, so no array may be in two places.
-    return jax.tree.map(jnp.copy, learner)
-
-
-def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
-    """The program of a step: (learner, batch, number, rate) -> (learner, outcome)."""
-    key = jax.random.key(config.seed)
-
-    def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:
-        return task.loss(eqx.combine(params, static), batch, carried, key)
-
-    @partial(jax.jit, donate_argnums=0)
-    def step(learner: Learner, batch: Any, number: Any, rate: Any) -> tuple[Learner, Outcome]:
-        gradient = jax.value_and_grad(loss, has_aux=True)
-        step_key = jax.random.fold_in(key, number)
-        (nats, carried), gradients = gradient(learner.params, learner.carried, batch, step_key)
-        norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradients)))
-        is_finite = jnp.isfinite(nats) & jnp.isfinite(norm)
-        new = apply_gradients(learner, gradients, rate, number, config)
-        new = keep_finite(is_finite, new._replace(carried=carried), learner)
-        return new, Outcome(nats, norm, is_finite, saturation(carried))
-
-    return step

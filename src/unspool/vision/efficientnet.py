@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from .. import files
+from ..cells.init import random_key
 from ..errors import ConfigError, DataError
 from ..interop.torch_weights import read_torch_weights
 from .conv import Conv, DepthwiseConv
@@ -86,7 +87,7 @@ class EfficientNetLite0(eqx.Module):
     @classmethod
     def create(cls, *, seed: int = 0, classes: int = CLASSES) -> "EfficientNetLite0":
         """Random weights: the shape into which a checkpoint is read; 0 classes: features only."""
-        keys = jax.random.split(jax.random.key(seed), len(_BLOCKS) + 2)
+        keys = jax.random.split(random_key(seed), len(_BLOCKS) + 2)
         return cls(
             Conv.create(3, 32, keys[-1], kernel=3, stride=2),
             tuple(Block.create(*row, key=key) for row, key in zip(_BLOCKS, keys, strict=False)),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
+from ..cells.init import random_key
 from ..cells.norm import normalise
 from ..errors import ConfigError
 from .conv import Conv
@@ -36,7 +37,7 @@ class SmallCNN(eqx.Module):
         """
         if not channels or min(channels) < 1:
             raise ConfigError(f"channels must be numbers from 1 up, got {channels}")
-        keys = jax.random.split(jax.random.key(seed), len(channels))
+        keys = jax.random.split(random_key(seed), len(channels))
         sizes = zip((5, *channels), channels, keys, strict=False)
         return cls(
             tuple(Conv.create(i, o, key, kernel=3, stride=2) for i, o, key in sizes),

@@ -1,0 +1,49 @@
+"""One compiled step of training: loss, gradients, the optimiser, and what it is given first."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..tasks.task import Task
+from .config import TrainingConfig
+from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
+
+Step = Callable[[Learner, Any, Any, float], tuple[Learner, Outcome]]
+
+
+def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
+    """What the first step is given."""
+    params = eqx.filter(model, eqx.is_inexact_array)
+    learner = Learner(
+        params=params,
+        optimizer=optimizer(config).init(params),
+        average=params if config.average else None,
+        carried=task.initial_state(model),
+    )
+    # A step writes into the memory of what it is given, so no array may be in two places.
+    return jax.tree.map(jnp.copy, learner)
+
+
+def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
+    """The program of a step: (learner, batch, number, rate) -> (learner, outcome)."""
+    key = jax.random.key(config.seed)
+
+    def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:
+        return task.loss(eqx.combine(params, static), batch, carried, key)
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(learner: Learner, batch: Any, number: Any, rate: Any) -> tuple[Learner, Outcome]:
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        step_key = jax.random.fold_in(key, number)
+        (nats, carried), gradients = gradient(learner.params, learner.carried, batch, step_key)
+        norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradients)))
+        is_finite = jnp.isfinite(nats) & jnp.isfinite(norm)
+        new = apply_gradients(learner, gradients, rate, number, config)
+        new = keep_finite(is_finite, new._replace(carried=carried), learner)
+        return new, Outcome(nats, norm, is_finite, saturation(carried))
+
+    return step
