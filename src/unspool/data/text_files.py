@@ -39,7 +39,7 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
     text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             if raw:
                 while block := file.read(_BLOCK_BYTES):
                     yield block
