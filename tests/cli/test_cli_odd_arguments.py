@@ -68,7 +68,7 @@ def odd(kinds, unspool, tmp_path, monkeypatch):
         elif flag == "--run" and command.startswith("train"):
             words = words[:-2]
         odd = [f"{flag}={value}"] if flag else [value]
-        return unspool(*command.split(), *odd, *words)
+        return unspool(*command.split(), *words, *odd)
 
     return run
 
