@@ -157,7 +157,7 @@ def test_unreadable_file(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)  # chmod does not stop root
+    monkeypatch.setattr("os.open", refuse)  # chmod does not stop root
     with pytest.raises(DataError, match=r"cannot read .*a\.txt: Permission denied"):
         read(path)
 
