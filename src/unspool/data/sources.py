@@ -15,7 +15,7 @@ from .folders import walk_files
 from .left_out import LeftOut
 from .text_files import (
     STANDARD_INPUT,
-    NotText,
+    NotTextError,
     is_text,
     read_pieces,
     spool_standard_input,
@@ -55,7 +55,7 @@ class Sources:
     def _read(self, path: Path) -> Iterator[Any]:
         try:
             yield from read_pieces(path, raw=self.raw)
-        except NotText as error:
+        except NotTextError as error:
             error.options["tokens=byte"] = "use byte tokens ({})"
             raise
 

@@ -31,7 +31,7 @@ _MARKS = (
 _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
 
 
-class NotText(DataError):
+class NotTextError(DataError):
     """A file can be read, but its bytes are no text."""
 
 
@@ -99,7 +99,7 @@ def _decoded(path: Path, blocks: Iterator[bytes]) -> Iterator[str]:
 def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError:
     if any(first.startswith(mark) for mark, _ in _PACKED):
         return _binary(path, first)
-    return NotText(
+    return NotTextError(
         f"{path} is not {codec} text (bad byte at offset {offset})",
         "convert it (for Latin-1, iconv -f LATIN1 -t UTF-8)",
     )
@@ -109,7 +109,7 @@ def _binary(path: Path, first: bytes) -> DataError:
     for mark, name in _PACKED:
         if first.startswith(mark):
             return DataError(f"{path} is compressed ({name})", "unpack it first")
-    return NotText(f"{path} looks binary (it has NUL characters)", "give a file of text")
+    return NotTextError(f"{path} looks binary (it has NUL characters)", "give a file of text")
 
 
 def is_text(path: Path) -> bool:
