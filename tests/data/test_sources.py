@@ -157,8 +157,8 @@ def test_unreadable_file(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)  # chmod does not stop root
-    with pytest.raises(DataError, match=r"cannot read .*a\.txt: Permission denied"):
+    monkeypatch.setattr("unspool.files.open_regular", refuse)  # chmod does not stop root
+    with pytest.raises(DataError, match=r"cannot read .*a\.txt: Permission denied$"):
         read(path)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .. import files
 from ..cells import CELLS
-from ..data import build_vocabulary, read_pieces
+from ..data import build_vocabulary, open_sources
 from ..errors import DataError
 from ..inspection import gradient_flow
 from ..inspection.flow_picture import Line, draw, reach
@@ -55,7 +55,8 @@ def gradients(
     unspool gradients shakespeare.txt --html flow.html
     """
     prepare()
-    text = "".join(read_pieces(Path(file)))[:max_chars]
+    with open_sources((file,)) as sources:
+        text = "".join(sources.pieces(0, max_chars))
     if not text:
         raise DataError("the text is empty", "give one with some hundred characters")
     lines: list[Line] = []

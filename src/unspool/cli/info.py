@@ -14,7 +14,7 @@ from ..kernels import backend_of
 from ..models.registry import backends
 from ..run import load
 from . import console
-from .options import path as path
+from .options import path
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "safetensors", "tokenizers")
 

@@ -13,7 +13,14 @@ from ..errors import DataError
 from .corpora import CORPORA, corpus_files
 from .folders import walk_files
 from .left_out import LeftOut
-from .text_files import STANDARD_INPUT, is_text, read_pieces, spool_standard_input, unreadable
+from .text_files import (
+    STANDARD_INPUT,
+    NotTextError,
+    is_text,
+    read_pieces,
+    spool_standard_input,
+    unreadable,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Sources:
     def _read(self, path: Path) -> Iterator[Any]:
         try:
             yield from read_pieces(path, raw=self.raw)
-        except DataError as error:
+        except NotTextError as error:
             error.options["tokens=byte"] = "use byte tokens ({})"
             raise
 

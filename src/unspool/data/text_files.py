@@ -31,6 +31,10 @@ _MARKS = (
 _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
 
 
+class NotTextError(DataError):
+    """A file can be read, but its bytes are no text."""
+
+
 def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
     """Yield a file in pieces of about a megabyte: str, or its bytes as they are if `raw`.
 
@@ -39,7 +43,7 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
     text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with files.open_regular(path) as file:
             if raw:
                 while block := file.read(_BLOCK_BYTES):
                     yield block
@@ -95,7 +99,7 @@ def _decoded(path: Path, blocks: Iterator[bytes]) -> Iterator[str]:
 def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError:
     if any(first.startswith(mark) for mark, _ in _PACKED):
         return _binary(path, first)
-    return DataError(
+    return NotTextError(
         f"{path} is not {codec} text (bad byte at offset {offset})",
         "convert it (for Latin-1, iconv -f LATIN1 -t UTF-8)",
     )
@@ -105,7 +109,7 @@ def _binary(path: Path, first: bytes) -> DataError:
     for mark, name in _PACKED:
         if first.startswith(mark):
             return DataError(f"{path} is compressed ({name})", "unpack it first")
-    return DataError(f"{path} looks binary (it has NUL characters)", "give a file of text")
+    return NotTextError(f"{path} looks binary (it has NUL characters)", "give a file of text")
 
 
 def is_text(path: Path) -> bool:

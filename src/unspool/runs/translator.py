@@ -113,14 +113,10 @@ def _scorer(tokenize: str) -> Any:
         raise ConfigError(f"tokenize must be one of {known}, got {tokenize!r}")
     try:
         counts = {"bleu": BLEU(tokenize=tokenize, force=True), "chrf": CHRF()}
-    except (
-        ImportError,
-        RuntimeError,
-        OSError,
-    ) as error:  # sacreBLEU says which package in many lines
+    except (ImportError, RuntimeError, OSError) as error:  # it says which package in many lines
         raise ConfigError(
-            f"tokenize {tokenize} needs a package or model that is not installed: see sacreBLEU's "
-            "documentation, or choose 13a"
+            f"tokenize must have its package or model installed, got {tokenize!r}",
+            "see sacreBLEU's documentation or choose 13a",
         ) from error
 
     def score(found: list[str], wanted: list[str]) -> tuple[dict[str, float], dict[str, Any]]:
