@@ -6,6 +6,8 @@
 MAX_JSON_BYTES = 256 << 20  # a JSON file of a run: the largest is a vocabulary
 MAX_TOML_BYTES = 1 << 20  # a file of options
 MAX_UNPACKED_BYTES = 4 << 30  # a text compressed with gzip, unpacked
+MAX_UNPACKED_RATIO = 100  # of a text compressed with gzip; texts have 2 to 20
+UNPACKED_ANYWAY_BYTES = 64 << 20  # what a text compressed with gzip may have at any ratio
 MAX_FIELD_CHARS = 1 << 28  # one field of a table
 MAX_ARRAY_BYTES = 4 << 30  # one array of an .npz or IDX file, unpacked
 MAX_TAR_HEADER_BYTES = 1 << 20  # the long names and attributes of one member of a TAR

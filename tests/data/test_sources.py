@@ -154,10 +154,10 @@ def test_unreadable_file(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("secret")
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)  # chmod does not stop root
+    monkeypatch.setattr("os.open", refuse)  # chmod does not stop root
     with pytest.raises(DataError, match=r"cannot read .*a\.txt: Permission denied"):
         read(path)
 

@@ -8,14 +8,14 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .. import files
 from ..errors import DataError
-from ..limits import MAX_UNPACKED_BYTES
+from ..limits import MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO, UNPACKED_ANYWAY_BYTES
 
 STANDARD_INPUT, STANDARD_INPUT_NAME = "-", "standard input"
 _BLOCK_BYTES = 1 << 20  # at least the 4 bytes of a byte order mark
@@ -28,7 +28,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# One word that ends in a suffix; or a path from a folder, whatever follows.
+_ONE_WORD = re.compile(r"\S*/\S*|\S*\w\.[^\W\d_]\w{0,7}")
+_FROM_A_FOLDER = re.compile(r"(~|\.\.?)/\S.*")
 _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
+
+
+class NotTextError(DataError):
+    """A file can be read, but not as text."""
 
 
 def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
@@ -39,7 +46,7 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
     text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             if raw:
                 while block := file.read(_BLOCK_BYTES):
                     yield block
@@ -49,6 +56,15 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
             yield from _decoded(path, _unpacked(path, file) if packed else _blocks(file))
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    """A regular file; a pipe could be read once only, and texts are read more often."""
+    if path.is_dir():
+        raise DataError(f"cannot read {path}: it is a folder", "name a file")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a pipe or device", "save it as a file or pipe it into '-'")
+    return io.BufferedReader(files.open_regular(path))
 
 
 def _blocks(file: Any) -> Iterator[bytes]:
@@ -63,6 +79,12 @@ def _unpacked(path: Path, file: Any) -> Iterator[bytes]:
     try:
         for block in _blocks(gzip.GzipFile(fileobj=file)):
             size += len(block)
+            if size > max(UNPACKED_ANYWAY_BYTES, MAX_UNPACKED_RATIO * file.tell()):
+                raise DataError(
+                    f"{path} unpacks to more than {MAX_UNPACKED_RATIO} times its size, as no text "
+                    "does",
+                    "unpack it first",
+                )
             if size > MAX_UNPACKED_BYTES:
                 raise DataError(
                     f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB", "unpack it first"
@@ -95,7 +117,7 @@ def _decoded(path: Path, blocks: Iterator[bytes]) -> Iterator[str]:
 def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError:
     if any(first.startswith(mark) for mark, _ in _PACKED):
         return _binary(path, first)
-    return DataError(
+    return NotTextError(
         f"{path} is not {codec} text (bad byte at offset {offset})",
         "convert it (for Latin-1, iconv -f LATIN1 -t UTF-8)",
     )
@@ -104,18 +126,16 @@ def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError
 def _binary(path: Path, first: bytes) -> DataError:
     for mark, name in _PACKED:
         if first.startswith(mark):
-            return DataError(f"{path} is compressed ({name})", "unpack it first")
-    return DataError(f"{path} looks binary (it has NUL characters)", "give a file of text")
+            return NotTextError(f"{path} is compressed ({name})", "unpack it first")
+    return NotTextError(
+        f"{path} looks binary (it has NUL characters)",
+        "give a file of text (UTF-16 needs its byte order mark)",
+    )
 
 
-def is_text(path: Path) -> bool:
-    """Whether a file can be read as text to its end."""
-    try:
-        for _ in read_pieces(path):
-            pass
-    except DataError:
-        return False
-    return True
+def why_left_out(error: DataError) -> str:
+    """The reason for which a folder's file that raised `error` is left out."""
+    return f"files that {'are not text' if isinstance(error, NotTextError) else 'cannot be read'}"
 
 
 def suffix_of(source: str | Path) -> str:
@@ -144,17 +164,33 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def as_file(source: str | Path) -> Iterator[Path]:
-    """The file that a source names; standard input ("-") is copied to one until the end."""
-    if str(source) != STANDARD_INPUT:
+    """The file that a source names; standard input ("-") is copied to one until the end.
+
+    A `Path("-")` is a file of that name.
+    """
+    if source != STANDARD_INPUT:
         yield Path(source)
         return
     with tempfile.TemporaryDirectory(prefix="unspool-") as spool:
         path = spool_standard_input(Path(spool) / "stdin")
-        try:
+        with named_as_given(path):
             yield path
-        except DataError as error:
-            error.fact = error.fact.replace(str(path), STANDARD_INPUT_NAME)
-            raise
+
+
+@contextmanager
+def named_as_given(spooled: Path) -> Iterator[None]:
+    """Errors speak of standard input, and not of the file that it was copied to."""
+    try:
+        yield
+    except DataError as error:
+        error.fact = error.fact.replace(str(spooled), STANDARD_INPUT_NAME)
+        raise
+
+
+def check_standard_input(sources: Sequence[Any]) -> None:
+    """Raise DataError if "-" is given more than once: there is one standard input."""
+    if sum(source == STANDARD_INPUT for source in sources) > 1:
+        raise DataError("'-' (standard input) can be given only once")
 
 
 def spool_standard_input(path: Path) -> Path:
@@ -173,14 +209,27 @@ def spool_standard_input(path: Path) -> Path:
 def looks_like_path(text: str) -> bool:
     """Whether an argument is the name of a file, there or missing, rather than a text.
 
-    One word with a separator or a suffix is; of several words, those that end in the suffix of a
-    form that Unspool reads.
+    One word with a separator or a suffix is; of several words, those that begin with `./` or the
+    like, or end in the suffix of a form that Unspool reads.
     """
     if "\n" in text:
         return False
     if len(text.split()) == 1:
-        return "/" in text or re.search(r"\w\.\w{1,8}$", text) is not None
-    return suffix_of(text) in _SUFFIXES
+        return _ONE_WORD.fullmatch(text) is not None
+    return _FROM_A_FOLDER.fullmatch(text) is not None or suffix_of(text) in _SUFFIXES
+
+
+def check_exists(path: Path, wanted: str) -> None:
+    """Raise DataError for an argument that is taken for a path, which is not there."""
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise unreadable(path, error) from error
+    if not exists:
+        raise DataError(
+            f"{path} does not exist",
+            f"give {wanted} (pipe a text that looks like the name of a file into '-')",
+        )
 
 
 _SUFFIXES = {".txt", ".tsv", ".csv", ".conllu", ".conll", ".npz", ".ts", ".json", ".tar"}

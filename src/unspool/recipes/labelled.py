@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import LAYOUTS, LabelledData, as_file, form_of
+from ..data import LAYOUTS, LabelledData, form_of
 from ..errors import ConfigError
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
@@ -139,13 +139,11 @@ class LabelledRecipe(Recipe):
         if len(sources) != 1:
             raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
         names = (name for name in self.encoding if hasattr(options, name))
-        with as_file(sources[0]) as source:
-            return LabelledData.read(
-                source if sources[0] == "-" else sources[0],
-                val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-                aligned=self.aligned, lines=self.lines,
-                **{name: getattr(options, name) for name in names},
-            )  # fmt: skip
+        return LabelledData.read(
+            sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
+            aligned=self.aligned, lines=self.lines,
+            **{name: getattr(options, name) for name in names},
+        )  # fmt: skip
 
 
 class ClassifyRecipe(LabelledRecipe):
