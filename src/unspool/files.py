@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import DataError, UnspoolError
-from .limits import MAX_JSON_BYTES, MAX_ZIP_DIRECTORY_BYTES
+from .limits import MAX_CONFIG_BYTES, MAX_JSON_BYTES, MAX_ZIP_DIRECTORY_BYTES
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor FIFOs
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO waits for nobody
@@ -33,7 +33,7 @@ RUN_FOLDERS = {"data", "source", "target"}
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run directory: it has a config.json of ours."""
     try:
-        config = read_json(folder / "config.json") if (folder / "config.json").exists() else None
+        config = read_json(folder / "config.json", limit=MAX_CONFIG_BYTES)
     except UnspoolError:
         return False
     return isinstance(config, dict) and {"format_version", "model", "task"} <= config.keys()
@@ -108,9 +108,11 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
-def read_json(path: Path, error: Callable[[str], UnspoolError] = DataError) -> Any:
-    """Read JSON from `path`; anything wrong becomes `error(message)`."""
-    data = read_bytes(path, error)
+def read_json(
+    path: Path, error: Callable[[str], UnspoolError] = DataError, limit: int = MAX_JSON_BYTES
+) -> Any:
+    """Read JSON of at most `limit` bytes from `path`; anything wrong becomes `error(message)`."""
+    data = read_bytes(path, error, limit)
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no JSON, 5,000 digits

@@ -189,7 +189,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
             "split must be left out for {tsv}",
         ),
         (["caption", "{run}"], "name what to describe"),
-        (["caption", "{run}", "{nowhere}"], "cannot read {nowhere}"),
+        (["caption", "{run}", "{nowhere}"], "{nowhere} does not exist"),
         (["caption", "{run}", "{npz}"], "describes pictures, not features"),
         (["caption", "{run}", "{tsv}"], "there is no picture that can be described"),
         (["caption", "{run}", "{pictures}", "--top-k", "3"], "top_k needs do_sample"),

@@ -422,3 +422,23 @@ def test_names_in_a_folder_and_a_tar(tmp_path):
     folder, tar = Pictures(tmp_path / "folder"), Pictures(Path(tmp_path / "a.tar"))
     assert sorted(folder.contents()) == sorted(tar.contents())
     assert folder.left_out.notes() == tar.left_out.notes()
+
+
+def test_texts_without_blanks_are_read_by_characters(tmp_path):
+    from unspool.recipes.labelled import CLASSIFIER
+
+    path = tmp_path / "t.tsv"
+    signs = ["".join(np.random.default_rng(i).choice(list("电影很好看不差"), 9)) for i in range(60)]
+    path.write_text("label\ttext\n" + "".join(f"{i % 2}\t{s}\n" for i, s in enumerate(signs)))
+    assert CLASSIFIER.merge((str(path),), {}).tokens == "char"
+    assert CLASSIFIER.merge((str(path),), {"tokens": "word"}).tokens == "word"
+    data = LabelledData.read(path, tokens="char")
+    assert any(
+        "characters are the tokens, as 100% of the words occur once" in n for n in data.notes
+    )
+    words = LabelledData.read(path, tokens="word")
+    assert any(
+        "vocabulary: 1 words; unknown: 100.0% of the training part" in n for n in words.notes
+    )
+    path.write_text("label\ttext\n" + "".join(f"{i % 2}\tthe film is {i % 2}\n" for i in range(9)))
+    assert CLASSIFIER.merge((str(path),), {}).tokens == "word"

@@ -116,7 +116,7 @@ WANTED = {"name": "new", "text": VERSE * 4, "hidden": 8, "minutes": 10}
     [
         ({"text": " \n"}, 400, "no text to learn from"),
         ({"name": "verse"}, 400, "verse exists already"),
-        ({"name": "studio-texts"}, 400, "studio-texts exists already"),
+        ({"name": ".studio-logs"}, 422, ""),
         ({"name": "../x"}, 422, ""),
         ({"name": ".hidden"}, 422, ""),
         ({"name": "a/b"}, 422, ""),
@@ -173,7 +173,7 @@ def test_a_failure_is_the_line_of_the_command(changing):
     changing.post("/api/runs/start", json={**WANTED, "name": "short", "text": "ab"})
     one = wait(changing, "short", lambda one: one.get("failure"))
     assert not one["training"]
-    assert one["failure"].startswith("the training part must have at least 2 tokens, got 1: ")
+    assert one["failure"].startswith("the training part of the text must have at least 2 tokens")
     assert changing.post("/api/runs/start", json={**WANTED, "name": "short"}).status_code == 200
     changing.app.state.trainings.stop_all()
 

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -114,6 +115,31 @@ def test_half_a_line_in_the_journal_is_cut_off(text, tmp_path, reference):
     train_until(10, text, run)
     with open(run / "metrics.jsonl", "a") as file:
         file.write('{"step": 11, "loss_n')
+    train_until(STEPS + 1, text, run, resume=True)
+    assert_same(run, reference)
+
+
+@pytest.mark.parametrize("step", [14, STEPS])
+def test_a_signal_ends_a_long_sample_and_the_evaluation_is_made_again(
+    text, tmp_path, reference, step
+):
+    """At an evaluation in the middle, and at the last one."""
+    run, drawn = tmp_path / "run", []
+    model, task = make(text)
+
+    def endless(model, number):
+        if number != step:
+            yield from sample(model, number)
+        while number == step:
+            drawn.append(len(drawn))
+            signal.raise_signal(signal.SIGTERM)
+            yield "and so on"
+
+    sample, task.sample = task.sample, endless
+    reports = list(unspool.train(model, task, run=run, **OPTIONS))
+    assert reports[-1].reason == "stopped by SIGTERM"
+    assert (reports[-1].step, len(drawn)) == (step, 1)
+    assert "and so on" not in (run / "samples.txt").read_text()
     train_until(STEPS + 1, text, run, resume=True)
     assert_same(run, reference)
 

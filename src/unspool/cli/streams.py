@@ -3,8 +3,7 @@
 import io
 import os
 import sys
-
-from .console import note
+from contextlib import suppress
 
 STDOUT, STDERR = 1, 2
 
@@ -39,5 +38,11 @@ class _Lasting(io.FileIO):
         except OSError as error:
             drop(self.fileno())
             if self.fileno() == STDOUT:
-                note(f"the output cannot be written ({error.strerror}): continuing without it")
+                self._tell(error)
             return len(data)
+
+    def _tell(self, error: OSError) -> None:
+        # Not by sys.stderr, which a progress bar redirects to the stream that is at work here.
+        told = f"note: the output cannot be written ({error.strerror}): continuing without it\n"
+        with suppress(OSError):
+            os.write(STDERR, told.encode())

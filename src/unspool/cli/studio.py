@@ -1,8 +1,13 @@
 """`unspool studio`."""
 
+import html
+import os
 import secrets
 import socket
+import tempfile
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -32,9 +37,9 @@ def studio(
     that were started in it then save and stop.
     """
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
 
-        from ..studio.app import create_app
+        from ..studio.app import create_app  # noqa: F401
     except ImportError as error:
         raise UnspoolError(
             f"the studio needs {error.name}: pip install 'unspool[studio]'"
@@ -47,12 +52,34 @@ def studio(
     listening = _listen(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     print(f"The studio is at {address}\nCtrl-C ends it.", flush=True)
-    if browser:
-        webbrowser.open(address)
+    with _redirect(address) as page:
+        if browser:
+            webbrowser.open(page.as_uri())  # other users see the command line of a browser
+        _serve(runs_dir, token, listening)
+
+
+def _serve(runs_dir: Path, token: str, listening: socket.socket) -> None:
+    import uvicorn
+
+    from ..studio.app import create_app
+
     config = uvicorn.Config(
         create_app(runs_dir, token), log_level="warning", timeout_graceful_shutdown=3
     )
     uvicorn.Server(config).run([listening])
+
+
+@contextmanager
+def _redirect(address: str) -> Iterator[Path]:
+    """A page that only this user can read, and that leads to the address."""
+    with tempfile.TemporaryDirectory(prefix="unspool-studio-") as folder:
+        path = Path(folder) / "open.html"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(
+                "<!doctype html><title>Unspool</title>"
+                f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
+            )
+        yield path
 
 
 def _listen(port: int) -> socket.socket:

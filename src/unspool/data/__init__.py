@@ -4,7 +4,7 @@ from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart
 from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
-from .dataset import LabelledData, cut_notes, encode_rows
+from .dataset import FEW_REPEAT, LabelledData, cut_notes, encode_rows, words_seen_once
 from .encoders import (
     LAYOUTS,
     Encoder,
@@ -49,6 +49,7 @@ from .words import words_of
 __all__ = [
     "BOUNDARY",
     "CORPORA",
+    "FEW_REPEAT",
     "KINDS",
     "LAYOUTS",
     "Batch",
@@ -113,5 +114,6 @@ __all__ = [
     "suffix_of",
     "vocabulary_from_json",
     "words_of",
+    "words_seen_once",
     "write_tokens",
 ]

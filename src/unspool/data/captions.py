@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import ConfigError, DataError
+from .left_out import listed
 from .pictures import Pictures
 from .tables import header_of, read_table
 from .text_files import numbered_lines, read_pieces, suffix_of
@@ -194,6 +195,8 @@ def _parsed(path: Path, text: str) -> Any:
         raise DataError(
             f"{path} line {error.lineno}: is not JSON ({error.msg}): the file may be truncated"
         ) from error
+    except ValueError as error:  # a number of 5,000 digits
+        raise DataError(f"{path} is not readable JSON: {error}") from error
     except RecursionError as error:
         raise DataError(f"{path} is nested too deeply: it must have {_FORMS}") from error
 
@@ -214,7 +217,7 @@ def _karpathy(path: Path, images: list[tuple[str, Any]], split: str | None) -> _
     if wanted is not None:
         known = sorted({_get(where, image, "split", str) for where, image in images})
         if not wanted <= set(known):
-            raise DataError(f"{path}: split must be one of {', '.join(known)}, got {split!r}")
+            raise DataError(f"{path}: split must be one of {listed(known)}, got {split!r}")
     for where, image in images:
         if wanted is not None and image["split"] not in wanted:
             continue

@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from ..errors import ConfigError, DataError, RunError
+from ..limits import MAX_SIZE
 from .arrays import fits_32_bits
 from .images import size_of
 from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
@@ -226,7 +227,7 @@ def _normal(
     """
     least, most = least.astype(np.float64), most.astype(np.float64)
     resolution = np.finfo(np.float64).eps * np.maximum(abs(least), abs(most))
-    is_constant = most - least <= 4 * resolution
+    is_constant = (most - least <= 4 * resolution) | (std == 0)  # 0: squares below all numbers
     return np.where(is_constant, least, mean), np.where(is_constant, 1.0, std)
 
 
@@ -247,17 +248,37 @@ Encoder = TextEncoder | SeriesEncoder | ImageEncoder
 def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
     """The encoder that `describe` described, with the vocabulary in `directory`."""
     try:
-        given = dict(description)
-        kind = given.pop("kind")
-        if kind == "text":
-            vocab = load_vocabulary(directory)
-            return TextEncoder(vocab, given["affixes"], given["max_length"])
-        mean, std = np.array(given.pop("mean")), np.array(given.pop("std"))
-        if kind == "series":
-            return SeriesEncoder(mean, std)
-        return ImageEncoder(tuple(given.pop("shape")), mean, std, **given)
-    except (KeyError, TypeError) as error:
+        return _described(dict(description), directory)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RunError(f"{directory} is damaged: its inputs are not described: {error}") from error
+
+
+def _described(given: dict[str, Any], directory: Path) -> Encoder:
+    """The encoder, if every value is one that an encoder can have."""
+    kind = given["kind"]
+    if kind == TextEncoder.form:
+        affixes, most = given["affixes"], given["max_length"]
+        _check(affixes=_is_size(affixes, 0), max_length=most is None or _is_size(most))
+        return TextEncoder(load_vocabulary(directory), affixes, most)
+    mean, std = np.array(given["mean"], np.float64), np.array(given["std"], np.float64)
+    _check(kind=kind in (SeriesEncoder.form, ImageEncoder.form), mean=bool(np.isfinite(mean).all()))
+    _check(std=mean.ndim == 1 and mean.shape == std.shape and bool((std > 0).all()))
+    if kind == SeriesEncoder.form:
+        return SeriesEncoder(mean, std)
+    shape, layout, patch = tuple(given["shape"]), given["layout"], given["patch"]
+    _check(shape=len(shape) == 3 and all(map(_is_size, shape)) and shape[2] == len(mean))
+    _check(layout=layout in LAYOUTS, patch=_is_size(patch))
+    return ImageEncoder(shape, mean, std, layout, patch)
+
+
+def _check(**holds: bool) -> None:
+    for name, is_usable in holds.items():
+        if not is_usable:
+            raise ValueError(f"{name} is wrong")
+
+
+def _is_size(value: Any, least: int = 1) -> bool:
+    return type(value) is int and least <= value <= MAX_SIZE
 
 
 @lru_cache(maxsize=1 << 16)

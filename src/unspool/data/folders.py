@@ -53,6 +53,8 @@ def _walk(
     is_run = files.is_run(folder)
     for entry in _entries(folder):
         name = _name(root, entry)
+        if entry.name == ".lock" or entry.name.startswith(".starting."):
+            continue  # of a run that is being written: nobody misses it
         if entry.name.startswith("."):
             left_out.add("hidden files and folders", name)
         elif entry.suffix.lower() == ".gz" and entry.with_suffix("").is_file():

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from .forms import Found, labelled_texts, tagged_sentences
 from .images import DIGITS, is_images, read_images
-from .left_out import LeftOut
+from .left_out import LeftOut, listed
 from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .text_files import STANDARD_INPUT, STANDARD_INPUT_NAME, as_file, suffix_of
 
@@ -136,7 +136,7 @@ def label_ids(rows: Rows, names: Sequence[str]) -> list[Any]:
 
     def lookup(label: str, where: str) -> int:
         if label not in number:
-            known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            known = listed(names)
             raise DataError(f"{where}: the label {label!r} is not one of the run's: {known}")
         return number[label]
 

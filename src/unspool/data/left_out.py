@@ -1,5 +1,7 @@
 """What of a source was left out, and why: counted and named."""
 
+from collections.abc import Iterable
+
 _NAMED = 3  # how many names a note has
 
 
@@ -25,6 +27,12 @@ class LeftOut:
             more = ", ..." if len(names) > _NAMED else ""
             lines.append(f"{reason}: {len(names)} ({shown}{more})")
         return lines
+
+
+def listed(names: Iterable[str], length: int = 200) -> str:
+    """Names with commas between, on one line that is not long."""
+    line = ", ".join(map(printable, names)) or "nothing"
+    return line if len(line) <= length else f"{line[:length]}..."
 
 
 def printable(name: str) -> str:

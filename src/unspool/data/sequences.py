@@ -87,16 +87,31 @@ def load_sequences(path: Path) -> dict[str, Sequences]:
         arrays = read_arrays(path, array_names(path))
         names = dict.fromkeys(name.split(".")[0] for name in arrays)
         return {
-            name: Sequences(
-                arrays[f"{name}.values"],
-                arrays[f"{name}.lengths"],
-                arrays[f"{name}.targets"],
-                aligned=bool(arrays[f"{name}.aligned"]),
+            name: _whole(
+                Sequences(
+                    arrays[f"{name}.values"],
+                    arrays[f"{name}.lengths"],
+                    arrays[f"{name}.targets"],
+                    aligned=bool(arrays[f"{name}.aligned"]),
+                )
             )
             for name in names
         }
     except (DataError, ValueError, KeyError) as error:
         raise RunError(f"{path} is damaged or not readable: {error}") from error
+
+
+def _whole(read: Sequences) -> Sequences:
+    """The sequences, if their arrays go together."""
+    values, lengths, targets, aligned = read
+    kinds = (values.dtype.kind in "iuf", lengths.dtype.kind in "iu", targets.dtype.kind in "iu")
+    shapes = (values.ndim >= 1, lengths.ndim == 1, targets.ndim == 1)
+    if not all(kinds + shapes) or lengths.min(initial=0) < 0:
+        raise ValueError("its arrays are of other kinds")
+    steps = int(lengths.sum(dtype=np.float64))
+    if len(values) != steps or len(targets) != (steps if aligned else len(lengths)):
+        raise ValueError("its lengths are not those of its values")
+    return read
 
 
 class Buckets:

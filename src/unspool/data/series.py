@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DataError
 from .arrays import LARGEST, array_names, fits_32_bits, is_real, read_arrays
 from .labels import label_of, labels_of
+from .left_out import listed, printable
 from .tables import csv_rows, header_of
 from .text_files import numbered_lines, read_pieces, suffix_of
 
@@ -16,7 +17,6 @@ SERIES_SUFFIXES = (".npz", ".ts")
 Series = tuple[list[np.ndarray], list[Any], list[str]]
 
 _MISSING = "?"  # how files of text write a label or a number that is not known
-_NAMED = 20  # classes in a message
 _LOOKED_AT = 50  # lines, to tell a form
 
 
@@ -83,9 +83,9 @@ def _reader(path: Path) -> Any:
 def _read_npz(path: Path, aligned: bool, labelled: bool) -> Series:
     arrays = read_arrays(path, ("series", "lengths", "labels"))
     if "series" not in arrays:
-        names = ", ".join(sorted(array_names(path))) or "nothing"
         raise DataError(
-            f"{path} must have the arrays `series` (or `images`) and `labels`, has {names}"
+            f"{path} must have the arrays `series` (or `images`) and `labels`, has "
+            f"{listed(sorted(array_names(path)))}"
         )
     series = arrays["series"]
     series = series[..., None] if series.ndim == 2 else series
@@ -173,7 +173,7 @@ def _declared(field: str, classes: set[str], place: str, labelled: bool) -> str:
     if is_missing:
         raise DataError(f"{place}: the label is missing ({_MISSING}): remove the series")
     if classes and label not in classes:
-        known = ", ".join(sorted(classes)[:_NAMED]) + (", ..." if len(classes) > _NAMED else "")
+        known = listed(sorted(classes))
         raise DataError(f"{place}: the label {label!r} is none that @classLabel declares: {known}")
     return label
 
@@ -227,7 +227,7 @@ def _read_csv(path: Path, aligned: bool, labelled: bool) -> Series:
         rows, tags = series.setdefault(name, []), labels.setdefault(name, [])
         if not aligned and tags and tags[0] != label:
             raise DataError(
-                f"{place}: series {name} has the label {label!r}, "
+                f"{place}: series {printable(name)} has the label {label!r}, "
                 f"at its beginning ({first}) {tags[0]!r}"
             )
         rows.append(values)
@@ -245,7 +245,7 @@ def _csv_rows(path: Path, labelled: bool) -> Iterator[tuple[str, str, str | None
     if len(set(names)) != len(names) or not numbers:
         raise DataError(
             f"{path} row 1: columns must be series, label and at least one of numbers, each with "
-            f"a name of its own, got {', '.join(header)[:200]}"
+            f"a name of its own, got {listed(header)}"
         )
     for number, row in rows:
         place = f"{path} row {number}"

@@ -1,8 +1,7 @@
 """From what the user names (files, folders, corpora, standard input) to pieces of text."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from .text_files import (
     as_file,
     check_exists,
     check_standard_input,
-    named_as_given,
     read_lines,
     read_pieces,
-    spool_standard_input,
+    standard_input,
     unreadable,
 )
 
@@ -64,7 +62,7 @@ class Sources:
 
 @contextmanager
 def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sources]:
-    """Find the files behind `names`; standard input is spooled to a file until the end.
+    """Find the files behind `names`; standard input is copied to a file first.
 
     A name is a file, a folder (see `walk_files`), "-", or a corpus. A string that is the name of
     a corpus always means the corpus, so that a command does the same in every folder: for a file
@@ -73,11 +71,11 @@ def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sou
     if not names:
         raise DataError(f"no text was given: name a file, a folder, '-' or {' or '.join(CORPORA)}")
     check_standard_input(names)
-    with tempfile.TemporaryDirectory(prefix="unspool-") as spool, named_as_given(_spooled(spool)):
+    with as_file(STANDARD_INPUT) if STANDARD_INPUT in names else nullcontext():
         paths: list[Path] = []
         notes: list[str] = []
         for name in names:
-            found, remarks = _expand(name, raw, _spooled(spool))
+            found, remarks = _expand(name, raw)
             paths += found
             notes += remarks
         yield Sources(tuple(map(str, names)), tuple(paths), tuple(notes), raw)
@@ -95,14 +93,10 @@ def read_all_lines(source: str | Path) -> tuple[list[str], tuple[str, ...]]:
         return [line for file in found for line in read_lines(file)], tuple(notes)
 
 
-def _spooled(folder: str) -> Path:
-    return Path(folder) / "stdin"
-
-
-def _expand(name: str | Path, raw: bool, spooled: Path) -> tuple[list[Path], list[str]]:
+def _expand(name: str | Path, raw: bool) -> tuple[list[Path], list[str]]:
     """The files behind one name, and notes."""
     if name == STANDARD_INPUT:
-        return [spool_standard_input(spooled)], []
+        return [standard_input()], []
     if isinstance(name, str) and name in CORPORA:
         found, notes = corpus_files(name)
         shadowed = [f"{name} means the corpus; for the file or folder here write ./{name}"]

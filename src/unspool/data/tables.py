@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import DataError
 from ..limits import MAX_FIELD_CHARS
 from .labels import label_of
+from .left_out import listed
 from .text_files import read_lines, read_pieces, suffix_of
 
 
@@ -33,9 +34,10 @@ def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) 
     number, header = next(table, (1, []))
     names = _names(header)
     if not set(wanted) <= set(names):
-        known = ", ".join(header) or "nothing"
         needed = " and ".join(f"`{name}`" for name in sorted(wanted))
-        raise DataError(f"{path} row {number}: the columns must be named, {needed}, got {known}")
+        raise DataError(
+            f"{path} row {number}: the columns must be named, {needed}, got {listed(header)}"
+        )
     for number, row in table:
         if not any(field.strip() for field in row):
             continue

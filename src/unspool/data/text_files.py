@@ -7,9 +7,11 @@ import re
 import shutil
 import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -164,46 +166,47 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def as_file(source: str | Path) -> Iterator[Path]:
-    """The file that a source names; standard input ("-") is copied to one until the end.
-
-    A `Path("-")` is a file of that name.
+    """The file that a source names; for standard input ("-") a copy of it, which errors speak of
+    as standard input. A `Path("-")` is a file of that name.
     """
     if source != STANDARD_INPUT:
         yield Path(source)
         return
-    with tempfile.TemporaryDirectory(prefix="unspool-") as spool:
-        path = spool_standard_input(Path(spool) / "stdin")
-        with named_as_given(path):
-            yield path
-
-
-@contextmanager
-def named_as_given(spooled: Path) -> Iterator[None]:
-    """Errors speak of standard input, and not of the file that it was copied to."""
+    path = standard_input()
     try:
-        yield
+        yield path
     except DataError as error:
-        error.fact = error.fact.replace(str(spooled), STANDARD_INPUT_NAME)
+        error.fact = error.fact.replace(str(path), STANDARD_INPUT_NAME)
         raise
+
+
+def standard_input() -> Path:
+    """A file of the bytes of standard input, which can be read more than once; it goes with the
+    process.
+    """
+    if sys.stdin is None:
+        raise DataError("'-' was given, but there is no standard input")
+    return _copied(sys.stdin)
+
+
+@lru_cache(maxsize=1)
+def _copied(stream: Any) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="unspool-"))
+    weakref.finalize(stream, shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "stdin"
+    try:
+        with open(path, "wb") as file:
+            read_from = getattr(stream, "buffer", None) or io.BytesIO(stream.read().encode())
+            shutil.copyfileobj(read_from, file)
+    except OSError as error:
+        raise files.write_error(path, error) from error
+    return path
 
 
 def check_standard_input(sources: Sequence[Any]) -> None:
     """Raise DataError if "-" is given more than once: there is one standard input."""
     if sum(source == STANDARD_INPUT for source in sources) > 1:
         raise DataError("'-' (standard input) can be given only once")
-
-
-def spool_standard_input(path: Path) -> Path:
-    """Copy the bytes of standard input to `path`, as a text is read more than once."""
-    if sys.stdin is None:
-        raise DataError("'-' was given, but there is no standard input")
-    try:
-        with open(path, "wb") as file:
-            stream = getattr(sys.stdin, "buffer", None) or io.BytesIO(sys.stdin.read().encode())
-            shutil.copyfileobj(stream, file)
-    except OSError as error:
-        raise files.write_error(path, error) from error
-    return path
 
 
 def looks_like_path(text: str) -> bool:

@@ -68,7 +68,7 @@ def stream_text(
     tokens = encode_prompt(vocab, prompt)
     stepper = LanguageStepper(model if keep_unknown else without_tokens(model, vocab), weights)
     blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
-    rows = [_Row(vocab.decoder(errors), has_blank=prompt != _without_blanks(vocab, prompt))
+    rows = [_Row(vocab.decoder(errors), has_blank=prompt != without_blanks(vocab, prompt))
             for _ in range(count)]  # fmt: skip
     return _pieces(blocks, rows, max_new_tokens, stop)
 
@@ -80,7 +80,7 @@ def without_tokens(model: LanguageModel, vocab: Vocabulary) -> LanguageModel:
     return eqx.tree_at(lambda m: m.b_out, model, model.b_out.at[vocab.unknown_id].set(-jnp.inf))
 
 
-def _without_blanks(vocab: Vocabulary, prompt: str) -> str:
+def without_blanks(vocab: Vocabulary, prompt: str) -> str:
     """The prompt that a vocabulary of words reads: there the blank is the next word's."""
     return (prompt.rstrip(" ") or prompt) if vocab.kind == "word" else prompt
 
@@ -88,7 +88,7 @@ def _without_blanks(vocab: Vocabulary, prompt: str) -> str:
 def encode_prompt(vocab: Vocabulary, prompt: str) -> np.ndarray:
     """Ids of the prompt; of a line break (or the first token, where there is none) if empty."""
     if prompt:
-        return vocab.encode(_without_blanks(vocab, prompt))
+        return vocab.encode(without_blanks(vocab, prompt))
     newline = [i for i, token in enumerate(vocab.token_bytes) if token == b"\n"]
     return np.array(newline[:1] or [0], np.int32)
 

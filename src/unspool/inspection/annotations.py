@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import regex
 
 from ..data.words import is_letter
 from ..errors import ConfigError
+from ..limits import MAX_PATTERN_CHARS, PATTERN_SECONDS
 from . import syntax
 from .marks import codes, starts_and_ends
 
@@ -131,11 +133,21 @@ def _characters(text: str) -> Made:
 
 
 def _matches(text: str, name: str, pattern: str) -> np.ndarray:
+    """True from the first to the last character of each match, if they are found in time."""
+    if len(pattern) > MAX_PATTERN_CHARS:
+        raise ConfigError(f"pattern {name} must have at most {MAX_PATTERN_CHARS:,} characters")
     try:
-        compiled = re.compile(pattern, re.MULTILINE)
-    except re.error as error:
+        compiled = regex.compile(pattern, regex.MULTILINE)
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise ConfigError(f"pattern {name} is no regular expression: {error}") from error
-    return starts_and_ends(len(text), compiled.finditer(text))
+    try:
+        # concurrent: other threads go on, and Ctrl-C is heard.
+        found = compiled.finditer(text, timeout=PATTERN_SECONDS, concurrent=True)
+        return starts_and_ends(len(text), found)
+    except TimeoutError as error:
+        raise ConfigError(
+            f"pattern {name} takes more than {PATTERN_SECONDS} s on this text", "make it simpler"
+        ) from error
 
 
 def _called(text: str, name: str, function: Callable[[str], Any]) -> np.ndarray:

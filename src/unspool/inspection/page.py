@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from importlib import resources
@@ -58,8 +59,14 @@ def draw(
         "expected": _expected(expected, names) if expected is not None else None,
     }
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    return filled(template, title, data)
+
+
+def filled(template: str, title: str, data: Any) -> str:
+    """The page; a title such as {{data}} stays what it is."""
     content = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return template.replace("{{title}}", escape(title)).replace("{{data}}", content)
+    parts = {"title": escape(title), "data": content}
+    return re.sub(r"\{\{(title|data)\}\}", lambda m: parts[m[1]], template)
 
 
 def _tokens(trace: Trace, steps: int) -> list[str]:

@@ -41,11 +41,11 @@ _MATH = (
 _INSIDE = r"[^\\%$\n]|\\(?s:.)|%[^\n]*|\n(?![ \t]*\n)"  # TeX allows no empty line in a formula
 _LATEX = re.compile(
     r"(?P<verbatim>\\begin\{(verbatim\*?|lstlisting)\}(?s:.{0,20000}?)\\end\{\2\}"
-    r"|\\verb\*?([^\w\s*])[^\n]*?\3)"
+    r"|\\verb\*?([^\w\s*])[^\n]{0,1000}?\3)"
     r"|(?P<comment>%[^\n]*)"
     rf"|(?P<math>\\begin\{{(?P<name>(?:{_MATH})\*?)\}}(?s:.{{0,10000}}?)\\end\{{(?P=name)\}}"
     r"|\\\((?s:.{0,10000}?)\\\)|\\\[(?s:.{0,10000}?)\\\]"
-    rf"|\$\$(?:{_INSIDE}|\$(?!\$))*+\$\$|\$(?:{_INSIDE})++\$)"
+    rf"|\$\$(?:{_INSIDE}|\$(?!\$)){{0,10000}}+\$\$|\$(?:{_INSIDE}){{1,10000}}+\$)"
     r"|\\(?s:.)",
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(?!document\})[^}\n]*\}|%[^\n]*|\\(?s:.)")

@@ -1,6 +1,9 @@
 """A traced text on disk: every state and gate at every token, in files that are memory-mapped."""
 
+import os
+import re
 import shutil
+import stat
 import tempfile
 import weakref
 import zipfile
@@ -22,6 +25,7 @@ from .passes import BLOCK, Block, trace_model
 FORMAT_VERSION = 1
 DESCRIPTION, TEXT = "trace.json", "text"
 GATES = frozenset("ifogrzn")  # with a range of 0 to 1, or for g and n of -1 to 1
+_OWN = re.compile(r"(text|tokens|first|last|layer\d+\..*)\.npy")
 LEFT, RIGHT = 0.1, 0.9  # a gate below the one is shut, above the other it is open
 
 
@@ -93,7 +97,7 @@ class Trace:
         counted of all gates. `progress` is told the tokens done after each block. Memory does not
         grow with the text.
         """
-        target = Path(tempfile.mkdtemp(prefix="unspool-trace-")) if directory is None else directory
+        target = _temporary() if directory is None else directory
         try:
             target.mkdir(parents=True, exist_ok=True)
             blocks = trace_model(model, spans.inputs, state=state, block=block)
@@ -121,6 +125,30 @@ class Trace:
         return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
 
+def _temporary() -> Path:
+    """A new folder; those of processes of ours that were killed are removed."""
+    root = Path(tempfile.gettempdir())
+    for old in root.glob("unspool-trace-*-*"):
+        number = old.name.split("-")[2]
+        if number.isdecimal() and _is_abandoned(old, int(number)):
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"unspool-trace-{os.getpid()}-"))
+
+
+def _is_abandoned(folder: Path, process: int) -> bool:
+    """Whether a folder is this user's and the process that made it has ended."""
+    try:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            return False
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError, AttributeError):  # another user's, or Windows
+        return False
+    return False
+
+
 def cell_quantity(layer: dict[str, Any]) -> str:
     """The quantity that stands for the cells of a layer: c where there is one, else h.
 
@@ -141,7 +169,8 @@ def _write(
         raise ConfigError(f"{target} must be empty or hold a trace: empty it or name another")
     (target / DESCRIPTION).unlink(missing_ok=True)
     for old in target.glob("*.npy"):
-        old.unlink()
+        if _OWN.fullmatch(old.name):
+            old.unlink()
     text = np.frombuffer(spans.text.encode(), np.uint8)
     for name, values in zip((TEXT, "tokens", "first", "last"), (text, *spans[1:]), strict=True):
         np.save(target / f"{name}.npy", values)

@@ -1,6 +1,7 @@
 """Models to JSON and back: what config.json says of a model."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax
 from ..cells import CELLS, Cell, cell_name
 from ..errors import RunError
 from ..kernels import backend_of, one_by_one
+from ..limits import MAX_GLIMPSES, MAX_LAYERS, MAX_SIZE
 from .attention import Additive
 from .captioner import Captioner
 from .classifier import Classifier
@@ -29,6 +31,8 @@ BUILDERS: dict[Any, Callable[..., Any]] = {
     "generator": Generator.create,
     "language": lambda vocab_size, **options: LanguageModel.create(vocab_size, **options),
 }
+
+MOST = {"num_layers": MAX_LAYERS, "glimpses": MAX_GLIMPSES}
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -81,11 +85,24 @@ def _stepped(model: Any) -> tuple[Cell, ...]:
     return ()
 
 
+def check_bounds(description: dict[str, Any]) -> None:
+    """Raise RunError for sizes that no model has, before any memory is taken for them."""
+    for name, value in description.items():
+        for number in value if isinstance(value, list) else [value]:
+            most = MOST.get(name, MAX_SIZE)
+            if isinstance(number, int) and abs(number) > most:
+                got = f"{Decimal(number):.3g}"  # which floats cannot hold
+                raise RunError(
+                    f"config.json is damaged: {name} must be at most {most:,}, got {got}"
+                )
+
+
 def build_model(description: dict[str, Any]) -> Any:
     """A model of the described shape with freshly drawn weights.
 
     Raises RunError where the description is not one of ours.
     """
+    check_bounds(description)
     arguments = dict(description)
     kind = arguments.pop("kind", None)
     if kind not in BUILDERS or arguments.get("cell") not in list(CELLS):
@@ -95,5 +112,5 @@ def build_model(description: dict[str, Any]) -> Any:
         )
     try:
         return BUILDERS[kind](**arguments)
-    except (KeyError, TypeError) as error:
+    except Exception as error:  # values of other types may raise anything at all
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

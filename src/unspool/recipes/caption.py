@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from ..data import CaptionData, held_out
 from ..errors import ConfigError
+from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE
 from ..models.captioner import CNNS, WAYS, Captioner
 from ..runs.captioned import (
     Captioned,
@@ -44,7 +45,8 @@ class CaptionOptions(TrainingConfig):
     )
     captions: str | None = option(
         None,
-        "TSV `file<TAB>caption`, Flickr8k's token file, Karpathy's JSON or COCO's JSON",
+        "TSV `file<TAB>caption`, a table of image and caption, Flickr8k's token file, Karpathy's "
+        "JSON or COCO's JSON",
         is_file=True,
     )
     split: str | None = option(None, "part of a JSON that has splits, as train+restval")
@@ -60,7 +62,9 @@ class CaptionOptions(TrainingConfig):
         choices=tuple(CNNS),
     )  # fmt: skip
     fine_tune: bool = option(False, "train EfficientNet on, with smaller steps")
-    picture_size: int = option(SMALL_SIZE, "pixels a side that the small CNN takes", at_least=8)
+    picture_size: int = option(
+        SMALL_SIZE, "pixels a side that the small CNN takes", at_least=8, below=MAX_PICTURE_SIDE + 1
+    )
     tokens: str = option("word", "what a token is", choices=("word", "bpe", "char"))
     vocab_size: int | None = option(
         None, "most tokens in the vocabulary (word 50000, bpe 6000)", at_least=2, below=2**31
@@ -75,10 +79,12 @@ class CaptionOptions(TrainingConfig):
         choices=tuple(WAYS),
     )  # fmt: skip
     cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(384, "units a layer", at_least=1)
-    layers: int = option(1, "number of recurrent layers", at_least=1)
-    embedding: int = option(256, "size of token embeddings", at_least=1)
-    condition: int = option(256, "size of what is made of the features", at_least=1)
+    hidden: int = option(384, "units a layer", at_least=1, below=MAX_SIZE + 1)
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
+    embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
+    condition: int = option(
+        256, "size of what is made of the features", at_least=1, below=MAX_SIZE + 1
+    )
     tied: bool = option(True, "the embedding stands in for the output weights")
     dropout: float = option(
         0.0, "locked dropout on embeddings, layer outputs and readout", at_least=0, below=1

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data import ImageEncoder, LabelledData, form_of
 from ..errors import DataError
+from ..limits import MAX_GLIMPSES, MAX_PICTURE_SIDE
 from ..models.glimpse import GlimpseClassifier
 from ..tasks.glimpse import GlimpseTask
 from ..training.config import option
@@ -21,12 +22,12 @@ class GlimpseOptions(LabelledOptions):
     dropout: float = option(
         0.0, "dropout on what is seen and on the last state", at_least=0, below=1
     )
-    glimpses: int = option(6, "how often an image is looked at", at_least=1)
-    patch: int = option(4, "numbers a side of what is seen", at_least=1)
+    glimpses: int = option(6, "how often an image is looked at", at_least=1, below=MAX_GLIMPSES + 1)
+    patch: int = option(4, "numbers a side of what is seen", at_least=1, below=MAX_PICTURE_SIDE + 1)
     scales: int = option(2, "squares around a place, each twice as wide", at_least=1, below=16)
     std: float = option(0.15, "deviation of places, half an image is 1, in training", above=0)
     glimpse_size: int = option(128, "units for what is seen, and for where", at_least=1)
-    copies: int = option(1, "how often each image is looked at in a step", at_least=1)
+    copies: int = option(1, "how often each image is looked at in a step", at_least=1, below=1001)
 
 
 # Found on parts of the training part of scikit-learn's digits; docs/lab-log.md has the figures.

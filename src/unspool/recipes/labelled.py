@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import LAYOUTS, LabelledData, form_of
-from ..errors import ConfigError
+from ..data import (
+    FEW_REPEAT,
+    LAYOUTS,
+    LabelledData,
+    form_of,
+    read_labelled,
+    words_seen_once,
+)
+from ..errors import ConfigError, DataError
+from ..limits import MAX_LAYERS, MAX_SIZE
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
@@ -20,7 +28,7 @@ class LabelledOptions(TrainingConfig):
     """What all of them share. Defaults depend on what is read: see `defaults`."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(128, "units a layer and direction", at_least=1)
+    hidden: int = option(128, "units a layer and direction", at_least=1, below=MAX_SIZE + 1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
@@ -36,7 +44,7 @@ class LabelledOptions(TrainingConfig):
 class SequenceOptions(LabelledOptions):
     """What classifiers, taggers and generators share."""
 
-    layers: int = option(1, "number of recurrent layers", at_least=1)
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
     vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
 
@@ -46,7 +54,7 @@ class ReaderOptions(SequenceOptions):
     """What classifiers and taggers share."""
 
     bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
-    embedding: int = option(128, "size of token embeddings", at_least=1)
+    embedding: int = option(128, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
     affixes: int = option(
         0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
@@ -58,7 +66,10 @@ class ReaderOptions(SequenceOptions):
 class ClassifyOptions(ReaderOptions):
     """Every option of `unspool train classify`."""
 
-    tokens: str = option("word", "what a token is", choices=("word", "char", "byte", "bpe"))
+    tokens: str = option(
+        "word", "what a token is; characters, if not named and most words occur once",
+        choices=("word", "char", "byte", "bpe"),
+    )  # fmt: skip
     max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
     pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
     image: str = option("rows", "what a step of an image is", choices=LAYOUTS)
@@ -152,6 +163,12 @@ class ClassifyRecipe(LabelledRecipe):
     name, next_command = "classify", 'label with: unspool classify {run} "..."'
     options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
 
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """By the input; characters for texts whose words hardly repeat, as without blanks."""
+        if "tokens" not in given and sources and _words_hardly_repeat(sources[0]):
+            return {**self.by_input["char"], "tokens": "char"}
+        return super().defaults(sources, given)
+
     def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
         """A classifier of the data's labels."""
         return Classifier.create(
@@ -169,6 +186,15 @@ class TagRecipe(LabelledRecipe):
     def model(self, data: LabelledData, options: TagOptions) -> Tagger:
         """A tagger of the data's tags."""
         return Tagger.create(**data.model_options(), **_reader_options(options), seed=options.seed)
+
+
+def _words_hardly_repeat(source: str) -> bool:
+    try:
+        if form_of(source) != "text":
+            return False
+        return words_seen_once(read_labelled(source).rows) > FEW_REPEAT
+    except DataError:  # whoever reads it says what is wrong
+        return False
 
 
 CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()

@@ -13,7 +13,8 @@ import jax
 from ..errors import ConfigError, RunError
 from ..tasks.task import Task
 from ..training import TrainingConfig, train
-from ..training.directory import DATA, OPTIONS, beginning, locked, read_config, read_data
+from ..training.checkpoint import check_arrays, is_weight
+from ..training.directory import DATA, MODEL, OPTIONS, beginning, locked, read_config, read_data
 from ..training.loop import train_begun
 from ..training.reports import Report
 from ..training.resume import MAY_CHANGE
@@ -81,7 +82,7 @@ class Recipe(ABC):
     ) -> tuple[Any, Iterator[Report]]:
         """Resume a run; sources, if given, must be those that it began with."""
         config = read_config(run)
-        saved = self.options.merge(toml.read(run / OPTIONS, RunError))
+        saved = self._saved(run)
         options = dataclasses.replace(saved, **given)
         for key in sorted(given.keys() - MAY_CHANGE):
             if getattr(options, key) != getattr(saved, key):
@@ -90,17 +91,26 @@ class Recipe(ABC):
         data = read_data(run, config, self.open)
         if sources and self.has_changed(sources, data, options):
             raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
-        model, task, training = self._prepare(data, options)
+        model, task, training = self._prepare(data, options, run / MODEL)
         return options, _resumed(train(model, task, run=run, resume=True, **training), run, options)
 
-    def check_memory(self, data: Any, options: Any) -> None:
+    def _saved(self, run: Path) -> Any:
+        """The options that a run was started with."""
+        values = toml.read(run / OPTIONS, RunError, errors="surrogateescape")
+        try:
+            return self.options.merge(values)
+        except ConfigError as error:
+            raise RunError(
+                f"{run / OPTIONS} is not that of a run of {self.name!r}: {error}"
+            ) from error
+
+    def check_memory(self, model: Any, options: Any) -> None:
         """Raise ConfigError for a model that this machine's memory cannot hold in training.
 
         Otherwise the operating system may end the process without a word.
         """
         if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
             return
-        model = eqx.filter_eval_shape(lambda: self.model(data, options))
         parameters = sum(leaf.size for leaf in jax.tree.leaves(model))
         # Weights, their gradients, Adam's two moments, and the average.
         needed = 4 * parameters * (4 + (options.average > 0))
@@ -112,12 +122,19 @@ class Recipe(ABC):
                 options={"hidden": "lower {}", "layers": "lower {}"},
             )
 
-    def _prepare(self, data: Any, options: Any) -> tuple[Any, Task, dict[str, Any]]:
-        """The model, the task, and the options of training."""
+    def _prepare(
+        self, data: Any, options: Any, weights: Path | None = None
+    ) -> tuple[Any, Task, dict[str, Any]]:
+        """The model, the task, and the options of training; nothing large is made before it is
+        known to fit the memory, and the file of `weights` if there is one.
+        """
         names = {field.name for field in dataclasses.fields(TrainingConfig)}
         training = {name: value for name, value in options.as_dict().items() if name in names}
         task = self.task(data, options)
-        self.check_memory(data, options)
+        shapes = eqx.filter_eval_shape(lambda: self.model(data, options))
+        if weights is not None:
+            check_arrays(weights, eqx.filter(shapes, is_weight))
+        self.check_memory(shapes, options)
         return self.model(data, options), task, training
 
 

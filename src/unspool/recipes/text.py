@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import Text, fingerprint_sources, load_vocabulary
+from ..data import Text, fingerprint_sources
 from ..data.text import UNKNOWN
-from ..errors import RunError
+from ..limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE
 from ..models.language import LanguageModel
+from ..runs.text import open_text
 from ..tasks.language import LanguageTask
 from ..training import TrainingConfig
 from ..training.config import option
@@ -24,10 +25,13 @@ class TextOptions(TrainingConfig):
         "an hour", choices=("small", "medium", "large"),
     )  # fmt: skip
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    layers: int = option(1, "number of recurrent layers", at_least=1)
-    hidden: int = option(256, "units a layer", at_least=1)
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
+    hidden: int = option(256, "units a layer", at_least=1, below=MAX_SIZE + 1)
     embedding: int | None = option(
-        None, "size of token embeddings; none: ids index the input weights", at_least=1
+        None,
+        "size of token embeddings; none: ids index the input weights",
+        at_least=1,
+        below=MAX_SIZE + 1,
     )
     tied: bool = option(False, "one matrix for embedding and output (needs embedding = hidden)")
     layer_norm: bool = option(False, "layer normalisation inside the cell")
@@ -62,7 +66,9 @@ class TextOptions(TrainingConfig):
         choices=("auto", "full", "sampled"),
     )  # fmt: skip
     softmax_samples: int = option(1024, "tokens that a sampled softmax draws", at_least=1)
-    sample_tokens: int = option(300, "length of the sample at each evaluation", at_least=0)
+    sample_tokens: int = option(
+        300, "length of the sample at each evaluation", at_least=0, below=MAX_SAMPLE_TOKENS + 1
+    )
 
 
 # Found on tiny Shakespeare; docs/lab-log.md has the figures.
@@ -107,12 +113,7 @@ class TextRecipe(Recipe):
             directory=directory,
         )
 
-    def open(self, directory: Path) -> Text:
-        """The text, if its vocabulary is the run's."""
-        text, run = Text.open(directory), directory.parent
-        if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
-            raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
-        return text
+    open = staticmethod(open_text)
 
     def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
         """Whether the sources have another hash."""

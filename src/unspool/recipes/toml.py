@@ -9,21 +9,33 @@ from typing import Any
 from ..errors import ConfigError, UnspoolError
 from ..files import read_bytes, write_bytes
 from ..limits import MAX_TOML_BYTES
+from ..training.directory import OPTIONS
 
 
-def read(path: Path, error: Callable[[str], UnspoolError] = ConfigError) -> dict[str, Any]:
-    """The keys and values of a TOML file; anything wrong becomes `error(message)`."""
+def read(
+    path: Path, error: Callable[[str], UnspoolError] = ConfigError, errors: str = "strict"
+) -> dict[str, Any]:
+    """The keys and values of a TOML file; anything wrong becomes `error(message)`.
+
+    `errors` is that of `bytes.decode`.
+    """
     data = read_bytes(path, error, MAX_TOML_BYTES)
+    # In a file of ours, the name of a file that is not UTF-8 stands as its bytes.
+    errors = "surrogateescape" if path.name == OPTIONS else "strict"
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig", errors))
     except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no TOML, 5,000 digits
         raise error(f"{path} is not a readable TOML file: {cause}") from cause
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
-    """Write flat options atomically; None, which TOML lacks, is left out."""
+    """Write flat options atomically; None, which TOML lacks, is left out.
+
+    File names that are not UTF-8 are written as they are, so that `read` needs `errors`
+    "surrogateescape".
+    """
     lines = [f"{key} = {_literal(value)}\n" for key, value in values.items() if value is not None]
-    write_bytes(path, "".join(lines).encode(errors="replace"))
+    write_bytes(path, "".join(lines).encode(errors="surrogateescape"))
 
 
 def _literal(value: Any) -> str:

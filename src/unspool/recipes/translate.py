@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data import PairData
 from ..errors import ConfigError
+from ..limits import MAX_LAYERS, MAX_SIZE
 from ..models.decoder import ATTENTIONS
 from ..models.translator import Translator
 from ..tasks.translate import TranslateTask
@@ -39,9 +40,13 @@ class TranslateOptions(TrainingConfig):
     )  # fmt: skip
     max_length: int = option(100, "training pairs with more tokens are left out", at_least=2)
     cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(256, "units a layer, and direction of the encoder", at_least=1)
-    layers: int = option(1, "layers of the encoder, and of the decoder", at_least=1)
-    embedding: int = option(256, "size of token embeddings", at_least=1)
+    hidden: int = option(
+        256, "units a layer, and direction of the encoder", at_least=1, below=MAX_SIZE + 1
+    )
+    layers: int = option(
+        1, "layers of the encoder, and of the decoder", at_least=1, below=MAX_LAYERS + 1
+    )
+    embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     attention: str = option(
         "luong", "how the decoder looks at the sentence; none: one vector says it all",
         choices=ATTENTIONS,

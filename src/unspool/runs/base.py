@@ -1,5 +1,6 @@
 """What every loaded run has: weights, configuration, where it stands."""
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
-import jax
 
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
 from ..models.registry import build_model
 from ..tasks.task import Evaluation
-from ..training.checkpoint import load_arrays
+from ..training.checkpoint import is_weight, load_arrays, reading_facts
 from ..training.directory import DATA, MODEL, read_data
 
 Kind = TypeVar("Kind", bound="LoadedRun")
@@ -48,17 +48,15 @@ class LoadedRun(ABC):
         if not (path / MODEL).exists():
             raise RunError(f"{path} has no weights yet: let training reach its first save")
         like = model or eqx.filter_eval_shape(build_model, config["model"])
-        params, static = eqx.partition(like, _is_weight)
+        params, static = eqx.partition(like, is_weight)
         params, facts = load_arrays(path / MODEL, params)
+        with reading_facts(path / MODEL):
+            step, loss, metrics = _facts(facts)
+        model = eqx.combine(params, static)
         return cls(
-            path=path,
-            config=config,
-            step=facts["step"],
-            val_loss_nats=facts["val_loss_nats"],
-            val_metrics=facts.get("val_metrics", {}),
-            model=eqx.combine(params, static),
-            **parts,
-        )
+            path=path, config=config, step=step, val_loss_nats=loss, val_metrics=metrics,
+            model=model, **parts,
+        )  # fmt: skip
 
     def own_data(self, open: Callable[[Path], Data], remedy: str) -> Data:
         """The data that the run was trained on, which `open` reads; RunError if it is not there
@@ -80,11 +78,21 @@ def require(run: LoadedRun, *kinds: type[Kind]) -> Kind:
     return run
 
 
-def read_vocabulary(path: Path, task: dict[str, Any]) -> Vocabulary:
+def read_vocabulary(path: Path, config: dict[str, Any]) -> Vocabulary:
     """The run's vocabulary, if it is the one that it was trained with."""
     vocab = load_vocabulary(path)
-    check_vocabulary(vocab, path, task)
+    check_vocabulary(vocab, path, config["task"])
+    check_size(path, config, "vocab_size", len(vocab))
     return vocab
+
+
+def check_size(path: Path, config: dict[str, Any], name: str, found: int) -> None:
+    """Raise RunError if config.json describes a model of another size than `found`."""
+    wanted = config["model"].get(name, found)  # a model of your own may not say
+    if wanted != found:
+        raise RunError(
+            f"{path} is damaged: its model has {name} {wanted}, the rest of the run {found}"
+        )
 
 
 def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> None:
@@ -93,5 +101,8 @@ def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> Non
         raise RunError(f"{path} is damaged: its vocabulary is not the one it was trained with")
 
 
-def _is_weight(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_inexact_array(leaf)
+def _facts(facts: dict[str, Any]) -> tuple[int, float | None, dict[str, float]]:
+    """The step of the weights, their held-out loss and their metrics."""
+    step, loss = facts["step"], facts["val_loss_nats"]
+    metrics = facts.get("val_metrics", {}).items()
+    return operator.index(step), loss and float(loss), {name: float(v) for name, v in metrics}

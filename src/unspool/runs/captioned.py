@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +80,8 @@ def gather(
     for _ in track(_counted(pairs, found.append), len(pictures.names), "reading pictures"):
         pass
     notes = pictures.left_out
+    # As a folder is read: a TAR of the same pictures gives the same rows.
+    found.sort(key=lambda one: PurePosixPath(one.name).parts)
     rows = [(name, key, _texts(name, raw, plain, notes)) for name, key, raw in found]
     return _without_empty(source, rows, None, notes)
 
@@ -95,7 +97,7 @@ def prepare_rows(
         save_rows(path, data.given)
     else:
         source = f"{data.source.resolve()} {path.name if data.is_part else ''}"
-        counts = preparation.keep(path, source, data.keys, _reader(data))
+        counts = preparation.keep(path, source, data.keys, *_reader(data))
         for _ in track(counts, len(data.keys), "looking at pictures"):
             pass
     return open_rows(path)
@@ -113,8 +115,10 @@ def _gather_given(source: Path, texts: dict[str, list[str]], plain: bool) -> Cap
     for name in names:
         if name not in matches:
             notes.add("features without captions", name)
-    for name in texts.keys() - set(matches.values()):
-        notes.add("captions without features", name)
+    used = set(matches.values())
+    for name in texts:
+        if name not in used:
+            notes.add("captions without features", name)
     numbers = [i for i, name in enumerate(names) if name in matches]
     rows = []
     for i in numbers:
@@ -190,10 +194,14 @@ def _without_empty(
     return found if len(full) == len(rows) else found.take(full)
 
 
-def _reader(data: Captioned) -> Callable[[int], np.ndarray]:
-    """The pixels of picture i, asked for in rising order: a TAR is read once."""
+def _reader(data: Captioned) -> tuple[Callable[[int], np.ndarray], list[int]]:
+    """The pixels of picture i, asked for in the order of the second: a TAR is read once."""
     pictures = Pictures(data.source)
-    contents = pictures.contents(set(data.names))
+    number = {name: i for i, name in enumerate(data.names)}
+    order = [number[name] for name in pictures.names if name in number]
+    if len(order) < len(number):
+        raise DataError(f"{data.source} has changed while it was read: it has fewer pictures")
+    contents = pictures.contents(number)
 
     def read(i: int) -> np.ndarray:
         for name, content in contents:
@@ -203,7 +211,7 @@ def _reader(data: Captioned) -> Callable[[int], np.ndarray]:
                 return decode_picture(content, name)
         raise DataError(f"{data.source} has changed while it was read: {data.names[i]}")
 
-    return read
+    return read, order
 
 
 def check_sources(sources: tuple[str, ...]) -> tuple[Path, Path]:

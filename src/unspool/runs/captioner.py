@@ -14,6 +14,7 @@ from ..data.caption_data import PARTS, CaptionData, CaptionPart, caption_part
 from ..decoding.captioning import LENGTH_PENALTY, NUM_BEAMS, describe, look
 from ..decoding.hypotheses import Hypothesis
 from ..errors import DataError, RunError
+from ..limits import MAX_PICTURE_SIDE
 from ..models.captioner import Captioner
 from ..tasks.caption import evaluate_captioner
 from ..tasks.caption_metrics import caption_words, score_captions
@@ -36,12 +37,8 @@ class CaptionerRun(LoadedRun):
 
     @classmethod
     def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
-        task = config["task"]
-        try:
-            preparation = Preparation(**task["preparation"])
-        except (KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged: config.json has no preparation") from error
-        sentences = Sentences(read_vocabulary(path, task))
+        preparation = read_preparation(path, config["task"].get("preparation"))
+        sentences = Sentences(read_vocabulary(path, config))
         return {"sentences": sentences, "preparation": preparation}
 
     def caption(self, pictures: Sequence[np.ndarray], **options: Any) -> list[list[Hypothesis]]:
@@ -123,7 +120,22 @@ class CaptionerRun(LoadedRun):
 
 def open_captions(directory: Path) -> CaptionData:
     """What `unspool train caption` kept of pictures and captions."""
-    return CaptionData.open(directory, [open_rows(directory / f"{name}.rows") for name in PARTS])
+    data = CaptionData.open(directory, [open_rows(directory / f"{name}.rows") for name in PARTS])
+    read_preparation(directory, data.preparation)
+    return data
+
+
+def read_preparation(path: Path, described: Any) -> Preparation:
+    """What a run says of its preparation; RunError naming `path` if no preparation is like that."""
+    try:
+        preparation = Preparation(**described)
+    except TypeError as error:
+        raise RunError(f"{path} is damaged: it has no preparation") from error
+    size, flags = preparation.size, (preparation.is_trained, preparation.is_pooled)
+    is_size = type(size) is int and 0 <= size <= MAX_PICTURE_SIDE
+    if not is_size or {type(flag) for flag in flags} != {bool}:
+        raise RunError(f"{path} is damaged: its preparation of pictures is {described}")
+    return preparation
 
 
 def check_rows(model: Captioner, rows: np.ndarray) -> None:

@@ -32,7 +32,7 @@ from ..tasks.labelled import (
     unlabelled,
 )
 from ..tasks.task import Evaluation
-from .base import LoadedRun, check_vocabulary
+from .base import LoadedRun, check_size, check_vocabulary
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,12 @@ class LabelledRun(LoadedRun):
         encoder = load_encoder(task.get("encoder", {}), path)
         if isinstance(encoder, TextEncoder):
             check_vocabulary(encoder.vocab, path, task)
-        if not isinstance(task.get("labels"), list):
+            check_size(path, config, "vocab_size", encoder.table_size)
+        labels = task.get("labels")
+        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise RunError(f"{path} is damaged: config.json has no labels")
-        return {"encoder": encoder, "labels": tuple(task["labels"])}
+        check_size(path, config, "classes", len(labels))
+        return {"encoder": encoder, "labels": tuple(labels)}
 
     @property
     def reads(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ..data import Text, TextEncoder, Vocabulary
+from ..data import TextEncoder, Vocabulary
 from ..data.pairs import one_spaced
 from ..data.sources import open_sources
 from ..data.subword import WordVocabulary
@@ -16,7 +16,7 @@ from ..inspection import Spans
 from .base import LoadedRun
 from .generator import GeneratorRun
 from .labelled import LabelledRun
-from .text import Run
+from .text import Run, open_text
 from .translator import TranslatorRun
 
 
@@ -77,7 +77,7 @@ def inspected_text(run: LoadedRun, source: str | None, most: int) -> str:
     remedy = "name a text to inspect it on"
     if not isinstance(run, Run):
         raise RunError(f"{run.path} keeps no held-out text: {remedy}")
-    text = run.own_data(Text.open, remedy)
+    text = run.own_data(open_text, remedy)
     if _reads_bytes(run):
         return _text_of(run.vocab.bytes_of(text.val[:most]))
     return run.vocab.decode(text.val[:most])[:most]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..data import Text, Vocabulary
+from ..data import Text, Vocabulary, load_vocabulary
 from ..decoding import round_weights, stream_text
+from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import evaluate
 from ..tasks.task import Evaluation
@@ -24,7 +25,7 @@ class Run(LoadedRun):
 
     @classmethod
     def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
-        return {"vocab": read_vocabulary(path, config["task"])}
+        return {"vocab": read_vocabulary(path, config)}
 
     def sample(self, prompt: str = "", **options: Any) -> str:
         """The prompt and its continuation; `options` are those of `stream`, but for `count`.
@@ -46,5 +47,13 @@ class Run(LoadedRun):
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
             return evaluate(model, text.train, self.vocab, text.train_size)
-        text = self.own_data(Text.open, "name a text to evaluate on")
+        text = self.own_data(open_text, "name a text to evaluate on")
         return evaluate(model, text.val, self.vocab, text.val_size)
+
+
+def open_text(directory: Path) -> Text:
+    """The text that a run keeps in `directory`, if its vocabulary is the run's."""
+    text, run = Text.open(directory), directory.parent
+    if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
+        raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")
+    return text

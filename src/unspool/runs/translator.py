@@ -15,7 +15,7 @@ from ..errors import ConfigError, DataError
 from ..models.translator import Translator
 from ..tasks.task import Evaluation
 from ..tasks.translate import evaluate_translator
-from .base import LoadedRun, check_vocabulary
+from .base import LoadedRun, check_size, check_vocabulary
 
 NOTHING = Hypothesis("", 0.0, 0.0, True, np.zeros(0, np.int32))
 
@@ -35,6 +35,10 @@ class TranslatorRun(LoadedRun):
         source, target = load_sentences(path)
         task = config["task"]
         check_vocabulary(target.vocab, path, task)
+        check_size(path, config, "vocab_size", len(target.vocab))
+        name = "source_vocab_size"
+        shared = config["model"].get(name) is None
+        check_size(path, config, "vocab_size" if shared else name, len(source.vocab))
         check_vocabulary(source.vocab, path, {"vocabulary": task.get("source_vocabulary")})
         return {"source": source, "target": target}
 

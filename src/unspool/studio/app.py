@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from ..errors import UnspoolError
 from . import captions, cells, gradients, play, runs, translation, unrolled
-from .security import Guard
+from .security import HEADERS, Guard
 from .store import Store
 from .trainings import Trainings
 
@@ -42,6 +42,7 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
     app.state.trainings = Trainings(runs_dir)
     app.add_middleware(Guard, token=token)
     app.add_exception_handler(UnspoolError, _refused)
+    app.add_exception_handler(Exception, _failed)
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/", _index, include_in_schema=False)
@@ -51,6 +52,11 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
 
 def _index() -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
+
+
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    """An error of ours; this answer is made outside of the guard, so it brings its headers."""
+    return JSONResponse({"detail": f"the studio failed: {error!r:.300}"}, 500, headers=HEADERS)
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,6 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from ..data import Text
 from ..errors import ConfigError
 from ..inspection import (
     Annotation,
@@ -26,6 +25,7 @@ from ..inspection import (
 from ..inspection.spans import bounded, rank_span
 from ..run import GeneratorRun, Run, require
 from ..runs.reading import read_as
+from ..runs.text import open_text
 
 router = APIRouter(prefix="/api/cells")
 
@@ -60,7 +60,7 @@ _lock = Lock()
 def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
     """A part of the run's held-out text; `number` counts through it."""
     loaded = require(request.app.state.store.load(run), Run)
-    ids = loaded.own_data(Text.open, "paste a text or open a file").val
+    ids = loaded.own_data(open_text, "paste a text or open a file").val
     start = number * SAMPLE % max(1, len(ids) - SAMPLE + 1)
     return {"text": loaded.vocab.decode(np.asarray(ids[start : start + SAMPLE]))}
 

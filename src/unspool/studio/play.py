@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
-from ..decoding import LanguageStepper, make_transforms
+from ..decoding import LanguageStepper, make_transforms, without_tokens
 from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
 from ..run import Run, require
@@ -53,6 +53,14 @@ class Draw(Shape):
     most: int = Field(default=500, ge=1, le=5000)
     seed: int = Field(default=0, ge=0, lt=2**32)
     pace: float = Field(default=0, ge=0, le=1000)
+
+    @field_validator("pace")
+    @classmethod
+    def _no_nap(cls, pace: float) -> float:
+        """Between two tokens a thread sleeps: for a second at most."""
+        if 0 < pace < 1:
+            raise ValueError("pace must be 0 or at least 1 token a second")
+        return pace
 
 
 @dataclass
@@ -112,7 +120,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
         raise DataError("type at least one character to begin with")
     if len(ids) > LONGEST_PROMPT:
         raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
-    session = Session(loaded, LanguageStepper(loaded.model))
+    session = Session(loaded, LanguageStepper(without_tokens(loaded.model, loaded.vocab)))
     tokens, parent = [], -1
     for token in ids.tolist():
         parent, text = session.add(parent, token)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from ..data.vocab import VOCABULARY_FILES
 from ..errors import ConfigError, DataError, RunError, UnspoolError
-from ..files import read_json
+from ..files import open_regular, read_json
 from ..training.config import DEFAULT_MAX_STEPS
 from ..training.directory import METRICS, MODEL, read_config
 
@@ -56,10 +56,13 @@ def curve(run: str, request: Request, offset: int = 0) -> dict[str, Any]:
     path = request.app.state.store.path(run) / METRICS
     if not path.exists():
         return {"records": [], "offset": 0}
-    with open(path, "rb") as file:
-        begin = offset if _is_line(file, offset) else 0
-        file.seek(begin)
-        data = file.read(MOST_READ)
+    try:
+        with open_regular(path) as file:
+            begin = offset if _is_line(file, offset) else 0
+            file.seek(begin)
+            data = file.read(MOST_READ)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     whole = data[: data.rfind(b"\n") + 1]
     records = list(_records(whole))
     return {"records": records, "offset": begin + len(whole), "restart": begin != offset}
@@ -77,29 +80,34 @@ def start(wanted: Wanted, request: Request) -> dict[str, str]:
 @router.post("/stop/{run:path}")
 def stop(run: str, request: Request) -> dict[str, str]:
     """Ask a training that the studio started to save and stop."""
-    request.app.state.trainings.stop(run)
-    return {"name": run}
+    name = request.app.state.store.name(run)
+    request.app.state.trainings.stop(name)
+    return {"name": name}
 
 
 @router.post("/resume/{run:path}")
 def resume(run: str, request: Request) -> dict[str, str]:
-    """Go on with a run that was stopped."""
-    path = request.app.state.store.path(run)
+    """Resume a run that was stopped."""
+    store = request.app.state.store
+    name, path = store.name(run), store.path(run)
     config = read_config(path)
     if config["task"].get("kind", "language") != "language":
         raise ConfigError("the studio resumes language models: use `unspool train ... --resume`")
-    request.app.state.trainings.resume(
-        run, _as_long_again(config["training"], _last(path / METRICS))
-    )
-    return {"name": run}
+    later = _as_long_again(config["training"], _last(path / METRICS))
+    request.app.state.trainings.resume(name, later)
+    return {"name": name}
 
 
 def _summary(store: Any, name: str, trainings: Any) -> dict[str, Any]:
     """A line of the list; what is wrong with a run stands in its own."""
     try:
-        return _described(store.path(name), name, trainings)
+        found = _described(store.path(name), name, trainings)
+        json.dumps(found, allow_nan=False)
     except (UnspoolError, OSError) as error:  # damaged, or gone since it was listed
         return {"name": name, "error": str(error), "changed": 0}
+    except Exception as error:  # a run that somebody sent may have anything in its files
+        return {"name": name, "error": f"{name} is damaged: {error!r:.200}", "changed": 0}
+    return found
 
 
 def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
@@ -123,9 +131,12 @@ def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
 
 def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
     """Later limits for a run that has reached its own."""
-    minutes = training.get("max_minutes")
-    steps = training.get("max_steps") or (None if minutes else DEFAULT_MAX_STEPS)
-    step, elapsed = last.get("step", 0), last.get("elapsed_s", 0) / 60
+    try:
+        minutes = float(training.get("max_minutes") or 0)
+        steps = int(training.get("max_steps") or (0 if minutes else DEFAULT_MAX_STEPS))
+        step, elapsed = int(last.get("step", 0)), float(last.get("elapsed_s", 0)) / 60
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RunError(f"the run's limits cannot be read: {error}") from error
     over = (steps and step >= steps) or (minutes and elapsed >= minutes)
     if not over:
         return {}
@@ -151,7 +162,7 @@ def _last(path: Path) -> dict[str, Any]:
     """Step, losses and time of the last records."""
     if not path.exists():
         return {}
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         file.seek(max(0, path.stat().st_size - 64_000))
         data = file.read()
     found: dict[str, Any] = {}
@@ -166,8 +177,8 @@ def _records(data: bytes) -> Iterator[dict[str, Any]]:
     """The records of lines; one that is cut or half written is left out."""
     for line in data.splitlines():
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = json.loads(line, parse_constant=lambda name: None)
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             yield record

@@ -63,7 +63,8 @@ class Guard:
 def _too_large(headers: Headers) -> tuple[int, str] | None:
     if "transfer-encoding" in headers:
         return 411, "a request must say how long it is"
-    if int(headers.get("content-length", 0)) > MOST_BYTES:
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or len(length) > 15 or int(length) > MOST_BYTES:
         return 413, (
             f"the studio takes at most {MOST_BYTES >> 20} MB: for a larger text run "
             "`unspool train text FILE --run DIR`, the studio will show it"

@@ -39,6 +39,10 @@ class Store:
             raise ConfigError(f"run must be a folder below {self.root}, got {name!r}")
         return path
 
+    def name(self, name: str) -> str:
+        """The one name of a run that is spelled in any way: its path below the root."""
+        return self.path(name).relative_to(self.root).as_posix()
+
     def load(self, name: str) -> Any:
         """The run as `unspool.load` gives it, read again when its weights have changed.
 

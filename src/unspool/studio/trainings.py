@@ -5,19 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 
 from ..errors import ConfigError, RunError
-from ..files import write_bytes
+from ..files import NOFOLLOW, open_regular
 from ..training.directory import CONFIG, LOCK, METRICS
 
+MOST_LOG = 4 << 20
 PATIENCE_S = 30.0  # for the last save of a training
-INPUTS = "studio-texts"  # below the runs: what was uploaded
-LOG = "studio.log"
+LOGS = ".studio-logs"  # below the runs: what trainings printed
 
 
 class Trainings:
@@ -30,23 +31,21 @@ class Trainings:
         self._lock = Lock()
 
     def start(self, name: str, text: str, options: dict[str, Any]) -> None:
-        """Keep the text and train on it."""
-        folder = self.root / INPUTS
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = name == INPUTS or (self.root / name / CONFIG).exists()
-        if taken or self._is_running(name):
+        """Train on a text; the run keeps it as token ids, and nothing else does."""
+        if (self.root / name / CONFIG).exists() or self._is_running(name):
             raise RunError(f"{name} exists already: choose another name")
-        path = folder / f"{name}.txt"
-        write_bytes(path, text.encode())
         given = {
             "cell": options["cell"], "hidden": options["hidden"], "layers": options["layers"],
             "tokens": options["tokens"], "max-minutes": options["minutes"], "eval-every": 100,
         }  # fmt: skip
-        self._spawn(name, [str(path)], given)
+        with tempfile.TemporaryFile() as file:  # has no name, so nobody else reads it
+            file.write(text.encode())
+            file.seek(0)
+            self._spawn(name, ["-"], given, file)
 
     def resume(self, name: str, options: dict[str, Any]) -> None:
-        """Go on with a run."""
-        self._spawn(name, ["--resume"], options)
+        """Resume a run."""
+        self._spawn(name, ["--resume"], options, subprocess.DEVNULL)
 
     def stop(self, name: str) -> None:
         """Ask a process of ours to save and stop."""
@@ -62,6 +61,9 @@ class Trainings:
         for name in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._processes[name].wait(PATIENCE_S)
+        for name, process in self._processes.items():
+            if process.poll() == 0:
+                self._log(name).unlink(missing_ok=True)
 
     def status(self, name: str, path: Path) -> dict[str, Any]:
         """Whether a run is training (here or elsewhere), is ours to stop, and why it failed."""
@@ -95,30 +97,45 @@ class Trainings:
             self._stopped.add(name)
             self._processes[name].send_signal(signal.SIGINT)
 
-    def _spawn(self, name: str, arguments: list[str], options: dict[str, Any]) -> None:
+    def _spawn(self, name: str, arguments: list[str], options: dict[str, Any], text: Any) -> None:
         flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-        command = [sys.executable, "-m", "unspool", "train", "text", *arguments, *flags]
-        path = self._log(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # -P: a file typer.py in the current folder is not ours.
+        command = [sys.executable, "-P", "-m", "unspool", "train", "text", *arguments, *flags]
         with self._lock:
             if self._is_running(name):
                 raise RunError(f"{name} is training already")
             self._stopped.discard(name)
-            with open(path, "wb") as log:
+            with self._new_log(name) as log:
                 self._processes[name] = subprocess.Popen(
                     [*command, "--run", str(self.root / name)],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    stdin=text, stdout=log, stderr=log,
                     env={**os.environ, "PYTHONUNBUFFERED": "1"},
                     start_new_session=True,  # Ctrl-C in the terminal reaches the studio alone
                 )  # fmt: skip
 
+    def _new_log(self, name: str) -> BinaryIO:
+        """A file of this studio's own, in a real folder that only the user can read."""
+        folder = self.root / LOGS
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.is_symlink():
+            raise RunError(f"{folder} is a link: remove it")
+        path = self._log(name)
+        path.unlink(missing_ok=True)  # of the same studio's last start of this run
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
+        return open(os.open(path, flags, 0o600), "wb")
+
     def _log(self, name: str) -> Path:
-        return self.root / INPUTS / f"{name}.{LOG}"
+        return self.root / LOGS / f"{name.replace('/', '~')}.{os.getpid()}.log"
 
     def _failure(self, name: str) -> str:
         """The line that the command ended with."""
-        lines = self._log(name).read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("unspool: ") if lines else "it ended without a word"
+        try:
+            with open_regular(self._log(name)) as log:
+                lines = log.read(MOST_LOG).decode(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        said = lines[-1].removeprefix("unspool: ") if lines else ""
+        return said or "the process exited without a message"
 
 
 def _is_locked(path: Path) -> bool:

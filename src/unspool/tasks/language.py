@@ -1,6 +1,7 @@
 """Language modelling: truncated backpropagation through a text in lanes."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..bptt import carry
 from ..cells.base import check_sizes
 from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
-from ..decoding import LanguageStepper, sample, without_tokens
+from ..decoding import LanguageStepper, stream, without_tokens
 from ..errors import ConfigError
 from ..models.language import LanguageModel
 from ..models.softmax import sampled_nats, token_nats
@@ -110,15 +111,20 @@ class LanguageTask:
     def evaluate(self, model: LanguageModel) -> Evaluation:
         return evaluate(model, self.text.val, self.text.vocab, self.text.val_size)
 
-    def sample(self, model: LanguageModel, seed: int) -> str | None:
-        if self.sample_tokens == 0:
-            return None
+    def sample(self, model: LanguageModel, seed: int) -> Iterator[str] | None:
+        return self._sample(model, seed) if self.sample_tokens else None
+
+    def _sample(self, model: LanguageModel, seed: int) -> Iterator[str]:
+        """Nothing as long as tokens are drawn, then their text."""
         first = self.text.val[:1]
         stepper = LanguageStepper(without_tokens(model, self.text.vocab))
-        (tokens,) = sample(
+        tokens = [first]
+        for (block,) in stream(
             stepper, first, max_new_tokens=self.sample_tokens, temperature=0.8, seed=seed
-        )
-        return self.text.vocab.decode(np.concatenate([first, tokens]))
+        ):
+            tokens.append(block)
+            yield ""
+        yield self.text.vocab.decode(np.concatenate(tokens))
 
 
 def _by_frequency(text: Text) -> np.ndarray:

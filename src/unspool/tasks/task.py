@@ -1,5 +1,6 @@
 """The contract between the training loop and what it trains for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,5 +72,8 @@ class Task(Protocol):
     def evaluate(self, model: Any) -> Evaluation:
         """The loss over the whole held-out part."""
 
-    def sample(self, model: Any, seed: int) -> str | None:
-        """Something the model makes, to look at; None where there is nothing to show."""
+    def sample(self, model: Any, seed: int) -> Iterable[str] | None:
+        """Something the model makes, to look at, whole or in pieces; None if there is nothing.
+
+        Between two pieces, which may be empty, a signal can end it.
+        """

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 import safetensors
@@ -42,6 +43,16 @@ def load_arrays(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
         return jax.tree.unflatten(jax.tree.structure(like), leaves), dict(json.loads(facts))
 
 
+def check_arrays(path: Path, like: Any) -> None:
+    """Raise RunError if the file has not the names and shapes of `like`, from its header alone."""
+    _read(path, dict(_named_leaves(like)), only_check=True)
+
+
+def is_weight(leaf: Any) -> bool:
+    """Whether a leaf of a model, or of its shapes, is an array that training changes."""
+    return isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_inexact_array(leaf)
+
+
 @contextmanager
 def reading_facts(path: Path) -> Iterator[None]:
     """Turn what facts of the wrong kind cause into a RunError that names the file."""
@@ -58,14 +69,17 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
     return [(jax.tree_util.keystr(p, simple=True, separator="."), leaf) for p, leaf in paths]
 
 
-def _read(path: Path, like: dict[str, Any]) -> tuple[Arrays, dict[str, str]]:
+def _read(
+    path: Path, like: dict[str, Any], only_check: bool = False
+) -> tuple[Arrays, dict[str, str]]:
     if not path.is_file():
         raise RunError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             _check_fit(path, slices, like)
-            return {name: file.get_tensor(name) for name in slices}, file.metadata() or {}
+            names = () if only_check else tuple(slices)
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (safetensors.SafetensorError, OSError, OverflowError) as error:
         raise RunError(f"{path} is damaged or not readable: {error}") from error
 

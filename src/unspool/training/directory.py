@@ -9,6 +9,7 @@ samples.txt                the sample of every evaluation
 data/                      the text as token ids (command line only)
 """
 
+import contextlib
 import json
 import math
 import operator
@@ -16,6 +17,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,23 +25,26 @@ from typing import Any
 
 import filelock
 
-from ..errors import RunError
+from ..errors import RunError, UnspoolError
 from ..files import (
     RUN_FILES,
     RUN_FOLDERS,
     appending,
+    is_run,
     read_json,
     temporaries,
     write_error,
     write_json,
 )
+from ..limits import MAX_CONFIG_BYTES
 
 FORMAT_VERSION = 1
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
 DATA, OPTIONS = "data", "options.toml"
+SECTIONS = ("model", "task", "training")  # of config.json
 _BEGINNING = re.compile(r"\.starting\.\d+\.[0-9a-f]{8}")
-_DEEPEST = 4  # folders in folders that a run may have
+_ATTEMPTS = 100  # to lock a directory that other starts make and remove at the same time
 
 
 @contextmanager
@@ -47,18 +52,11 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the run directory for training; the lock goes with the process, however it ends.
 
     What a killed process left unfinished of the run's own files is removed. Raises RunError if
-    another process is training there.
+    another process is training there, or if the directory or its lock is a link.
     """
-    is_new = not path.exists()
-    had_lock = (path / LOCK).exists()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path / LOCK)
-        lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
-    except filelock.Timeout as error:
-        raise RunError(f"{path} is in use by another training process") from error
-    except OSError as error:
-        raise write_error(path, error) from error
+    is_new = not os.path.lexists(path)
+    had_lock = os.path.lexists(path / LOCK)
+    lock = _acquire(path)
     try:
         _tidy(path)
         yield
@@ -66,8 +64,47 @@ def locked(path: Path) -> Iterator[None]:
         if not (had_lock or (path / CONFIG).exists()):
             (path / LOCK).unlink(missing_ok=True)  # of a start that failed nothing stays
         lock.release()
-        if is_new and not any(path.iterdir()):
-            shutil.rmtree(path, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty: another start is here already
+                path.rmdir()
+
+
+def _acquire(path: Path) -> filelock.BaseFileLock:
+    """Lock the directory, which is made if it is missing."""
+    for _ in range(_ATTEMPTS):
+        try:
+            _check_directory(path)
+            path.mkdir(parents=True, exist_ok=True)
+            _check_lock(path / LOCK)
+            lock = filelock.FileLock(path / LOCK)
+            lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
+            return lock
+        except FileNotFoundError:  # a start that failed has just removed the directory
+            continue
+        except filelock.Timeout:
+            break
+        except OSError as error:
+            raise write_error(path, error) from error
+    raise RunError(f"{path} is in use by another training process")
+
+
+def _check_directory(path: Path) -> None:
+    """Raise RunError if `path` is something else than a directory."""
+    if path.is_symlink():
+        raise RunError(f"{path} is a link", "name the directory that it points to")
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file: a run needs a directory of its own")
+
+
+def _check_lock(lock: Path) -> None:
+    """Raise RunError unless the lock can be opened to write without harm: it is empty."""
+    if os.path.lexists(lock):
+        found = os.lstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size:
+            raise RunError(
+                f"{lock} is not an empty file without links, as the lock of a run is",
+                "remove it if no training is using it, or choose another directory",
+            )
 
 
 def _tidy(path: Path) -> None:
@@ -76,7 +113,7 @@ def _tidy(path: Path) -> None:
         for entry in list(path.iterdir()):
             if _BEGINNING.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
                 _undo(entry, path)
-        if (path / CONFIG).exists():
+        if is_run(path):
             for stale in temporaries(path, RUN_FILES):
                 stale.unlink()
     except OSError as error:
@@ -129,14 +166,24 @@ def _undo(folder: Path, path: Path) -> None:
     if not (path / CONFIG).exists():
         parents = {path}
         for name in _relative_files(folder):
-            published = path / name
-            if published.exists() and published.samefile(folder / name):
-                published.unlink()
-                parents.add(published.parent)
+            if name.parts[0] in RUN_FILES | RUN_FOLDERS and _is_same_file(
+                folder / name, path / name
+            ):
+                (path / name).unlink()
+                parents.add((path / name).parent)
         for parent in sorted(parents - {path}, reverse=True):
             if not any(parent.iterdir()):
                 parent.rmdir()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether both are the same regular file; a link is another than what it points to."""
+    try:
+        found = os.lstat(one)
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.lstat(other))
+    except OSError:
+        return False
 
 
 def _relative_files(folder: Path) -> list[Path]:
@@ -153,19 +200,26 @@ def _link(source: Path, target: Path) -> None:
         os.rename(source, target)
 
 
-def check_real(path: Path, depth: int = 0) -> None:
-    """Raise RunError if the run in `path` has a link, a pipe or a device, which is not data."""
-    try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
-    for entry in entries:
+def check_real(path: Path) -> None:
+    """Raise RunError if a run has a link, a pipe or a device, which is not data.
+
+    Looked at are the directory and the folders of a run in it; other folders are none of its own.
+    """
+    for entry in _scan(path):
         if entry.is_dir(follow_symlinks=False):
-            if depth < _DEEPEST:
-                check_real(Path(entry.path), depth + 1)
+            if entry.name in RUN_FOLDERS:
+                check_real(Path(entry.path))
         elif not entry.is_file(follow_symlinks=False):
             what = "a link" if entry.is_symlink() else "no regular file"
             raise RunError(f"{entry.path} is {what}, which a run must not have: remove it")
+
+
+def _scan(path: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
@@ -178,17 +232,16 @@ def check_start(path: Path) -> None:
 
     Files beside an unfinished beginning may be its own: `locked` will tell.
     """
-    unfinished = path.is_dir() and any(_BEGINNING.fullmatch(p.name) for p in path.iterdir())
+    unfinished = path.is_dir() and any(_BEGINNING.fullmatch(entry.name) for entry in _scan(path))
     if not unfinished:
         check_free(path)
 
 
 def check_free(path: Path) -> None:
-    """Raise RunError if `path` holds a run, or files that a run would overwrite, or is no
-    directory.
+    """Raise RunError if `path` holds a run, or files that a run would overwrite, or links, or is
+    no directory.
     """
-    if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file: a run needs a directory of its own")
+    _check_directory(path)
     if (path / CONFIG).exists():
         raise RunError(f"{path} already holds a run: resume it or choose another directory")
     taken = [name for name in sorted(RUN_FILES | RUN_FOLDERS) if os.path.lexists(path / name)]
@@ -197,26 +250,29 @@ def check_free(path: Path) -> None:
             f"{path / taken[0]} is in the way: a run needs a directory of its own, "
             "such as runs/mine"
         )
+    if path.exists():
+        check_real(path)
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read config.json, or raise RunError with what is wrong."""
-    if not (path / CONFIG).exists():
+    if not os.path.lexists(path / CONFIG):
         raise RunError(f"{path} is not a run directory: it has no {CONFIG}")
     check_real(path)
-    config = read_json(path / CONFIG, RunError)
-    if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
+    config = read_json(path / CONFIG, RunError, MAX_CONFIG_BYTES)
+    if not isinstance(config, dict) or type(config.get("format_version")) is not int:
         raise RunError(f"{path / CONFIG} is damaged: it has no format_version")
     if config["format_version"] > FORMAT_VERSION:
         raise RunError(
             f"{path} was written by a newer Unspool (format {config['format_version']}, "
             f"this one reads up to {FORMAT_VERSION}): upgrade unspool"
         )
-    missing = [
-        key for key in ("model", "task", "training") if not isinstance(config.get(key), dict)
-    ]
+    missing = [key for key in SECTIONS if not isinstance(config.get(key), dict)]
     if missing:
         raise RunError(f"{path / CONFIG} is damaged: {', '.join(missing)} missing")
+    for key in SECTIONS:
+        if not isinstance(config[key].get("kind", ""), str):
+            raise RunError(f"{path / CONFIG} is damaged: the kind of its {key} must be a text")
     return config
 
 
@@ -225,11 +281,17 @@ def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -
 
     Raises RunError if it is another than config.json says.
     """
-    data, task = open(path / DATA), config["task"]
+    try:
+        data, task = open(path / DATA), config["task"]
+    except UnspoolError:
+        raise
+    except Exception as error:  # values of other types may raise anything at all
+        raise RunError(f"{path / DATA} is damaged: {error!r}") from error
     wanted = task.get("text_sha256", task.get("data_sha256"))
     if wanted is not None and data.fingerprint() != wanted:
         raise RunError(
-            f"{path / DATA} is not the data that the run was trained on: restore it, or name a file"
+            f"{path / DATA} is not the data that the run was trained on",
+            "restore it, or name a file",
         )
     return data
 

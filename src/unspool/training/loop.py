@@ -4,7 +4,7 @@ import dataclasses
 import math
 import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -174,27 +174,30 @@ class _Training:
 
     def _run(self, stop: StopRequest) -> Iterator[Report]:
         if self._is_evaluation_due():  # the run was left between a step and its evaluation
-            yield self._evaluate()
+            yield from self._evaluate(stop)
             yield self._save()
         while (reason := self._stop_reason(stop)) is None:
             yield self._train_step()
             if self.progress.skipped_in_row >= MAX_SKIPPED:
                 self._give_up()
             if self._is_evaluation_due():
-                yield self._evaluate()
+                yield from self._evaluate(stop)
                 yield self._save()
             elif time.monotonic() - self.saved_at >= 60 * self.config.save_minutes:
                 yield self._save()
-        if stop.name is None and self.progress.last_evaluation < self.progress.step:
-            yield self._evaluate()
+        if stop.name is None and self._is_unevaluated():
+            yield from self._evaluate(stop)
+            reason = f"stopped by {stop.name}" if self._is_unevaluated() else reason
         yield self._save()
         yield StopReport(
             self.progress.step, reason, self.progress.best_val_loss_nats, self.progress.elapsed_s
         )
 
     def _is_evaluation_due(self) -> bool:
-        step = self.progress.step
-        return step % self.config.eval_every == 0 and self.progress.last_evaluation < step
+        return self.progress.step % self.config.eval_every == 0 and self._is_unevaluated()
+
+    def _is_unevaluated(self) -> bool:
+        return self.progress.last_evaluation < self.progress.step
 
     def _stop_reason(self, stop: StopRequest) -> str | None:
         progress, patience = self.progress, self.config.patience
@@ -247,11 +250,18 @@ class _Training:
             self.journal.record(**kept)
             self.clipped = []
 
-    def _evaluate(self) -> EvalReport:
+    def _evaluate(self, stop: StopRequest) -> Iterator[EvalReport]:
+        """Evaluate and sample; nothing of it is kept if a signal ends the sample, so that a
+        resumed run does it again.
+        """
         progress = self.progress
         weights = self.learner.params if self.learner.average is None else self.learner.average
         model = eqx.combine(weights, self.static)
         evaluation = self.task.evaluate(model)
+        pieces = self.task.sample(model, progress.step)
+        sample = None if pieces is None else _joined(pieces, stop)
+        if pieces is not None and sample is None:
+            return
         is_best = _is_better(evaluation.objective, progress.best_objective)
         if is_best:
             progress.best_objective = evaluation.objective
@@ -260,7 +270,7 @@ class _Training:
         progress.evaluations_since_best = 0 if is_best else progress.evaluations_since_best + 1
         progress.last_evaluation = progress.step
         progress.elapsed_s = time.monotonic() - self.started_at
-        return self._record_evaluation(evaluation, is_best, self.task.sample(model, progress.step))
+        yield self._record_evaluation(evaluation, is_best, sample)
 
     def _record_evaluation(
         self, evaluation: Evaluation, is_best: bool, sample: str | None
@@ -324,6 +334,18 @@ class _Training:
             f"finite loss are in {self.path}",
             options={"learning_rate": "lower {}", "clip_norm": "lower {}"},
         )
+
+
+def _joined(pieces: Iterable[str], stop: StopRequest) -> str | None:
+    """The pieces as one text; None if a signal came before the last of them."""
+    if isinstance(pieces, str):
+        return pieces
+    joined = []
+    for piece in pieces:
+        if stop.name is not None:
+            return None
+        joined.append(piece)
+    return "".join(joined)
 
 
 _NOT_RECORDED = ("eta_s", "skipped")

@@ -102,16 +102,20 @@ class FeatureCache:
         stored, rows, is_good = self._open()
         return rows if stored == list(keys) and is_good.all() else None
 
-    def fill(self, keys: Sequence[str], read: Read, *, batch: int = BATCH) -> Iterator[int]:
+    def fill(
+        self, keys: Sequence[str], read: Read, *, batch: int = BATCH,
+        order: Sequence[int] | None = None,
+    ) -> Iterator[int]:  # fmt: skip
         """Compute what is missing and write the file, whole or not at all.
 
+        Pictures are asked for in `order`, by default that of the keys.
         Yields after each batch how many rows are done. Raises what `read` raises.
         """
         stored, rows, is_good = self._open()
         if stored == list(keys) and is_good.all():
             return
         known = {key: i for i, key in enumerate(stored) if is_good[i]}
-        missing = [i for i, key in enumerate(keys) if key not in known]
+        missing = [i for i in order or range(len(keys)) if keys[i] not in known]
         pictures = (read(i) for i in missing)
         with atomic_writer(self.path) as file:
             header = {**self._source, "shape": self.shape, "keys": list(keys)}
@@ -164,7 +168,7 @@ def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
     if not header:
         raise RunError(f"{path} is missing or damaged")
     rows, is_good = _read_rows(path, begin, (len(header["keys"]), *header["shape"]))
-    if not is_good.all():
+    if not (len(is_good) and is_good.all()):
         raise RunError(f"{path} is damaged")
     return rows
 
@@ -172,10 +176,8 @@ def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
 def _read_rows(path: Path, begin: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The rows, and which of them are as they were written; none of a file that was cut off."""
     end = begin + 2 * math.prod(shape)
-    if path.stat().st_size != end + 4 * shape[0]:
-        return np.zeros((0, *shape[1:]), np.float16), np.zeros(shape[0], bool)
-    if end == begin:  # an empty part of a file cannot be mapped
-        return np.zeros(shape, np.float16), np.ones(shape[0], bool)
+    if end == begin or path.stat().st_size != end + 4 * shape[0]:
+        return np.zeros(0, np.float16), np.zeros(shape[0], bool)
     rows = np.memmap(path, np.float16, "r", begin, shape)
     sums = np.memmap(path, np.uint32, "r", end, shape[:1])
     is_good = [zlib.crc32(row) == wanted for row, wanted in zip(rows, sums, strict=True)]

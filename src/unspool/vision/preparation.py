@@ -56,26 +56,30 @@ class Preparation:
         else:
             yield from extract(self._checked(), pictures, self._layer, margin=0)
 
-    def keep(self, path: Path, source: str, keys: Sequence[str], read: Read) -> Iterator[int]:
+    def keep(
+        self, path: Path, source: str, keys: Sequence[str], read: Read, order: Sequence[int]
+    ) -> Iterator[int]:
         """Write the rows of many pictures to `path`; yields how many are done.
 
         `keys` are hashes of the pictures' content, `read(i)` is the picture of keys[i], asked for
-        in order. Features are kept in the user's cache too, in one file for each `source`: rows of
-        the same content and weights are not computed again.
+        in `order`. Features are kept in the user's cache too, in one file for each `source`: rows
+        of the same content and weights are not computed again.
         """
         if not self.is_trained:
             cache = FeatureCache(self._cached(source), self._checked(), self._layer, 0)
             cache.path.parent.mkdir(parents=True, exist_ok=True)
-            yield from cache.fill(keys, read)
+            yield from cache.fill(keys, read, order=order)
             link(cache.path, path)
             return
         shape = (len(keys), self.size, self.size, 3)
         with atomic_writer(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-            done = 0
-            for rows in self.rows(map(read, range(len(keys)))):
-                file.write(rows.tobytes())
+            begin, places, done = file.tell(), iter(order), 0
+            for rows in self.rows(map(read, order)):
+                for row, place in zip(rows, places, strict=False):
+                    file.seek(begin + place * row.nbytes)
+                    file.write(row.tobytes())
                 done += len(rows)
                 yield done
 
