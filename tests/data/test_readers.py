@@ -231,6 +231,12 @@ def test_texts_of_several_lines_are_counted(write):
     assert found.notes == (f"1 texts have several lines, between quotes: {found.where[3]}",)
 
 
+def test_fields_of_any_use_fit(write, monkeypatch):
+    monkeypatch.setattr("unspool.data.tables.MAX_FIELD_CHARS", 99)
+    with pytest.raises(DataError, match="row 3: a field has more than"):
+        read_labelled(write("t.csv", f"label,text\nx,y\nx,{'y' * 100}\n"))
+
+
 cells = st.text(st.sampled_from("ab é\"',;ß"), min_size=1).filter(lambda cell: cell.strip())
 table = st.lists(st.tuples(st.sampled_from(LABELS), cells), min_size=1, max_size=6)
 

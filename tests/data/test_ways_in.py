@@ -193,7 +193,9 @@ def test_a_long_field_and_carriage_returns(tmp_path):
     path.write_text("label,text\ra,x\rb,y\r", newline="")
     assert read_labelled(path)[:2] == (["x", "y"], ["a", "b"])
     path.write_text("label,text\na,x\ry\nb,z\n", newline="")
-    with pytest.raises(DataError, match="row 2: is no row of a table"):
+    with pytest.raises(
+        DataError, match="row 2: a carriage return stands in a field without quotes"
+    ):
         read_labelled(path)
 
 
