@@ -81,6 +81,49 @@ def test_tag(unspool, labelled, tmp_path):
     assert {line.split("\t")[1] for line in found[:-1]} <= {"O", "B-T", "B-W", "I-W"}
 
 
+def test_true_labels_stand_beside_those_found(unspool, labelled, files):
+    done = unspool("classify", labelled / "classify", files / "lines.txt", "the wheel", "--json")
+    records = [json.loads(line) for line in done.out.splitlines()]
+    assert [record.get("true_label") for record in records] == [*"xyxy" * 6, None]
+    assert records[0]["text"] == "the thread goes out"
+    assert done.err == (
+        f"note: {files}/lines.txt: read as lines `LABEL text`, as most labels are the run's\n"
+    )
+    done = unspool("tag", labelled / "tag", files / "words.txt", "--json")
+    assert json.loads(done.out.splitlines()[1])["true_tags"] == ["B-W", "I-W", "O"]
+
+
+def test_eval_reads_files_one_after_the_other_and_tells_what_it_left_out(
+    unspool, spawn, labelled, files, tmp_path
+):
+    run, lines = labelled / "classify", files / "lines.txt"
+    (one,) = map(json.loads, printed(unspool("eval", run, lines, "--json")))
+    (two,) = map(json.loads, printed(unspool("eval", run, lines, lines, "--json")))
+    assert two["tokens"] == 2 * one["tokens"]
+    assert two["loss_nats"] == pytest.approx(one["loss_nats"])
+    piped = spawn("eval", run, "-", "--json", stdin=lines.read_text())
+    assert json.loads(piped.out) == one
+    for name in ("x/1", "y/1", "README"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("the thread")
+    (found,) = map(json.loads, printed(unspool("eval", run, tmp_path, "--json")))
+    assert found["notes"] == [
+        f"{tmp_path}: left out files beside the folders of classes: 1 (README)"
+    ]
+
+
+def test_standard_input_trains_as_its_file_does(spawn, files, tmp_path):
+    trained = [
+        spawn("train", "classify", source, "--run", tmp_path / name, *TINY, stdin=LINES).out
+        for source, name in ((files / "lines.txt", "file"), ("-", "stdin"))
+    ]
+    notes = [out.splitlines()[:2] for out in trained]
+    assert notes[0] == notes[1]
+    assert (tmp_path / "file/vocab.json").read_bytes() == (
+        tmp_path / "stdin/vocab.json"
+    ).read_bytes()
+
+
 def test_eval(unspool, labelled, files):
     found = json.loads("".join(printed(unspool("eval", labelled / "classify", "--json"))))
     assert {"loss_nats", "tokens", "accuracy", "macro_f1", "labels", "confusion"} == found.keys()

@@ -43,6 +43,19 @@ def test_sentences_files_and_standard_input(unspool, spawn, translator, files):
     assert done.out.splitlines() == [told[0], "", told[1]]
 
 
+def test_folders_and_pairs(unspool, translator, tmp_path):
+    (tmp_path / "a.txt").write_text("in\n\n")
+    (tmp_path / "b.tsv").write_text("out\thinaus\n")
+    told = unspool("translate", translator, "in", "out").out.splitlines()
+    done = unspool("translate", translator, tmp_path / "a.txt", tmp_path / "b.tsv", "--json")
+    records = [json.loads(line) for line in done.out.splitlines()]
+    assert [record["translation"] for record in records] == [told[0], "", told[1]]
+    assert [record.get("reference") for record in records] == [None, None, "hinaus"]
+    (tmp_path / "b.tsv").write_text("out")
+    done = unspool("translate", translator, tmp_path)
+    assert done.out.splitlines() == [told[0], "", told[1]]
+
+
 def test_n_best_with_scores(unspool, translator):
     done = unspool("translate", translator, "in", "--n-best", 3, "--json")
     (record,) = map(json.loads, done.out.splitlines())

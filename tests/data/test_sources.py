@@ -154,12 +154,14 @@ def test_unreadable_file(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("secret")
 
-    def refuse(*_):
+    def refuse(_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("unspool.files.open_regular", refuse)  # chmod does not stop root
     with pytest.raises(DataError, match=r"cannot read .*a\.txt: Permission denied$"):
         read(path)
+    with pytest.raises(DataError, match=r"left out files that cannot be read: 1 \(a\.txt\)"):
+        read(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
@@ -180,9 +182,18 @@ def test_nothing_given():
 def test_standard_input_can_be_read_twice(standard_input):
     standard_input("naïve\r\n".encode())
     with open_sources(["-"]) as sources:
-        spooled = sources.files[0]
         assert ["".join(sources.pieces()) for _ in range(2)] == ["naïve\r\n"] * 2
-    assert not spooled.exists()
+    assert read("-")[0] == "naïve\r\n"  # and by another reader
+
+
+def test_the_copy_of_standard_input_goes_with_the_process():
+    code = "from unspool.data.text_files import standard_input as s; print(s(), s().read_text())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="text", capture_output=True, text=True, check=True
+    )
+    path, text = done.stdout.split()
+    assert text == "text"
+    assert not Path(path).parent.exists()
 
 
 def test_standard_input_only_once(standard_input):

@@ -8,7 +8,7 @@ import typer
 
 from ..data import (
     Rows,
-    as_file,
+    check_standard_input,
     cut_notes,
     form_of,
     join_rows,
@@ -80,7 +80,7 @@ def classify(
     names = [row if isinstance(row, str) else f"{unit} {i}" for i, row in enumerate(rows.rows, 1)]
     for i, found in enumerate(_labelled(rows, loaded.classify, {})):
         if as_json:
-            truth = {"true_label": rows.labels[i]} if rows.labels else {}
+            truth = {} if rows.labels[i] is None else {"true_label": rows.labels[i]}
             record = {"text": names[i], "label": next(iter(found), None), **truth}
             console.print_json({**record, "probabilities": found})
         elif found:
@@ -104,7 +104,7 @@ def tag(run: RunArgument, what: What = None, raw: Raw = False, as_json: AsJson =
         row = rows.rows[i]
         words = list(row) if loaded.reads == "text" else [str(t) for t in range(1, len(row) + 1)]
         if as_json:
-            truth = {"true_tags": rows.labels[i]} if rows.labels else {}
+            truth = {} if rows.labels[i] is None else {"true_tags": rows.labels[i]}
             console.print_json({"words": words, "tags": tags, **truth})
         else:
             lines = map("\t".join, zip(words, tags, strict=True))
@@ -128,6 +128,7 @@ def _rows(run: LabelledRun, what: list[str] | None) -> Rows:
     """Texts, lists of words, series or images, from the command's arguments."""
     if not what:
         raise ConfigError("name what to label: texts, a file, or - for standard input")
+    check_standard_input(what)
     if run.reads == "text":
         parts = [_texts(run, argument, number) for number, argument in enumerate(what, 1)]
     else:
@@ -140,14 +141,10 @@ def _rows(run: LabelledRun, what: list[str] | None) -> Rows:
 
 def _texts(run: LabelledRun, argument: str, number: int) -> Rows:
     if not is_source(argument):
-        return Rows([argument], [], [f"text {number}"])
-    with as_file(argument) as path:
-        if form_of(path) != "text":
-            raise DataError(f"{path}: {run.path} reads {FILES['text']}")
-        rows = read_unlabelled(path, run.labels, aligned=run.aligned)
-        if argument != "-":
-            return rows
-        return rows._replace(where=[w.replace(str(path), "standard input") for w in rows.where])
+        return Rows([argument], [None], [f"text {number}"])
+    if form_of(argument) != "text":
+        raise DataError(f"{argument}: {run.path} reads {FILES['text']}")
+    return read_unlabelled(argument, run.labels, aligned=run.aligned)
 
 
 def _numbers(run: LabelledRun, source: str) -> Rows:
@@ -156,8 +153,10 @@ def _numbers(run: LabelledRun, source: str) -> Rows:
     if form_of(source) != run.reads:
         raise DataError(f"{source}: {run.path} reads {FILES[run.reads]}")
     if run.reads == "images":
-        return Rows(*read_images(source, labelled=False))
-    return Rows(*read_series(Path(source), aligned=run.aligned, labelled=False))
+        rows, labels, where = read_images(source, labelled=False)
+    else:
+        rows, labels, where = read_series(Path(source), aligned=run.aligned, labelled=False)
+    return Rows(rows, labels or [None] * len(rows), where)
 
 
 def is_source(argument: str) -> bool:
@@ -165,9 +164,11 @@ def is_source(argument: str) -> bool:
 
     What looks like a path and is none is taken for one all the same, and so is an error.
     """
+    if not argument.strip():
+        return False
+    if argument == "-" or looks_like_path(argument):
+        return True
     try:
-        if not argument.strip():
-            return False
-        return argument == "-" or Path(argument).exists() or looks_like_path(argument)
+        return Path(argument).exists()
     except (OSError, ValueError):  # a text too long for the name of a file
         return False

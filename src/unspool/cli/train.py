@@ -1,20 +1,18 @@
 """`unspool train ...`."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..data import as_file
 from ..errors import ConfigError
 from ..recipes import toml
 from ..recipes.caption import CaptionRecipe
 from ..recipes.generate import GENERATOR
 from ..recipes.glimpse import LOOKER
-from ..recipes.labelled import CLASSIFIER, TAGGER, LabelledRecipe
+from ..recipes.labelled import CLASSIFIER, TAGGER
 from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
 from ..recipes.translate import TRANSLATOR
@@ -116,24 +114,13 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
         if run is None:
             raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
         prepare()
-        with _on_disk(recipe, named) as named:
-            if resume:
-                _, reports = recipe.resume(named, run, {**from_file, **given})
-            elif not named:
-                raise ConfigError(wanted)
-            else:
-                reports = recipe.start(named, run, recipe.merge(named, from_file, given))
-            report_end(console.show(reports), run, recipe)
-
-
-@contextmanager
-def _on_disk(recipe: Recipe, named: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The sources; labelled ones from standard input as a file, as they are read twice."""
-    if named == ("-",) and isinstance(recipe, LabelledRecipe):
-        with as_file("-") as path:
-            yield (str(path),)
-    else:
-        yield named
+        if resume:
+            _, reports = recipe.resume(named, run, {**from_file, **given})
+        elif not named:
+            raise ConfigError(wanted)
+        else:
+            reports = recipe.start(named, run, recipe.merge(named, from_file, given))
+        report_end(console.show(reports), run, recipe)
 
 
 def _read(config: Path, recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import files
-from ..data import as_file, read_lines
+from ..data import check_standard_input, read_sentences
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..run import TranslatorRun, load, require
@@ -27,7 +27,7 @@ def translate(
         list[str] | None,
         typer.Argument(
             metavar="[TEXT]",
-            help="Sentences, or a file of one sentence a line, or - for standard input.",
+            help="Sentences, or files or folders of one sentence a line, or - for standard input.",
             show_default=False,
         ),
     ] = None,
@@ -87,13 +87,14 @@ def translate(
         options |= {"do_sample": True, **drawing}
     elif temperature != 1 or top_k is not None or top_p is not None:
         raise ConfigError("--temperature, --top-k and --top-p need --sample")
-    texts = _sentences(what)
+    texts, references = _sentences(what)
     best: list[Hypothesis] = []
     for begin in range(0, len(texts), GROUP):
         part = texts[begin : begin + GROUP]
         for text, found in zip(part, loaded.translate(part, first=begin, **options), strict=True):
             if as_json:
-                console.print_json(_record(text, found), flush=True)
+                record = _record(text, found, references[len(best)])
+                console.print_json(record, flush=True)
             else:
                 print("\n".join(map(console.written, _lines(found, n_best))), flush=True)
             best.append(found[0])
@@ -102,26 +103,34 @@ def translate(
         _write_attention(attention, loaded, texts, best)
 
 
-def _sentences(what: list[str] | None) -> list[str]:
-    """Every line of files and of standard input, empty ones too; or the arguments."""
+def _sentences(what: list[str] | None) -> tuple[list[str], list[str | None]]:
+    """The arguments, or every line of files, folders and standard input, empty ones too; and
+    translations that files have beside them.
+    """
     if not what:
         raise ConfigError("name what to translate: sentences, a file, or - for standard input")
-    return [text for argument in what for text in _texts(argument)]
+    check_standard_input(what)
+    texts: list[str] = []
+    references: list[str | None] = []
+    for argument in what:
+        if is_source(argument):
+            lines, known, notes = read_sentences(argument)
+            for line in notes:
+                console.note(line)
+        else:
+            lines, known = [argument], [None]
+        texts += lines
+        references += known
+    return texts, references
 
 
-def _texts(argument: str) -> list[str]:
-    if not is_source(argument):
-        return [argument]
-    with as_file(argument) as path:
-        return read_lines(path)
-
-
-def _record(text: str, found: Sequence[Hypothesis]) -> dict[str, Any]:
+def _record(text: str, found: Sequence[Hypothesis], reference: str | None) -> dict[str, Any]:
     best = [
         {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
         for one in found
     ]
-    return {"source": text, "translation": found[0].text, "n_best": best}
+    known = {} if reference is None else {"reference": reference}
+    return {"source": text, "translation": found[0].text, **known, "n_best": best}
 
 
 def _lines(found: Sequence[Hypothesis], n_best: int) -> Iterator[str]:

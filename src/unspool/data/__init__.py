@@ -15,18 +15,17 @@ from .encoders import (
 )
 from .images import read_images
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import (
-    BOUNDARY,
-    Rows,
-    form_of,
-    held_out,
-    join_rows,
-    one_line,
-    read_labelled,
-    read_unlabelled,
-)
+from .labelled import BOUNDARY, Rows, form_of, held_out, one_line, read_labelled
 from .left_out import LeftOut
-from .pairs import PairBatch, PairData, Pairs, Sentences, load_sentences, read_parallel
+from .pairs import (
+    PairBatch,
+    PairData,
+    Pairs,
+    Sentences,
+    load_sentences,
+    read_parallel,
+    read_sentences,
+)
 from .pictures import Pictures
 from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
@@ -35,7 +34,15 @@ from .sources import open_sources
 from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
 from .tars import is_tar
 from .text import Size, Text, fingerprint_sources
-from .text_files import as_file, looks_like_path, numbered_lines, read_lines, read_pieces, suffix_of
+from .text_files import (
+    check_standard_input,
+    looks_like_path,
+    numbered_lines,
+    read_lines,
+    read_pieces,
+    suffix_of,
+)
+from .unlabelled import join_rows, read_unlabelled
 from .vocab import StreamDecoder, Vocabulary
 from .words import words_of
 
@@ -71,9 +78,9 @@ __all__ = [
     "Text",
     "TextEncoder",
     "Vocabulary",
-    "as_file",
     "bucket_bounds",
     "build_vocabulary",
+    "check_standard_input",
     "cut_notes",
     "decode_picture",
     "encode_rows",
@@ -101,6 +108,7 @@ __all__ = [
     "read_lines",
     "read_parallel",
     "read_pieces",
+    "read_sentences",
     "read_series",
     "read_unlabelled",
     "suffix_of",

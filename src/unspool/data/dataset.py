@@ -13,6 +13,7 @@ from ..errors import ConfigError, DataError, RunError
 from .encoders import Encoder, ImageEncoder, SeriesEncoder, TextEncoder, load_encoder
 from .labelled import Rows, class_names, form_of, held_out, label_ids, one_line, read_labelled
 from .sequences import Sequences, load_sequences, save_sequences
+from .text_files import check_standard_input
 from .words import words_of
 
 DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
@@ -57,6 +58,7 @@ class LabelledData:
         `TextEncoder.build`. The vocabulary, or the mean and deviation of numbers, come from the
         training part alone. Raises DataError naming file and row.
         """
+        check_standard_input((source, val))
         rows = read_labelled(source, aligned=aligned)
         if val is None:
             train, val_rows = map(rows.take, held_out(rows.labels, val_fraction, seed))

@@ -1,12 +1,14 @@
 """The files of a folder: one walk with one rule for all commands."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from .. import files
 from ..errors import DataError
 from .left_out import LeftOut
+from .text_files import read_pieces, why_left_out
 
 # What a run directory has besides hidden files; a text may be in the same folder.
 _RUN_FILES = files.RUN_FILES | files.RUN_FOLDERS
@@ -16,8 +18,9 @@ def walk_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
     """All files below `folder`, by name, each real file and each real folder once.
 
     Left out, and counted in `left_out`, are hidden files and folders, run directories of Unspool
-    (of one in `folder` itself, the run's files), pipes, devices and links to nothing, and links to
-    a file that is there anyway. Raises DataError for a folder that cannot be read.
+    (of one in `folder` itself, the run's files), pipes, devices and links to nothing, links to a
+    file that is there anyway, and FILE.gz beside FILE. Raises DataError for a folder that cannot be
+    read.
     """
     left_out = LeftOut() if left_out is None else left_out
     found = list(_walk(folder, folder, {folder.resolve()}, left_out))
@@ -31,6 +34,18 @@ def walk_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
     return list(kept.values())
 
 
+def walk_texts(folder: Path, left_out: LeftOut) -> list[Path]:
+    """Those of `walk_files` that can be read as text to their end."""
+    texts = []
+    for path in walk_files(folder, left_out):
+        try:
+            deque(read_pieces(path), maxlen=0)
+            texts.append(path)
+        except DataError as error:
+            left_out.add(why_left_out(error), _name(folder, path))
+    return texts
+
+
 def _walk(
     root: Path, folder: Path, seen: set[Path], left_out: LeftOut
 ) -> Iterator[tuple[Path, tuple[int, int]]]:
@@ -42,6 +57,8 @@ def _walk(
             continue  # of a run that is being written: nobody misses it
         if entry.name.startswith("."):
             left_out.add("hidden files and folders", name)
+        elif entry.suffix.lower() == ".gz" and entry.with_suffix("").is_file():
+            left_out.add("files that are there unpacked too", name)
         elif is_run and entry.name in _RUN_FILES:
             left_out.add("files of a run", name)
         elif entry.is_dir():

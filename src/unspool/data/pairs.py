@@ -11,7 +11,14 @@ from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
 from .labelled import BOUNDARY, held_out
 from .sequences import Sequences, load_sequences, save_sequences
-from .text_files import read_lines
+from .sources import read_all_lines
+from .text_files import (
+    STANDARD_INPUT,
+    STANDARD_INPUT_NAME,
+    as_file,
+    check_standard_input,
+    read_lines,
+)
 from .vocab import CharVocabulary, Vocabulary
 
 DESCRIPTION, ARRAYS = "pairs.json", "pairs.npz"
@@ -159,6 +166,7 @@ class PairData:
         training pairs of more than `max_length` tokens on a side, are left out and counted in
         `notes`. Raises DataError naming file and line.
         """
+        check_standard_input((source, target, val_source, val_target))
         train, notes = without_empty(read_parallel(source, target))
         if val_source is None:
             if val_target is not None:
@@ -224,11 +232,14 @@ def load_sentences(directory: Path) -> tuple[Sentences, Sentences]:
 
 def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines:
     """Line N of one file belongs to line N of the other; without `target`, the source is a TSV
-    with both. Raises DataError for files of unequal length, naming the first line without partner.
+    with both; "-" is standard input. Raises DataError for files of unequal length, naming the first
+    line without partner.
     """
+    check_standard_input((source, target))
     if target is None:
-        return _table(Path(source))
-    texts = [read_lines(Path(name)) for name in (source, target)]
+        return _table(source)
+    texts = [_lines(source), _lines(target)]
+    source, target = _shown(source), _shown(target)
     short, long = sorted(zip(map(len, texts), (source, target), strict=True), key=lambda x: x[0])
     if short[0] != long[0]:
         raise DataError(
@@ -239,9 +250,33 @@ def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines
     return Lines(texts[0], texts[1], where)
 
 
-def _table(path: Path) -> Lines:
-    rows = []
-    for number, line in enumerate(read_lines(path), start=1):
+def read_sentences(source: str | Path) -> tuple[list[str], list[str | None], tuple[str, ...]]:
+    """Sentences to translate, their translations (None if they are not there), and notes.
+
+    Every line of a file, of standard input ("-") or of the files of a folder is a sentence, an
+    empty one too; if every line has one tab, what is behind it is the translation.
+    """
+    lines, notes = read_all_lines(source)
+    full = [line for line in lines if line.strip()]
+    if not full or any(line.count("\t") != 1 for line in full):
+        return lines, [None] * len(lines), notes
+    cells = [line.partition("\t") for line in lines]
+    note = f"{_shown(source)}: read as lines SOURCE<TAB>TARGET, as every line has one tab"
+    return [cell[0] for cell in cells], [cell[2] for cell in cells], (*notes, note)
+
+
+def _lines(source: str | Path) -> list[str]:
+    with as_file(source) as path:
+        return read_lines(path)
+
+
+def _shown(source: str | Path) -> str:
+    return STANDARD_INPUT_NAME if source == STANDARD_INPUT else str(source)
+
+
+def _table(source: str | Path) -> Lines:
+    rows, path = [], _shown(source)
+    for number, line in enumerate(_lines(source), start=1):
         cells = line.split("\t")
         if len(cells) != 2:
             raise DataError(

@@ -1,24 +1,24 @@
 """From what the user names (files, folders, corpora, standard input) to pieces of text."""
 
-import os
-import stat
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 from .corpora import CORPORA, corpus_files
-from .folders import walk_files
+from .folders import walk_files, walk_texts
 from .left_out import LeftOut
 from .text_files import (
     STANDARD_INPUT,
     NotTextError,
-    is_text,
+    as_file,
+    check_exists,
+    check_standard_input,
+    read_lines,
     read_pieces,
-    spool_standard_input,
+    standard_input,
     unreadable,
 )
 
@@ -62,7 +62,7 @@ class Sources:
 
 @contextmanager
 def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sources]:
-    """Find the files behind `names`; standard input is spooled to a file until the end.
+    """Find the files behind `names`; standard input is copied to a file first.
 
     A name is a file, a folder (see `walk_files`), "-", or a corpus. A string that is the name of
     a corpus always means the corpus, so that a command does the same in every folder: for a file
@@ -70,53 +70,54 @@ def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sou
     """
     if not names:
         raise DataError(f"no text was given: name a file, a folder, '-' or {' or '.join(CORPORA)}")
-    if list(names).count(STANDARD_INPUT) > 1:
-        raise DataError("'-' (standard input) can be given only once")
-    with tempfile.TemporaryDirectory(prefix="unspool-") as spool:
+    check_standard_input(names)
+    with as_file(STANDARD_INPUT) if STANDARD_INPUT in names else nullcontext():
         paths: list[Path] = []
         notes: list[str] = []
         for name in names:
-            found, remarks = _expand(name, raw, Path(spool))
+            found, remarks = _expand(name, raw)
             paths += found
             notes += remarks
         yield Sources(tuple(map(str, names)), tuple(paths), tuple(notes), raw)
 
 
-def _expand(name: str | Path, raw: bool, spool: Path) -> tuple[list[Path], list[str]]:
+def read_all_lines(source: str | Path) -> tuple[list[str], tuple[str, ...]]:
+    """The lines of a file, of standard input ("-"), or of the texts of a folder one after the
+    other, and notes on what of a folder was left out.
+    """
+    with as_file(source) as path:
+        check_exists(path, "a file, a folder or a text")
+        if not path.is_dir():
+            return read_lines(path), ()
+        found, notes = _folder_files(path, raw=False)
+        return [line for file in found for line in read_lines(file)], tuple(notes)
+
+
+def _expand(name: str | Path, raw: bool) -> tuple[list[Path], list[str]]:
     """The files behind one name, and notes."""
     if name == STANDARD_INPUT:
-        return [spool_standard_input(spool / "stdin")], []
+        return [standard_input()], []
     if isinstance(name, str) and name in CORPORA:
         found, notes = corpus_files(name)
         shadowed = [f"{name} means the corpus; for the file or folder here write ./{name}"]
         return found, notes + (shadowed if Path(name).exists() else [])
     path = Path(name)
-    mode = _mode(path)
-    if stat.S_ISDIR(mode):
-        return _folder_files(path, raw)
-    if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is a pipe or device: save it as a file, or pipe it into '-'")
-    return [path], []
-
-
-def _mode(path: Path) -> int:
     try:
-        return path.stat().st_mode
+        if path.is_dir():
+            return _folder_files(path, raw)
+        path.stat()
     except FileNotFoundError as error:
         raise DataError(
             f"{path} does not exist", f"give a file, a folder, '-' or one of {', '.join(CORPORA)}"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise unreadable(path, error) from error
+    return [path], []
 
 
 def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
-    left_out, texts = LeftOut(), []
-    for path in walk_files(folder, left_out):
-        if raw or is_text(path):
-            texts.append(path)
-        else:
-            left_out.add("files that are not text", os.path.relpath(path, folder))
+    left_out = LeftOut()
+    texts = walk_files(folder, left_out) if raw else walk_texts(folder, left_out)
     notes = [f"{folder}: left out {note}" for note in left_out.notes()]
     if not texts:
         raise DataError(

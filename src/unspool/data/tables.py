@@ -82,13 +82,16 @@ def _csv_rows(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tupl
             yield begin, row
             begin = reader.line_num + 1
     except csv.Error as error:
-        if "unexpected end of data" in str(error):
-            raise DataError(
-                f"{path} row {begin}: a quote opens here that is never closed"
-            ) from error
-        raise DataError(
-            f"{path} row {begin}: is no row of a table ({error}); a text with quotes in it "
-            "must be quoted, its own quotes doubled"
-        ) from error
+        why = next((ours for theirs, ours in _FAULTS.items() if theirs in str(error)), str(error))
+        raise DataError(f"{path} row {begin}: {why}") from error
     finally:
         csv.field_size_limit(before)
+
+
+_FAULTS = {  # what `csv` says, and what the user should know
+    "unexpected end of data": "a quote opens here that is never closed",
+    "expected after": "a quote opens here that ends inside a field: a text with quotes in it must "
+    "be quoted, its own quotes doubled",
+    "new-line character": "a carriage return stands in a field without quotes",
+    "field larger": f"a field has more than {MAX_FIELD_CHARS:,} characters",
+}

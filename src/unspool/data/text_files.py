@@ -7,15 +7,17 @@ import re
 import shutil
 import sys
 import tempfile
+import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from .. import files
 from ..errors import DataError
-from ..limits import MAX_UNPACKED_BYTES
+from ..limits import MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO, UNPACKED_ANYWAY_BYTES
 
 STANDARD_INPUT, STANDARD_INPUT_NAME = "-", "standard input"
 _BLOCK_BYTES = 1 << 20  # at least the 4 bytes of a byte order mark
@@ -28,11 +30,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# One word that ends in a suffix; or a path from a folder, whatever follows.
+_ONE_WORD = re.compile(r"\S*/\S*|\S*\w\.[^\W\d_]\w{0,7}")
+_FROM_A_FOLDER = re.compile(r"(~|\.\.?)/\S.*")
 _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/\xfd", "zstd"))
 
 
 class NotTextError(DataError):
-    """A file can be read, but its bytes are no text."""
+    """A file can be read, but not as text."""
 
 
 def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
@@ -43,7 +48,7 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
     text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
     """
     try:
-        with files.open_regular(path) as file:
+        with _opened(path) as file:
             if raw:
                 while block := file.read(_BLOCK_BYTES):
                     yield block
@@ -53,6 +58,15 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
             yield from _decoded(path, _unpacked(path, file) if packed else _blocks(file))
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    """A regular file; a pipe could be read once only, and texts are read more often."""
+    if path.is_dir():
+        raise DataError(f"cannot read {path}: it is a folder", "name a file")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is a pipe or device", "save it as a file or pipe it into '-'")
+    return io.BufferedReader(files.open_regular(path))
 
 
 def _blocks(file: Any) -> Iterator[bytes]:
@@ -67,6 +81,12 @@ def _unpacked(path: Path, file: Any) -> Iterator[bytes]:
     try:
         for block in _blocks(gzip.GzipFile(fileobj=file)):
             size += len(block)
+            if size > max(UNPACKED_ANYWAY_BYTES, MAX_UNPACKED_RATIO * file.tell()):
+                raise DataError(
+                    f"{path} unpacks to more than {MAX_UNPACKED_RATIO} times its size, as no text "
+                    "does",
+                    "unpack it first",
+                )
             if size > MAX_UNPACKED_BYTES:
                 raise DataError(
                     f"{path} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB", "unpack it first"
@@ -108,18 +128,16 @@ def _undecodable(path: Path, codec: str, offset: int, first: bytes) -> DataError
 def _binary(path: Path, first: bytes) -> DataError:
     for mark, name in _PACKED:
         if first.startswith(mark):
-            return DataError(f"{path} is compressed ({name})", "unpack it first")
-    return NotTextError(f"{path} looks binary (it has NUL characters)", "give a file of text")
+            return NotTextError(f"{path} is compressed ({name})", "unpack it first")
+    return NotTextError(
+        f"{path} looks binary (it has NUL characters)",
+        "give a file of text (UTF-16 needs its byte order mark)",
+    )
 
 
-def is_text(path: Path) -> bool:
-    """Whether a file can be read as text to its end."""
-    try:
-        for _ in read_pieces(path):
-            pass
-    except DataError:
-        return False
-    return True
+def why_left_out(error: DataError) -> str:
+    """The reason for which a folder's file that raised `error` is left out."""
+    return f"files that {'are not text' if isinstance(error, NotTextError) else 'cannot be read'}"
 
 
 def suffix_of(source: str | Path) -> str:
@@ -148,43 +166,73 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def as_file(source: str | Path) -> Iterator[Path]:
-    """The file that a source names; standard input ("-") is copied to one until the end."""
-    if str(source) != STANDARD_INPUT:
+    """The file that a source names; for standard input ("-") a copy of it, which errors speak of
+    as standard input. A `Path("-")` is a file of that name.
+    """
+    if source != STANDARD_INPUT:
         yield Path(source)
         return
-    with tempfile.TemporaryDirectory(prefix="unspool-") as spool:
-        path = spool_standard_input(Path(spool) / "stdin")
-        try:
-            yield path
-        except DataError as error:
-            error.fact = error.fact.replace(str(path), STANDARD_INPUT_NAME)
-            raise
+    path = standard_input()
+    try:
+        yield path
+    except DataError as error:
+        error.fact = error.fact.replace(str(path), STANDARD_INPUT_NAME)
+        raise
 
 
-def spool_standard_input(path: Path) -> Path:
-    """Copy the bytes of standard input to `path`, as a text is read more than once."""
+def standard_input() -> Path:
+    """A file of the bytes of standard input, which can be read more than once; it goes with the
+    process.
+    """
     if sys.stdin is None:
         raise DataError("'-' was given, but there is no standard input")
+    return _copied(sys.stdin)
+
+
+@lru_cache(maxsize=1)
+def _copied(stream: Any) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="unspool-"))
+    weakref.finalize(stream, shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "stdin"
     try:
         with open(path, "wb") as file:
-            stream = getattr(sys.stdin, "buffer", None) or io.BytesIO(sys.stdin.read().encode())
-            shutil.copyfileobj(stream, file)
+            read_from = getattr(stream, "buffer", None) or io.BytesIO(stream.read().encode())
+            shutil.copyfileobj(read_from, file)
     except OSError as error:
         raise files.write_error(path, error) from error
     return path
 
 
+def check_standard_input(sources: Sequence[Any]) -> None:
+    """Raise DataError if "-" is given more than once: there is one standard input."""
+    if sum(source == STANDARD_INPUT for source in sources) > 1:
+        raise DataError("'-' (standard input) can be given only once")
+
+
 def looks_like_path(text: str) -> bool:
     """Whether an argument is the name of a file, there or missing, rather than a text.
 
-    One word with a separator or a suffix is; of several words, those that end in the suffix of a
-    form that Unspool reads.
+    One word with a separator or a suffix is; of several words, those that begin with `./` or the
+    like, or end in the suffix of a form that Unspool reads.
     """
     if "\n" in text:
         return False
     if len(text.split()) == 1:
-        return "/" in text or re.search(r"\w\.\w{1,8}$", text) is not None
-    return suffix_of(text) in _SUFFIXES
+        return _ONE_WORD.fullmatch(text) is not None
+    return _FROM_A_FOLDER.fullmatch(text) is not None or suffix_of(text) in _SUFFIXES
+
+
+def check_exists(path: Path, wanted: str) -> None:
+    """Raise DataError for an argument that is taken for a path, which is not there."""
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise unreadable(path, error) from error
+    if not exists:
+        raise DataError(
+            f"{path} does not exist",
+            f"give {wanted} (pipe a text that looks like the name of a file into '-')",
+        )
 
 
 _SUFFIXES = {".txt", ".tsv", ".csv", ".conllu", ".conll", ".npz", ".ts", ".json", ".tar"}

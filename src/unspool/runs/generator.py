@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ..models.generator import Generator
 from ..tasks.generate import evaluate_generator
 from ..tasks.task import Evaluation
-from .labelled import LabelledRun
+from .labelled import LabelledRun, noted
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class GeneratorRun(LabelledRun):
 
     def evaluate(self, *sources: str) -> Evaluation:
         """Loss per token, character and byte."""
-        sequences = self.read(sources, prepare=one_line)
-        return evaluate_generator(self.model, sequences, self.encoder.vocab)
+        sequences, notes = self.read(sources, prepare=one_line)
+        return noted(evaluate_generator(self.model, sequences, self.encoder.vocab), notes)

@@ -1,7 +1,7 @@
 """Runs of classifiers and taggers: they label new sequences, and are measured on labelled ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +14,11 @@ from ..data import (
     Rows,
     Sequences,
     TextEncoder,
-    as_file,
+    check_standard_input,
+    cut_notes,
     encode_rows,
     form_of,
+    join_rows,
     load_encoder,
     read_labelled,
 )
@@ -67,20 +69,22 @@ class LabelledRun(LoadedRun):
 
     def read(
         self, sources: tuple[str, ...], prepare: Callable[[Rows], Rows] = lambda rows: rows
-    ) -> Sequences:
-        """Encoded sequences of a labelled file; of the run's held-out part without one."""
+    ) -> tuple[Sequences, list[str]]:
+        """Encoded sequences of labelled files, one after the other, and notes on what was left out
+        or cut; of the run's held-out part without files.
+        """
         if not sources:
-            return self.own_data(LabelledData.open, "name a file to evaluate on").val
-        if len(sources) > 1:
-            raise DataError(f"name one file to evaluate on, got {len(sources)}")
-        with as_file(sources[0]) as path:
-            source = path if sources[0] == "-" else sources[0]  # sklearn:digits is no path
-            rows = read_labelled(source, aligned=self.aligned)
-            if form_of(source) != self.reads:
-                raise DataError(
-                    f"{source}: {self.path} reads {self.reads}, which this file has not"
-                )
-            return encode_rows(prepare(rows), self.encoder, self.labels)
+            return self.own_data(LabelledData.open, "name a file to evaluate on").val, []
+        check_standard_input(sources)
+        rows = prepare(join_rows([self._read(source) for source in sources]))
+        notes = [*rows.notes, *cut_notes(rows.rows, rows.where, self.encoder)]
+        return encode_rows(rows, self.encoder, self.labels), notes
+
+    def _read(self, source: str) -> Rows:
+        rows = read_labelled(source, aligned=self.aligned)
+        if form_of(source) != self.reads:
+            raise DataError(f"{source}: {self.path} reads {self.reads}, which this file has not")
+        return rows
 
     def log_probabilities(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[np.ndarray]:
         """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence.
@@ -120,7 +124,8 @@ class ClassifierRun(LabelledRun):
 
     def evaluate(self, *sources: str) -> Evaluation:
         """Loss, accuracy, macro F1 and confusion matrix."""
-        return evaluate_classifier(self.model, self.read(sources), self.labels)
+        sequences, notes = self.read(sources)
+        return noted(evaluate_classifier(self.model, sequences, self.labels), notes)
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,13 @@ class TaggerRun(LabelledRun):
 
     def evaluate(self, *sources: str) -> Evaluation:
         """Loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
-        return evaluate_tagger(self.model, self.read(sources), self.labels)
+        sequences, notes = self.read(sources)
+        return noted(evaluate_tagger(self.model, sequences, self.labels), notes)
+
+
+def noted(result: Evaluation, notes: list[str]) -> Evaluation:
+    """The evaluation with notes on what it is of, if there are any."""
+    return replace(result, details=result.details | {"notes": notes}) if notes else result
 
 
 def _counted(rows: Sequence[Any]) -> list[str]:
