@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..data import Vocabulary
 from ..decoding.text import without_blanks
 from ..errors import ConfigError
 from ..run import GeneratorRun, LoadedRun, Run, load, require
@@ -40,7 +41,7 @@ def sample(
         str, typer.Option(help="float32, bfloat16 or int8: fewer bits, faster text.")
     ] = "float32",
     keep_unknown: Annotated[
-        bool, typer.Option("--keep-unknown", help="Let <unk> be written, as in training.")
+        bool, typer.Option("--keep-unknown", help="Let the unknown token be written.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a text, on a line.")
@@ -63,14 +64,16 @@ def sample(
             raise ConfigError("--stop does not go with --condition: END stops")
         if weights != "float32":
             raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
-        for number, text in enumerate(found.sample(condition, prompt, **options)):
+        _say_what_is_unknown(found.encoder.vocab, prompt)
+        texts = found.sample(condition, prompt, keep_unknown=keep_unknown, **options)
+        for number, text in enumerate(texts):
             record = {"condition": condition, **_record(found, prompt, text, seed, number)}
             console.print_json(record) if as_json else print(console.written(text))
         return
     loaded = require(found, Run)
     if condition is not None:
         raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
-    _say_what_is_unknown(loaded, prompt)
+    _say_what_is_unknown(loaded.vocab, prompt)
     found_options = {**options, "keep_unknown": keep_unknown, "errors": "surrogateescape"}
     pieces = loaded.stream(prompt, stop=stop, weights=weights, **found_options)
     if count == 1 and not as_json:
@@ -84,12 +87,12 @@ def sample(
             _write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
 
 
-def _say_what_is_unknown(run: Run, prompt: str) -> None:
-    read = without_blanks(run.vocab, prompt)
-    unknown = [repr(token.strip() or token) for token in run.vocab.unknown_in([read])]
+def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:
+    read = without_blanks(vocab, prompt)
+    unknown = [repr(token.strip() or token) for token in vocab.unknown_in([read])]
     if unknown:
         named = ", ".join(dict.fromkeys(unknown))
-        console.note(f"the run does not know {named}: it reads <unk>")
+        console.note(f"the run does not know {named}: it reads the unknown token")
 
 
 def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 """A text as training and evaluation read it: memory-mapped ids and their vocabulary."""
 
 import hashlib
+import math
 import shutil
 import tempfile
 import weakref
@@ -19,7 +20,7 @@ from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
 from .sources import Sources, open_sources
 from .streams import open_tokens, token_dtype, write_tokens
-from .vocab import Pieces, Tokens, Unknown, Vocabulary
+from .vocab import Pieces, Tokens, Vocabulary
 
 FORMAT_VERSION = 1
 DESCRIPTION = "text.json"
@@ -29,7 +30,8 @@ UNKNOWN = ("token", "refuse")
 
 class Size(NamedTuple):
     """How long a part of a text is, before it became tokens; of it, the first token, which no
-    model predicts; and what is unknown of the rest: how many tokens, and what spelling them costs.
+    model predicts; and what is unknown of the rest: how many tokens, and what it costs to spell
+    them (see `Vocabulary.unknown`; NaN for texts of runs whose Unspool did not know).
     """
 
     chars: int
@@ -132,16 +134,20 @@ class Text:
                     f"{directory / vocab.file_name} does not belong to {DESCRIPTION} (one of the "
                     "two has changed): read the text again"
                 )
-            train, val = (description["parts"][part] for part in _PARTS)
+            said = [description["parts"][part] for part in _PARTS]
+            train, val = (
+                _open_part(directory / f"{name}.bin", part, vocab)
+                for name, part in zip(_PARTS, said, strict=True)
+            )
             return cls(
                 vocab=vocab,
-                train=_open_part(directory / "train.bin", train, vocab),
-                val=_open_part(directory / "val.bin", val, vocab),
+                train=train,
+                val=val,
                 sources=tuple(description["sources"]),
                 sha256=description["sha256"],
                 notes=tuple(description["notes"]),
-                train_size=_size(train),
-                val_size=_size(val),
+                train_size=_size(said[0], train, vocab),
+                val_size=_size(said[1], val, vocab),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
@@ -151,10 +157,14 @@ class Text:
         return self.sha256
 
 
-def _size(part: dict[str, Any]) -> Size:
-    """What text.json says; before `first_chars` was kept, the first character was left out."""
-    old = {"first_chars": 1, "first_bytes": 1}
-    return Size(**{name: {**old, **part}[name] for name in Size._fields if name in {**old, **part}})
+def _size(part: dict[str, Any], tokens: Tokens, vocab: Vocabulary) -> Size:
+    """What text.json says. In those that say nothing of unknown tokens, which are counted here,
+    the first character was left out.
+    """
+    if "unknown" not in part:
+        unknown = 0 if vocab.unknown_id is None else int(np.sum(tokens[1:] == vocab.unknown_id))
+        return Size(part["chars"], part["bytes"], 1, 1, unknown, math.nan if unknown else 0.0)
+    return Size(*(part[name] for name in Size._fields))
 
 
 def fingerprint_sources(
@@ -309,9 +319,8 @@ def _write_part(path: Path, pieces: Callable[[], Pieces], vocab: Vocabulary, dig
     tally = _Tally(digest)
     tokens = write_tokens(tally.watch(pieces()), vocab, path)
     first = _first_token(pieces(), vocab)
-    missing = vocab.unknown(pieces())
-    if first and any(True for _ in vocab.unknown_in([first])):
-        missing = Unknown(missing.tokens - 1, missing.spelling_nats - vocab.spelling_nats(first))
+    # No model predicts the first token.
+    missing = vocab.unknown(pieces()) - vocab.unknown([first] if first else [])
     data = first if isinstance(first, bytes) else first.encode()
     return _Part(
         tokens, tally.chars, tally.bytes, _count_chars(data), len(data), *missing,

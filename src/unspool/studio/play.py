@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 
-from ..decoding import LanguageStepper, make_transforms, without_tokens
+from ..decoding import LanguageStepper, make_transforms, without_unknown
 from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
 from ..run import Run, require
@@ -120,7 +120,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
         raise DataError("type at least one character to begin with")
     if len(ids) > LONGEST_PROMPT:
         raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
-    session = Session(loaded, LanguageStepper(without_tokens(loaded.model, loaded.vocab)))
+    session = Session(loaded, LanguageStepper(without_unknown(loaded.model, loaded.vocab)))
     tokens, parent = [], -1
     for token in ids.tolist():
         parent, text = session.add(parent, token)
