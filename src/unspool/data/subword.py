@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Any, Self
 
@@ -166,6 +166,7 @@ class WordVocabulary(Vocabulary):
         words = value.get("words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise DataError("words must be a list of strings")
+        _check_bounds(words)
         if words[:1] != [UNKNOWN_WORD] or len(set(words)) != len(words):
             raise DataError(f"words must be distinct and begin with {UNKNOWN_WORD!r}")
         rule, letters = value.get("rule", 1), value.get("letters")
@@ -185,6 +186,11 @@ class WordVocabulary(Vocabulary):
         if replaced[0] > replaced[1]:
             raise DataError(f"replaced must be a part of all words, got {replaced}")
         return cls(words, letters, (replaced[0], replaced[1]), rule)
+
+
+def _check_bounds(tokens: Collection[str]) -> None:
+    if len(tokens) > MAX_TOKENS or any(len(token) > MAX_TOKEN for token in tokens):
+        raise DataError(f"there must be at most {MAX_TOKENS:,} tokens of {MAX_TOKEN:,} letters")
 
 
 def _letters(counts: Counter[str]) -> dict[str, int]:
@@ -326,10 +332,7 @@ def _check_specification(value: dict[str, Any]) -> None:
             raise DataError(f"the tokenizer's {key} must be {neutral!r}, got {model[key]!r:.60}")
     if value.get("normalizer") or value.get("added_tokens"):
         raise DataError("the tokenizer must have no normalizer or added tokens")
-    if len(model["vocab"]) > MAX_TOKENS or any(len(token) > MAX_TOKEN for token in model["vocab"]):
-        raise DataError(
-            f"the tokenizer must have at most {MAX_TOKENS:,} tokens of {MAX_TOKEN:,} letters"
-        )
+    _check_bounds(model["vocab"])
     if not all(type(i) is int for i in model["vocab"].values()):
         raise DataError("the tokenizer's ids must be whole numbers")
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..data import CaptionData, held_out
 from ..errors import ConfigError
-from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE
+from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE, MAX_TOKENS
 from ..models.captioner import CNNS, WAYS, Captioner
 from ..runs.captioned import (
     Captioned,
@@ -67,7 +67,10 @@ class CaptionOptions(TrainingConfig):
     )
     tokens: str = option("word", "what a token is", choices=("word", "bpe", "char"))
     vocab_size: int | None = option(
-        None, "most tokens in the vocabulary (word 50000, bpe 6000)", at_least=2, below=2**31
+        None,
+        "most tokens in the vocabulary (word 50000, bpe 6000)",
+        at_least=2,
+        below=MAX_TOKENS + 1,
     )
     min_count: int | None = option(
         None, "rarer words are unknown (4; bpe: merges must occur so often)", at_least=1,

@@ -14,7 +14,7 @@ from ..data import (
     words_seen_once,
 )
 from ..errors import ConfigError, DataError
-from ..limits import MAX_LAYERS, MAX_SIZE
+from ..limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
@@ -45,7 +45,7 @@ class SequenceOptions(LabelledOptions):
     """What classifiers, taggers and generators share."""
 
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
-    vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
+    vocab_size: int | None = option(None, "most words known", at_least=2, below=MAX_TOKENS + 1)
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
 
 
