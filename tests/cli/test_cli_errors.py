@@ -60,7 +60,7 @@ TRAIN = [
     ("verse.txt --run verse.txt", "verse.txt is a file"),
     ("verse.txt --run verse.txt/new", "Not a directory"),
     ("empty.txt --run new", "is empty"),
-    ("one.txt --run new", "at least 2 different tokens"),
+    ("one.txt --run new", "at least 2 tokens, got 0 (one.txt)"),
     ("same.txt --run new", "at least 2 different tokens"),
     ("short.txt --run new", "more than batch * steps"),
     ("binary.txt --run new", "looks binary"),
@@ -70,7 +70,10 @@ TRAIN = [
     ("verse.txt none.txt --run new", "none.txt does not exist"),
     ("- - --run new", "only once"),
     ("verse.txt --val none.txt --run new", "none.txt does not exist"),
-    ("verse.txt --val-fraction 0.0001 --run new", "validation part must have at least 2 tokens"),
+    (
+        "verse.txt --val-fraction 0.0001 --run new",
+        "validation part of the text must have at least 2 tokens",
+    ),
     ("verse.txt --run new --hidden 0", "hidden must be at least 1, got 0"),
     ("verse.txt --run new --hidden ten", "--hidden", "integer"),
     ("verse.txt --run new --hidden", "--hidden", "requires an argument"),
@@ -129,7 +132,6 @@ OTHERS = [
     ("sample", "Missing argument"),
     ("sample none", "none is not a run directory"),
     ("sample {verse}", "is not a run directory"),
-    ("sample {run} --prompt Zβ", "'Z', 'β'"),
     ("sample {run} --prompt \udce9", "lone surrogate"),
     ("sample {run} --temperature -1", "temperature must be at least 0"),
     ("sample {run} --temperature nan", "temperature must be at least 0"),
@@ -147,7 +149,6 @@ OTHERS = [
     ("eval none", "none is not a run directory"),
     ("eval {run} none.txt", "none.txt does not exist"),
     ("eval {run} /dev/null", "/dev/null"),
-    ("eval {run} {toml}", "characters that the vocabulary lacks"),
     ("info none", "none is not a run directory"),
     ("demo --run {run}", "already holds a run"),
     ("demo --minutes 0", "max_minutes must be above 0"),
@@ -181,8 +182,8 @@ def test_no_option_value_brings_a_traceback(unspool, trained, data):
 
 def test_real_processes_refuse_too(spawn, trained, files):
     assert_refused(spawn("train", "text", files / "latin.txt", "--run", files / "new"), "UTF-8")
-    assert_refused(spawn("train", "text", "-", "--run", files / "new", stdin="a"), "2 different")
-    assert_refused(spawn("sample", trained, "--prompt", "Ω"), "'Ω'")
+    assert_refused(spawn("train", "text", "-", "--run", files / "new", stdin="a"), "2 tokens")
+    assert_refused(spawn("sample", trained, "--top-p", "2"), "--top-p must be")
     assert_refused(spawn("nonsense"), "nonsense")
 
 

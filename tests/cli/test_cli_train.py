@@ -57,7 +57,7 @@ def test_every_flag_reaches_its_option(monkeypatch, unspool, tmp_path, verse):
     received = {}
     values = {
         "preset": "medium", "cell": "rnn", "tokens": "bpe", "schedule": "constant",
-        "softmax": "sampled", "val": "held.txt",
+        "softmax": "sampled", "val": "held.txt", "unknown": "refuse",
     }  # fmt: skip
     for field in dataclasses.fields(TextOptions):
         kinds = getattr(field.type, "__args__", (field.type,))
@@ -246,15 +246,19 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_was(
     assert_same_run(run, whole)
 
 
+# What a model of bytes writes is not always UTF-8.
+AS_BYTES = {"encoding": "utf-8", "errors": "surrogateescape"}
+
+
 @pytest.mark.parametrize(
     ("tokens", "options"),
     [("word", []), ("bpe", ["--vocab-size", "270"]), ("byte", [])],
 )
-def test_other_tokens_end_to_end(unspool, verse, tmp_path, small, tokens, options):
+def test_other_tokens_end_to_end(unspool, spawn, verse, tmp_path, small, tokens, options):
     run = tmp_path / "run"
     line = ("train", "text", verse, "--run", run, *small, "--tokens", tokens, *options)
     assert unspool(*line).code == 0
-    done = unspool("sample", run, "--prompt", "The ", "--max-new-tokens", 20)
+    done = spawn("sample", run, "--prompt", "The ", "--max-new-tokens", 20, **AS_BYTES)
     assert done.code == 0
     assert done.out.startswith("The ")
     assert json.loads(unspool("eval", run, "--json").out)["bits_per_char"] > 0

@@ -1,6 +1,8 @@
 """`unspool sample`."""
 
+import os
 import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -74,17 +76,24 @@ def sample(
     if condition is not None:
         raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
     _say_what_is_unknown(loaded.vocab, prompt)
-    found_options = {**options, "keep_unknown": keep_unknown, "errors": "surrogateescape"}
-    pieces = loaded.stream(prompt, stop=stop, weights=weights, **found_options)
+    writes_bytes = loaded.vocab.kind == "byte"
+    if writes_bytes:  # as they were typed, whatever the locale
+        prompt = os.fsencode(prompt).decode(errors="surrogateescape")
+    found_options = {**options, "errors": "surrogateescape" if writes_bytes else "replace"}
+    pieces = loaded.stream(
+        prompt, stop=stop, weights=weights, keep_unknown=keep_unknown, **found_options
+    )
+    write = _write_bytes if writes_bytes else _write
     if count == 1 and not as_json:
-        _print_stream(prompt, pieces)
+        for piece in chain([prompt], (piece for (piece,) in pieces), ["\n"]):
+            write(piece)
         return
     texts = ["".join(parts) for parts in zip(*pieces, strict=True)]
     for number, text in enumerate(texts):
         if as_json:
             console.print_json(_record(loaded, prompt, text, seed, number))
         else:
-            _write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
+            write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
 
 
 def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:
@@ -95,23 +104,21 @@ def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:
         console.note(f"the run does not know {named}: it reads the unknown token")
 
 
-def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]
-    _write(prompt)
-    for (piece,) in pieces:
-        _write(piece)
-    _write("\n")
-
-
 def _write(text: str) -> None:
-    """Write text as a terminal may show it; on a pipe bytes that are not UTF-8 as they are."""
-    text = console.written(text)
+    sys.stdout.write(console.written(text))
     sys.stdout.flush()
+
+
+def _write_bytes(text: str) -> None:
+    """Write text in UTF-8, and bytes that are none as they are; on a terminal these as \\xNN."""
+    data = text.encode(errors="surrogateescape")
     stream = getattr(sys.stdout, "buffer", None)
-    if stream is None or text.isascii():
-        sys.stdout.write(text)
-    else:
-        stream.write(text.encode(errors="surrogateescape"))
+    if stream is None or sys.stdout.isatty():
+        _write(data.decode(errors="backslashreplace"))
+        return
     sys.stdout.flush()
+    stream.write(data)
+    stream.flush()
 
 
 def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:

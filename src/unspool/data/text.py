@@ -218,10 +218,9 @@ def _check_arguments(
 
 
 def _check_distinct(vocab: Vocabulary, names: str) -> None:
-    known = len(vocab) - (vocab.kind == "char" and vocab.unknown_id is not None)
-    if known < 2:
+    if vocab.known < 2:
         raise DataError(
-            f"the text must have at least 2 different tokens, got {known} ({names})",
+            f"the text must have at least 2 different tokens, got {vocab.known} ({names})",
             "give a longer text",
             {"min_count": "lower {}"} if vocab.kind == "word" else {},
         )

@@ -60,6 +60,11 @@ class Vocabulary(ABC):
     def __len__(self) -> int:
         return len(self.token_bytes)
 
+    @property
+    def known(self) -> int:
+        """How many tokens there are but the unknown one."""
+        return len(self) - (self.unknown_id is not None)
+
     @abstractmethod
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the ids of a text that comes in pieces; where it is cut changes nothing."""

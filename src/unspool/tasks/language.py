@@ -61,7 +61,9 @@ class LanguageTask:
     @property
     def notes(self) -> tuple[str, ...]:
         train, val = len(self.text.train), len(self.text.val)
-        sizes = f"{train:,} tokens to train on, {val:,} held out, {len(self.text.vocab):,} distinct"
+        sizes = (
+            f"{train:,} tokens to train on, {val:,} held out, {self.text.vocab.known:,} distinct"
+        )
         shares = [
             size.unknown / max(1, tokens)
             for size, tokens in ((self.text.train_size, train), (self.text.val_size, val))
