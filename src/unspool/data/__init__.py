@@ -4,7 +4,7 @@ from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart
 from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
-from .dataset import FEW_REPEAT, LabelledData, cut_notes, encode_rows, words_seen_once
+from .dataset import LabelledData, cut_notes, encode_rows
 from .encoders import (
     LAYOUTS,
     Encoder,
@@ -37,7 +37,7 @@ from .tars import is_tar
 from .text import Size, Text, fingerprint_sources
 from .text_files import as_file, looks_like_path, numbered_lines, read_lines, read_pieces, suffix_of
 from .vocab import StreamDecoder, Vocabulary
-from .words import words_of
+from .words import FEW_REPEAT, words_of, words_seen_once
 
 __all__ = [
     "BOUNDARY",

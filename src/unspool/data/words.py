@@ -8,7 +8,8 @@ parts words in Thai, Khmer and Burmese, is white space.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import regex
@@ -17,6 +18,7 @@ LETTER = r"\p{L}\p{N}\p{Pc}"  # inside a character class of `regex`, as the next
 _INVISIBLE = "\u00ad\u061c\u180e\u200c-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0020-\U000e007f"
 MARK = rf"\p{{M}}{_INVISIBLE}"
 SPACE = r"\s\x1c-\x1f\u200b"  # what `str.isspace` and `re` call white space, and zero width space
+FEW_REPEAT = 0.5  # share of words seen once from which characters are the better tokens
 WORD_RULE = 2  # of new vocabularies; under rule 1, Python's \w, a mark ended a word
 
 _OLD = {"w": r"\w+", "lazy": r"\w+?", "sign": r"[^\s\w]", "s": r"\s"}
@@ -42,6 +44,7 @@ _SPACED_SPLITTERS: dict[int, Any] = {
 # For who reads, an apostrophe between letters is inside the word.
 _WHOLE = regex.compile(rf"{_NEW['w']}(?:['’]{_NEW['w']})*+")
 _LETTERS = regex.compile(rf"[{LETTER}]")
+_MARKS = regex.compile(rf"[{MARK}]+")
 
 
 def splitter(rule: int = WORD_RULE) -> Any:
@@ -59,9 +62,30 @@ def words_of(text: str | Sequence[str], rule: int = WORD_RULE) -> Sequence[str]:
     return _SPLITTERS[rule].findall(text) if isinstance(text, str) else text
 
 
+def words_seen_once(texts: Iterable[str | Sequence[str]]) -> float:
+    """The share of the words of some texts that none has a second time.
+
+    Little is to be learned of them; in languages without blanks most "words" are such.
+    """
+    counts = Counter(word.lower() for text in texts for word in words_of(text))
+    return sum(count == 1 for count in counts.values()) / max(1, counts.total())
+
+
+def characters_note(texts: Iterable[str | Sequence[str]]) -> list[str]:
+    """That texts read as characters would be little as words."""
+    once = words_seen_once(texts)
+    note = f"tokens are characters: {once:.0%} of the words occur only once"
+    return [note] if once > FEW_REPEAT else []
+
+
 def word_starts(text: str) -> list[int]:
     """The places of the first characters of the words of a text."""
     return [match.start() for match in _WHOLE.finditer(text)]
+
+
+def without_marks(word: str) -> str:
+    """The letters and signs of a word: what it would look like without its marks."""
+    return _MARKS.sub("", word)
 
 
 def is_word(token: str) -> bool:

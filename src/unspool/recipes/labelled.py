@@ -165,7 +165,8 @@ class ClassifyRecipe(LabelledRecipe):
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """By the input; characters for texts whose words hardly repeat, as without blanks."""
-        if "tokens" not in given and sources and _words_hardly_repeat(sources[0]):
+        asks = {"tokens", "vocab_size", "min_count", "affixes"} & given.keys()
+        if not asks and sources and _words_hardly_repeat(sources[0]):
             return {**self.by_input["char"], "tokens": "char"}
         return super().defaults(sources, given)
 
