@@ -135,7 +135,6 @@ def test_eval_is_the_loss_over_the_whole_held_out_part(unspool, trained):
         "bits_per_char": pytest.approx(nats.sum() / np.log(2) / len(held_out), rel=1e-5),
         "bits_per_byte": pytest.approx(nats.sum() / np.log(2) / len(held_out.encode()), rel=1e-5),
         "tokens": len(held_out),
-        "unknown_share": 0.0,
     }
     assert found["bits_per_byte"] < found["bits_per_char"]
     assert found["loss_nats"] == pytest.approx(run.val_loss_nats)

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,19 +119,13 @@ def _show_evaluation(view: _Lines, report: EvalReport) -> None:
     bits = report.val_bits_per_char
     per_char = "" if bits is None else f" ({bits:.3f} bits per character)"
     best = ", best so far" if report.is_best else ""
-    figures = "".join(f", {figure}" for figure in figures_of(report.metrics))
+    figures = "".join(f", {k.replace('_', ' ')} {v:.4f}" for k, v in report.metrics.items())
     view.line(
         f"step {report.step}  held-out loss {report.val_loss_nats:.4f} nats"
         f"{per_char}{figures}{best}  after {duration(report.elapsed_s)}"
     )
     if report.sample is not None:
         view.line("\n" + "\n".join("    " + line for line in report.sample.splitlines()) + "\n")
-
-
-def figures_of(metrics: Mapping[str, float]) -> list[str]:
-    """Metrics in words; that nothing is unknown goes without saying."""
-    told = {name: value for name, value in metrics.items() if (name, value) != ("unknown_share", 0)}
-    return [f"{name.replace('_', ' ')} {value:.4f}" for name, value in told.items()]
 
 
 def track(counts: Iterable[int], total: int, what: str) -> Iterator[int]:

@@ -115,8 +115,8 @@ def evaluate(
     print(f"{result.loss_nats:.4f} nats per {result.unit} over {result.tokens:,} {result.unit}s")
     if result.bits_per_char is not None:
         print(f"{result.bits_per_char:.4f} bits per character, {result.bits_per_byte:.4f} per byte")
-    for figure in console.figures_of(result.metrics):
-        print(figure)
+    for name, value in result.metrics.items():
+        print(f"{name.replace('_', ' ')} {value:.4f}")
     for name in ("signature", "chrf_signature", "notes"):
         if result.details.get(name):
             print(f"{name.replace('_', ' ')}: {console.visible(str(result.details[name]))}")

@@ -66,7 +66,7 @@ def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Ev
         metrics, bits = {}, total / math.log(2)
     else:
         unknown = int(np.sum(sequences.values == vocab.unknown_id))
-        metrics = {"unknown_share": unknown / tokens}
+        metrics = {"unknown_share": unknown / tokens} if unknown else {}
         bits = (total + unknown * vocab.spelling_nats(REPLACEMENT)) / math.log(2)
     return Evaluation(
         loss_nats=total / tokens,

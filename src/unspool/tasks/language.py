@@ -158,7 +158,7 @@ def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: 
         bits_per_char=bits / max(1, size.chars - size.first_chars) if is_known else None,
         bits_per_byte=bits / max(1, size.bytes - size.first_bytes) if is_known else None,
         tokens=predicted,
-        metrics={} if vocab.unknown_id is None else {"unknown_share": size.unknown / predicted},
+        metrics={"unknown_share": size.unknown / predicted} if size.unknown else {},
     )
 
 
