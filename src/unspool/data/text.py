@@ -218,9 +218,10 @@ def _check_arguments(
 
 
 def _check_distinct(vocab: Vocabulary, names: str) -> None:
-    if vocab.known < 2:
+    tokens = vocab.known if vocab.kind == "char" else len(vocab)  # unknown words are in the text
+    if tokens < 2:
         raise DataError(
-            f"the text must have at least 2 different tokens, got {vocab.known} ({names})",
+            f"the text must have at least 2 different tokens, got {tokens} ({names})",
             "give a longer text",
             {"min_count": "lower {}"} if vocab.kind == "word" else {},
         )
