@@ -104,6 +104,8 @@ def inspect(
     loaded = load(run)
     patterns = dict(map(_named, pattern or []))
     reading = read_source(loaded, file, max_chars, condition)
+    if reading.unknown_share:
+        ours.note(f"the run does not know {reading.unknown_share:.1%} of the tokens")
     notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
     _check_layer(layer, loaded)
     trace = _record(reading, quantity, keep_all=out is not None)

@@ -28,6 +28,14 @@ class Reading(NamedTuple):
     spans: Spans
     state: Any
 
+    @property
+    def unknown_share(self) -> float:
+        """The share of the tokens that the model does not know."""
+        ids = self.spans.inputs if self.spans.inputs.ndim == 1 else self.spans.inputs[:, 0]
+        return (
+            0.0 if self.vocab.unknown_id is None else float(np.mean(ids == self.vocab.unknown_id))
+        )
+
 
 def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
     """A text as one sequence: every kind of run whose model reads text.
