@@ -85,7 +85,6 @@ def test_the_npz_and_the_page(unspool, trained, verse, tmp_path):
     ],
 )
 def test_wrong_input_is_one_line(refused, trained, tmp_path, line, words):
-    places = {"run": trained, "empty": tmp_path / "empty.txt", "greek": tmp_path / "greek.txt"}
+    places = {"run": trained, "empty": tmp_path / "empty.txt"}
     places["empty"].write_text("")
-    places["greek"].write_text("The β")
     refused(["inspect", *(w.format(**places) for w in line)], words, places)

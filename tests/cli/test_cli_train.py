@@ -137,7 +137,7 @@ def test_what_is_printed(unspool, verse, tmp_path, small):
     done = unspool("train", "text", verse, "--run", run, *small)
     assert done.err == ""
     lines = done.out.splitlines()
-    assert lines[0] == "1,278 tokens to train on, 142 held out, 25 distinct"
+    assert lines[0] == "1,278 tokens to train on, 142 held out, 24 distinct"
     assert re.match(r"[\d,]+ parameters; time loop: ", lines[1])
     assert re.match(r"step 1  loss \d\.\d{3} nats  [\d,]+ tokens/s  0:0\d elapsed, ", lines[2])
     evaluations = [line for line in lines if "held-out loss" in line]

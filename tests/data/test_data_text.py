@@ -51,7 +51,8 @@ def test_tiny_shakespeare_is_cut_as_usual():
     if "UNSPOOL_DATA" not in os.environ:
         pytest.skip("set UNSPOOL_DATA to the directory of the real texts")
     text = Text.read(Path(os.environ["UNSPOOL_DATA"]) / "tiny-shakespeare.txt")
-    assert (len(text.vocab), len(text.train), len(text.val)) == (66, 1_003_854, 111_540)
+    assert (text.vocab.known, len(text.train), len(text.val)) == (65, 1_003_854, 111_540)
+    assert (text.vocab.unknown_id, text.val_size.unknown) == (65, 0)
     assert text.sha256 == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 

@@ -96,6 +96,7 @@ def test_what_is_left_out_is_counted_and_named(files, tmp_path):
         f"2 pairs left out: a side is empty ({en} line 21, {en} line 23)",
         f"1 pairs left out: a side is empty ({tmp_path / 'ven'} line 2)",
         f"1 pairs left out: more than 20 tokens (max_length) ({en} line 22)",
+        f"vocabulary: {len(data.source.vocab) - 1} tokens",
         "held-out tokens unknown, source and target: 1 of 3, 1 of 3",
     )
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unspool.data import (
+    CaptionData,
     LabelledData,
     Pictures,
     Rows,
@@ -435,12 +436,30 @@ def test_texts_without_blanks_are_read_by_characters(tmp_path):
     assert CLASSIFIER.merge((str(path),), {}).tokens == "char"
     assert CLASSIFIER.merge((str(path),), {"tokens": "word"}).tokens == "word"
     data = LabelledData.read(path, tokens="char")
-    assert any(
-        "characters are the tokens, as 100% of the words occur once" in n for n in data.notes
-    )
+    assert any("tokens are characters: 100% of the words occur only once" in n for n in data.notes)
     words = LabelledData.read(path, tokens="word")
     assert any(
-        "vocabulary: 1 words; unknown: 100.0% of the training part" in n for n in words.notes
+        "vocabulary: 0 words; unknown: 100.0% of the training part" in n for n in words.notes
     )
+    assert CLASSIFIER.merge((str(path),), {"min_count": 1}).tokens == "word"
     path.write_text("label\ttext\n" + "".join(f"{i % 2}\tthe film is {i % 2}\n" for i in range(9)))
     assert CLASSIFIER.merge((str(path),), {}).tokens == "word"
+
+
+def test_captions_without_blanks_are_written_by_characters(tmp_path):
+    from unspool.recipes.caption import CAPTIONER
+
+    path = tmp_path / "c.tsv"
+    signs = [
+        "".join(np.random.default_rng(i).choice(list("一只狗在草地上跑"), 9)) for i in range(60)
+    ]
+    path.write_text("".join(f"{i}.png\t{s}\n" for i, s in enumerate(signs)))
+    sources = ("pictures", str(path))
+    chosen = CAPTIONER.merge(sources, {})
+    assert (chosen.tokens, chosen.min_count) == ("char", None)
+    assert CAPTIONER.merge(sources, {"tokens": "word"}).tokens == "word"
+    features = np.zeros((60, 2), np.float32)
+    data = CaptionData.build(features, [[s] for s in signs], features, [["狗"]] * 60, tokens="char")
+    assert "tokens are characters: 100% of the words occur only once" in data.notes
+    path.write_text("".join(f"{i}.png\ta dog runs on grass\n" for i in range(9)))
+    assert CAPTIONER.merge(sources, {}).tokens == "word"

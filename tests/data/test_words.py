@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unspool.data import Text, TextEncoder, Vocabulary, build_vocabulary, words_of
-from unspool.data.subword import WordVocabulary
-from unspool.data.words import spaced_splitter, splitter
+from unspool.data.encoders import _hashes, _shape
+from unspool.data.subword import WordVocabulary, _splitting
+from unspool.data.words import spaced_splitter, splitter, word_starts
+from unspool.errors import DataError
 from unspool.inspection import annotate
 from unspool.tasks.caption_metrics import caption_words
 
@@ -43,11 +45,45 @@ def test_marks_and_joiners_are_inside_words(name):
     ]
 
 
-@given(st.text(st.sampled_from("abZ09 _'n<unk>.,-\t\n\x1c\x1f\"")))
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I ❤️ it 👩‍👩‍👧!", ["I", "❤️", "it", "👩‍👩‍👧!"]),  # joiners and marks of signs
+        ("1️⃣ a\u20dd", ["1️⃣", "a\u20dd"]),
+        ("so\u00adcial \u200fשלום\u200f.", ["so\u00adcial", "\u200f", "שלום\u200f", "."]),
+        ("ភាសា\u200bខ្មែរ", ["ភាសា", "ខ្មែរ"]),  # a zero width space parts words
+        ("\u0301a", ["\u0301", "a"]),  # a mark behind nothing
+        ("snake_case ①② Ⅷ", ["snake_case", "①②", "Ⅷ"]),
+        ("don't 'tis", ["do", "n't", "'tis"]),
+        ("他说：不。", ["他说", "：", "不", "。"]),
+    ],
+)
+def test_what_a_word_is(text, expected):
+    assert words_of(text) == expected
+    assert "".join(spaced_splitter().findall(text)) == text
+
+
+OLD_WORD = re.compile(r"\w+(?:['’]\w+)*")  # as `inspect` marked them
+
+
+@given(st.text(st.characters(max_codepoint=127)))
 def test_ascii_is_split_as_before(text):
+    assert list(word_starts(text)) == [match.start() for match in OLD_WORD.finditer(text)]
     assert splitter().findall(text) == OLD_SPLIT.findall(text)
     assert spaced_splitter().findall(text) == OLD_SPACED.findall(text)
     assert splitter(1).findall(text) == OLD_SPLIT.findall(text)
+
+
+@given(st.text(st.characters(max_codepoint=127) | st.sampled_from("äßéñÆжя日本かな中ง")))
+def test_bpe_splits_texts_without_marks_as_before(text):
+    old, new = (_splitting(rule).pre_tokenize_str(text) for rule in (1, 2))
+    assert new == old
+
+
+@given(st.text(st.sampled_from("aé\u0301\u200d\u00ad❤️👩हिन्द1 \n'")))
+def test_bpe_gives_back_any_text(text):
+    vocab = build_vocabulary("bpe", [text * 3], vocab_size=300)
+    assert vocab.decode(vocab.encode(text)) == text
 
 
 @given(st.text())
@@ -144,6 +180,13 @@ def test_bytes_of_an_argument_are_bytes():
     assert begin.tolist() == end.tolist() == [0, 1, 2, 3, 4, 5, 5]
 
 
+def test_marks_have_no_shape():
+    assert _shape("हिन्दी", 2) == _shape("abc", 2) == "shape x"
+    assert _shape("E\u0301te\u0301-9", 2) == _shape("Été-9", 2) == "shape Xx-9"
+    assert _shape("हिन्दी", 1) == "shape xिx्xी"  # as in old runs
+    assert _hashes("Bonn", 1) == _hashes("Bonn", 2)
+
+
 def test_words_of_an_encoder_follow_the_rule_of_its_vocabulary():
     encoder = TextEncoder.build(["हिन्दी पानी", "हिन्दी पानी"])
     assert len(encoder.encode("हिन्दी पानी")) == 2
@@ -161,7 +204,5 @@ def test_words_of_an_encoder_follow_the_rule_of_its_vocabulary():
     ],
 )
 def test_hostile_vocabularies(value):
-    from unspool.errors import DataError
-
     with pytest.raises(DataError):
         WordVocabulary.from_json(value)

@@ -47,6 +47,7 @@ def test_unknown_words_keep_their_place():
     reading = read_as(run_of(unspool.Run, model=None, vocab=vocab), "Now halt stop")
     assert stood_for(reading) == ["Now", " halt", " stop"]
     assert reading.spans.inputs[1] == vocab.unknown_id
+    assert reading.unknown_share == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(("tokens", "affixes"), [("word", 0), ("word", 32), ("char", 0)])

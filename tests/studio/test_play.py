@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from tests.studio.conftest import VERSE
+from tests.studio.conftest import SMALL, VERSE, client_of
 
 import unspool
 from unspool.decoding import make_transforms
+from unspool.recipes.text import TEXT
 from unspool.studio import play
 from unspool.studio.play import whole_characters
 
@@ -187,3 +188,23 @@ def test_new_weights_are_read_again(changing, run):
     assert store.load("verse") is first
     (changing.root / "verse" / "model.safetensors").touch()
     assert store.load("verse") is not first
+
+
+def test_words_go_on_after_a_blank_and_are_never_unknown(tmp_path):
+    (tmp_path / "t.txt").write_text(
+        "".join(f"the heron counts the stones {n}\n" * (n < 9) for n in range(60)) * 4
+        + " ".join(f"rare{n}" for n in range(400))
+    )
+    options = {**SMALL, "tokens": "word", "sample_tokens": 0, "val_fraction": 0.01}
+    source = (str(tmp_path / "t.txt"),)
+    for _ in TEXT.start(source, tmp_path / "runs" / "verse", TEXT.merge(source, options)):
+        pass
+    unknown = unspool.load(tmp_path / "runs" / "verse").vocab.unknown_id
+    with client_of(tmp_path / "runs") as client:
+        made = begin(client, "the heron ")
+        assert text_of(made["tokens"]).strip() == "the heron"
+        node = made["tokens"][-1]["node"]
+        found = client.post(f"/api/play/next/{made['session']}/{node}", json={"temperature": 5})
+        assert all(one["p"] == 0 for one in found.json() if one["token"] == unknown)
+        drawn = write(client, made["session"], node, temperature=5, most=200)
+        assert "<unk>" not in text_of(drawn)

@@ -177,7 +177,7 @@ def test_what_it_says_of_itself(text):
     assert said["vocabulary"] == text.vocab.fingerprint()
     assert (said["batch"], said["steps_per_chunk"], said["seed"]) == (4, 8, 5)
     assert (said["train_tokens"], said["val_tokens"]) == (len(text.train), len(text.val))
-    assert task.notes == ("852 tokens to train on, 568 held out, 25 distinct",)
+    assert task.notes == ("852 tokens to train on, 568 held out, 24 distinct",)
     assert task.tokens_per_batch == 32
 
 
@@ -197,3 +197,73 @@ def test_wrong_options_are_refused(text, options):
 def test_a_text_too_short_for_one_chunk_is_refused(text):
     with pytest.raises(DataError, match="more than batch \\* steps = 64 \\* 64"):
         LanguageTask(text)
+
+
+def even(vocab):
+    """A model whose tokens are all as likely: ln V nats each."""
+    model = LanguageModel.create(vocab, cell="gru", hidden_size=4)
+    return jax.tree.map(jnp.zeros_like, model)
+
+
+def evaluated(vocab, path, content):
+    path.write_text(content)
+    text = Text.read(path, vocab=vocab, val_fraction=0)
+    return evaluate(even(vocab), text.train, vocab, text.train_size)
+
+
+def test_bits_per_character_of_words_by_hand(tmp_path):
+    """The first word is unknown and not predicted; of the others every bit counts."""
+    (tmp_path / "t.txt").write_text("the and the and the and\n" * 9)
+    vocab = Text.read(tmp_path / "t.txt", tokens="word", val_fraction=0).vocab
+    token, q = np.log2(len(vocab)), tmp_path / "q.txt"
+    assert vocab.replaced == (0, 9 * 7)  # "the" begins lines, " the" stands inside: both are known
+    assert evaluated(vocab, q, "Q the\n").bits_per_char == pytest.approx(2 * token / 5)
+    found = evaluated(vocab, q, "the owl\n")
+    spelling = vocab.spelling_nats(" owl") / np.log(2)
+    assert found.bits_per_char == pytest.approx((2 * token + spelling) / 5)
+    assert found.metrics == {"unknown_share": 0.5}
+
+
+def test_a_word_that_stands_for_another_costs_bits(tmp_path):
+    """'heron' begins one line of the training part, and is ' heron' elsewhere: 1 of 28 words."""
+    (tmp_path / "t.txt").write_text("heron a heron\n" + "a heron a\n" * 7)
+    text = Text.read(tmp_path / "t.txt", tokens="word", val_fraction=0)
+    vocab = text.vocab
+    words, rare = len(text.train), (1 + 1) / (len(text.train) + 2)
+    assert vocab.replaced == (1, words)
+    token = np.log2(len(vocab))
+    found = evaluated(vocab, tmp_path / "q.txt", "a\nheron\n")
+    costs = -2 * np.log2(1 - rare) - np.log2(rare)
+    assert found.bits_per_char == pytest.approx((3 * token + costs) / 7)
+    assert found.metrics == {}
+
+
+@pytest.mark.parametrize("tokens", ["word", "char"])
+def test_no_vocabulary_makes_random_words_cheaper_than_they_are(tokens, tmp_path):
+    """Words of 6 letters out of 8: 18 bits and then a blank, 18 / 7 bits a character."""
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 6)) for _ in range(3000)]
+    (tmp_path / "t.txt").write_text(" ".join(words))
+    text = Text.read(tmp_path / "t.txt", tokens=tokens)
+    found = evaluate(even(text.vocab), text.val, text.vocab, text.val_size)
+    assert 18 / 7 < found.bits_per_char < 2 * 18 / 7
+    alien = evaluated(text.vocab, tmp_path / "q.txt", "qxzjkvw " * 60)
+    assert alien.bits_per_char > np.log2(7) * 7 / 8  # at the least
+
+
+def test_texts_that_did_not_count_what_is_unknown_have_no_bits_per_character(tmp_path):
+    """As old runs wrote them."""
+    (tmp_path / "t.txt").write_text("the and the and the and\n" * 9 + "owl owl owl the\n")
+    text = Text.read(tmp_path / "t.txt", tokens="word", directory=tmp_path / "d")
+    assert text.val_size.unknown == 3
+    path = tmp_path / "d" / "text.json"
+    said = json.loads(path.read_text())
+    for part in said["parts"].values():
+        for name in ("first_chars", "first_bytes", "unknown", "spelling_nats"):
+            del part[name]
+    path.write_text(json.dumps(said))
+    old = Text.open(tmp_path / "d")
+    found = evaluate(even(old.vocab), old.val, old.vocab, old.val_size)
+    assert (found.bits_per_char, found.bits_per_byte) == (None, None)
+    assert found.metrics == {"unknown_share": 3 / (len(old.val) - 1)}
+    assert "bits_per_char" not in found.as_dict()

@@ -28,7 +28,7 @@ from ..inspection import (
 from ..models.generator import Generator
 from ..models.language import LanguageModel
 from ..run import LoadedRun, load
-from ..runs.reading import Reading, inspected_text, read_as
+from ..runs.reading import Reading, read_source
 from . import console as ours
 from .options import RunArgument, output
 from .options import file as file_name
@@ -103,8 +103,9 @@ def inspect(
     prepare()
     loaded = load(run)
     patterns = dict(map(_named, pattern or []))
-    text = inspected_text(loaded, file, max_chars)
-    reading = read_as(loaded, text, condition)
+    reading = read_source(loaded, file, max_chars, condition)
+    if reading.unknown_share:
+        ours.note(f"the run does not know {reading.unknown_share:.1%} of the tokens")
     notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
     _check_layer(layer, loaded)
     trace = _record(reading, quantity, keep_all=out is not None)

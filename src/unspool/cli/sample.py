@@ -1,10 +1,13 @@
 """`unspool sample`."""
 
+import os
 import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
 
+from ..data import Vocabulary
 from ..decoding.text import without_blanks
 from ..errors import ConfigError
 from ..run import GeneratorRun, LoadedRun, Run, load, require
@@ -40,7 +43,7 @@ def sample(
         str, typer.Option(help="float32, bfloat16 or int8: fewer bits, faster text.")
     ] = "float32",
     keep_unknown: Annotated[
-        bool, typer.Option("--keep-unknown", help="Let <unk> be written, as in training.")
+        bool, typer.Option("--keep-unknown", help="Let the unknown token be written.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a text, on a line.")
@@ -63,57 +66,59 @@ def sample(
             raise ConfigError("--stop does not go with --condition: END stops")
         if weights != "float32":
             raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
-        for number, text in enumerate(found.sample(condition, prompt, **options)):
+        _say_what_is_unknown(found.encoder.vocab, prompt)
+        texts = found.sample(condition, prompt, keep_unknown=keep_unknown, **options)
+        for number, text in enumerate(texts):
             record = {"condition": condition, **_record(found, prompt, text, seed, number)}
             console.print_json(record) if as_json else print(console.written(text))
         return
     loaded = require(found, Run)
     if condition is not None:
         raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
-    _say_what_is_unknown(loaded, prompt)
-    found_options = {**options, "keep_unknown": keep_unknown, "errors": "surrogateescape"}
-    pieces = loaded.stream(prompt, stop=stop, weights=weights, **found_options)
+    _say_what_is_unknown(loaded.vocab, prompt)
+    writes_bytes = loaded.vocab.kind == "byte"
+    if writes_bytes:  # as they were typed, whatever the locale
+        prompt = os.fsencode(prompt).decode(errors="surrogateescape")
+    found_options = {**options, "errors": "surrogateescape" if writes_bytes else "replace"}
+    pieces = loaded.stream(
+        prompt, stop=stop, weights=weights, keep_unknown=keep_unknown, **found_options
+    )
+    write = _write_bytes if writes_bytes else _write
     if count == 1 and not as_json:
-        _print_stream(prompt, pieces)
+        for piece in chain([prompt], (piece for (piece,) in pieces), ["\n"]):
+            write(piece)
         return
     texts = ["".join(parts) for parts in zip(*pieces, strict=True)]
     for number, text in enumerate(texts):
         if as_json:
             console.print_json(_record(loaded, prompt, text, seed, number))
         else:
-            _write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
+            write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
 
 
-def _say_what_is_unknown(run: Run, prompt: str) -> None:
-    read = without_blanks(run.vocab, prompt)
-    unknown = [repr(token.strip() or token) for token in run.vocab.unknown_in([read])]
+def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:
+    read = without_blanks(vocab, prompt)
+    unknown = [repr(token.strip() or token) for token in vocab.unknown_in([read])]
     if unknown:
         named = ", ".join(dict.fromkeys(unknown))
-        console.note(f"the run does not know {named}: it reads <unk>")
-
-
-def _print_stream(prompt: str, pieces) -> None:  # type: ignore[no-untyped-def]
-    _write(prompt)
-    for (piece,) in pieces:
-        _write(piece)
-    _write("\n")
+        console.note(f"the run does not know {named}: it reads the unknown token")
 
 
 def _write(text: str) -> None:
-    """Write text as a terminal may show it; on a pipe bytes that are not UTF-8 as they are."""
-    text = console.written(text)
+    sys.stdout.write(console.written(text))
     sys.stdout.flush()
+
+
+def _write_bytes(text: str) -> None:
+    """Write text in UTF-8, and bytes that are none as they are; on a terminal these as \\xNN."""
+    data = text.encode(errors="surrogateescape")
     stream = getattr(sys.stdout, "buffer", None)
-    if stream is None or not _has_bytes(text):
-        sys.stdout.write(text)
-    else:
-        stream.write(text.encode(errors="surrogateescape"))
+    if stream is None or sys.stdout.isatty():
+        _write(data.decode(errors="backslashreplace"))
+        return
     sys.stdout.flush()
-
-
-def _has_bytes(text: str) -> bool:
-    """Whether some of a text are bytes that are not UTF-8."""
-    return any("\udc80" <= char <= "\udcff" for char in text)
+    stream.write(data)
+    stream.flush()
 
 
 def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:

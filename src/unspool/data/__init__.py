@@ -4,7 +4,7 @@ from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart
 from .captions import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
-from .dataset import FEW_REPEAT, LabelledData, cut_notes, encode_rows, words_seen_once
+from .dataset import LabelledData, cut_notes, encode_rows
 from .encoders import (
     LAYOUTS,
     Encoder,
@@ -44,7 +44,7 @@ from .text_files import (
 )
 from .unlabelled import join_rows, read_unlabelled
 from .vocab import StreamDecoder, Vocabulary
-from .words import words_of
+from .words import FEW_REPEAT, words_of, words_seen_once
 
 __all__ = [
     "BOUNDARY",

@@ -12,6 +12,7 @@ from ..errors import DataError, RunError
 from .kinds import load_vocabulary
 from .pairs import Sentences
 from .sequences import Sequences, load_sequences, save_sequences
+from .words import characters_note
 
 DESCRIPTION, ARRAYS = "captions.json", "captions.npz"
 PARTS = ("train", "val")
@@ -95,8 +96,9 @@ class CaptionData(NamedTuple):
             f"{len(texts):,} captions of {len(train.names):,} pictures to train on, "
             f"{len(val.captions.lengths):,} of {len(val.names):,} held out",
             *facts.pop("notes", ()),
-            f"vocabulary: {len(sentences.vocab):,} tokens; held-out tokens unknown: {unknown:,} "
+            f"vocabulary: {sentences.vocab.known:,} tokens; held-out tokens unknown: {unknown:,} "
             f"of {total:,}",
+            *(characters_note(texts) if sentences.vocab.kind == "char" else []),
         )
         return cls(
             sentences, train, val, preparation or _made_elsewhere(features), **facts, notes=notes

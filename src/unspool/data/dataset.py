@@ -1,6 +1,5 @@
 """Labelled sequences, ready to train on: an encoder, the labels, two parts."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,9 @@ from .encoders import Encoder, ImageEncoder, SeriesEncoder, TextEncoder, load_en
 from .labelled import Rows, class_names, form_of, held_out, label_ids, one_line, read_labelled
 from .sequences import Sequences, load_sequences, save_sequences
 from .text_files import check_standard_input
-from .words import words_of
+from .words import characters_note
 
 DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
-FEW_REPEAT = 0.5  # share of words seen once from which characters are the better tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,22 +134,14 @@ def vocabulary_notes(encoder: Encoder, train: Rows, *parts: Sequences) -> list[s
     if not isinstance(encoder, TextEncoder):
         return []
     vocab, unit = encoder.vocab, {"char": "characters", "word": "words"}.get(encoder.vocab.kind)
-    notes = [f"vocabulary: {len(vocab):,} {unit or 'tokens'}"]
+    notes = [f"vocabulary: {vocab.known:,} {unit or 'tokens'}"]
     if vocab.unknown_id is not None:
         known, held = (
             np.mean((p.values if p.values.ndim == 1 else p.values[:, 0]) == vocab.unknown_id)
             for p in parts
         )
         notes[0] += f"; unknown: {known:.1%} of the training part, {held:.1%} of the held-out"
-    if vocab.kind == "char" and (once := words_seen_once(train.rows)) > FEW_REPEAT:
-        notes.append(f"characters are the tokens, as {once:.0%} of the words occur once")
-    return notes
-
-
-def words_seen_once(rows: Sequence[Any]) -> float:
-    """The share of words that no text has a second time: little is to be learned of them."""
-    counts = Counter(word.lower() for row in rows for word in words_of(row))
-    return sum(count == 1 for count in counts.values()) / max(1, counts.total())
+    return notes + (characters_note(train.rows) if vocab.kind == "char" else [])
 
 
 def cut_notes(rows: Sequence[Any], where: Sequence[str], encoder: Encoder) -> list[str]:

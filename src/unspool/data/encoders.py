@@ -19,7 +19,7 @@ from .images import size_of
 from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
-from .words import words_of
+from .words import without_marks, words_of
 
 LAYOUTS = ("rows", "columns", "patches")
 _AFFIXES = 8  # hashed features of a word beside the word itself
@@ -88,7 +88,8 @@ class TextEncoder:
         ids = np.array([self.vocab.id_of(f" {word.lower()}") for word in words], np.int32)
         if not self.affixes:
             return ids
-        hashes = np.array([_hashes(word) for word in words], np.uint32).reshape(-1, _AFFIXES)
+        features = [_hashes(word, self.vocab.rule) for word in words]
+        hashes = np.array(features, np.uint32).reshape(-1, _AFFIXES)
         hashed = len(self.vocab) + (hashes % self.affixes).astype(np.int32)
         return np.concatenate([ids[:, None], hashed], axis=1)
 
@@ -282,15 +283,18 @@ def _is_size(value: Any, least: int = 1) -> bool:
 
 
 @lru_cache(maxsize=1 << 16)
-def _hashes(word: str) -> tuple[int, ...]:
+def _hashes(word: str, rule: int) -> tuple[int, ...]:
     low = word.lower()
     parts = [f"<{low[:n]}" for n in (1, 2, 3)] + [f"{low[-n:]}>" for n in (1, 2, 3, 4)]
     # CRC-32, as Python's own hash differs from process to process.
-    return tuple(crc32(part.encode(errors="replace")) for part in (*parts, _shape(word)))
+    return tuple(crc32(part.encode(errors="replace")) for part in (*parts, _shape(word, rule)))
 
 
-def _shape(word: str) -> str:
-    """Xx for Bonn, X for UN, 9x for 4th, x-x for so-called: runs of one kind become one sign."""
+def _shape(word: str, rule: int) -> str:
+    """Xx for Bonn, X for UN, 9x for 4th, x-x for so-called: runs of one kind become one sign, and
+    marks none (under rule 1 of `words` they stood for themselves).
+    """
+    word = word if rule == 1 else without_marks(word)
     signs = "".join(
         "X" if c.isupper() else "x" if c.isalpha() else "9" if c.isdigit() else c for c in word
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import files
 from ..errors import ConfigError, DataError, RunError
+from ..limits import MAX_TOKENS
 from .subword import BpeVocabulary, WordVocabulary
 from .vocab import VOCABULARY_FILES, ByteVocabulary, CharVocabulary, Pieces, Vocabulary
 
@@ -61,6 +62,8 @@ def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> N
         raise ConfigError(
             f"vocab_size must be at least {_SMALLEST[kind]} for {kind} tokens, got {vocab_size}"
         )
+    if vocab_size is not None and vocab_size > MAX_TOKENS:
+        raise ConfigError(f"vocab_size must be at most {MAX_TOKENS:,}, got {vocab_size}")
     if min_count is not None and min_count < 1:
         raise ConfigError(f"min_count must be at least 1, got {min_count}")
 

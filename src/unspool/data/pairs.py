@@ -183,7 +183,7 @@ class PairData:
         kept, left_out = _within(encoded, max_length, train.where)
         held = encode_lines(val, *sides)
         sizes = f"{len(kept.lengths):,} sentence pairs to train on, {len(held.lengths):,} held out"
-        notes = [sizes, *notes, *left_out, *_unknown(held, *sides)]
+        notes = [sizes, *notes, *left_out, _vocabulary(*sides), *_unknown(held, *sides)]
         return cls(*sides, shared, kept, held, tuple(notes))
 
     def save(self, directory: Path) -> None:
@@ -330,6 +330,13 @@ def _within(pairs: Pairs, most: int, where: list[str]) -> tuple[Pairs, list[str]
         sides.append(Sequences.join(rows, [0] * len(rows)))
     long = [place for place, keep in zip(where, kept, strict=True) if not keep]
     return Pairs(*sides), _note(long, f"pairs left out: more than {most} tokens (max_length)")
+
+
+def _vocabulary(source: Sentences, target: Sentences) -> str:
+    if source is target:
+        return f"vocabulary: {source.vocab.known:,} tokens"
+    sizes = f"{source.vocab.known:,} and {target.vocab.known:,} tokens"
+    return f"vocabularies of source and target: {sizes}"
 
 
 def _unknown(pairs: Pairs, source: Sentences, target: Sentences) -> list[str]:

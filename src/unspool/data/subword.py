@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Any, Self
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..limits import MAX_TOKEN, MAX_TOKENS
-from .vocab import Ids, Pieces, Places, Vocabulary, encoded
-from .words import WORD_RULE, is_letter, spaced_splitter
+from .vocab import Ids, Pieces, Places, Unknown, Vocabulary, encoded
+from .words import MARK, WORD_RULE, is_word, spaced_splitter
 
 # Possessive quantifiers keep a very long line linear.
 _LINE = re.compile(r"[^\n]{0,65535}+\n|[^\n]{1,65536}+")
@@ -45,20 +45,29 @@ class WordVocabulary(Vocabulary):
     Joining the tokens of a text gives the text, but for unknown words and for words that are known
     only with (or only without) the space before them: these take each other's place.
 
-    `letters` counts the characters of the words of the training text, and "" their ends: the model
-    that spells unknown words, each character by itself, every count plus one; all characters that
-    it lacks share one count evenly. `rule` says what a word is (see `words`).
+    What the tokens leave open costs bits too (see `unknown`). `letters` counts the characters of
+    the words of the training text, and "" their ends: the model that spells unknown words, each
+    character by itself, every count plus one; all characters that it lacks share one count evenly.
+    `replaced` counts the words of the training text that stand for another, and all its words.
+    `rule` says what a word is (see `words`).
     """
 
     kind = "word"
     unknown_id = 0
 
     def __init__(
-        self, words: list[str], letters: dict[str, int] | None = None, rule: int = WORD_RULE
+        self,
+        words: list[str],
+        letters: dict[str, int] | None = None,
+        replaced: tuple[int, int] = (0, 0),
+        rule: int = WORD_RULE,
     ) -> None:
-        """Take all tokens in order of ids, `UNKNOWN_WORD` first."""
+        """Take all tokens in order of ids, `UNKNOWN_WORD` first; without `letters`, those of
+        `words`.
+        """
         super().__init__([encoded(word) for word in words])
-        self.words, self.letters, self.rule = words, letters or {}, rule
+        self.words, self.replaced, self.rule = words, replaced, rule
+        self.letters = _letters(Counter(words[1:])) if letters is None else letters
         self._id_of = {word: index for index, word in enumerate(words)}
         self._split = spaced_splitter(rule).findall
         self._spread = math.log(sum(self.letters.values()) + len(self.letters) + 1)
@@ -78,7 +87,10 @@ class WordVocabulary(Vocabulary):
         del counts[UNKNOWN_WORD]
         frequent = [word for word, count in counts.items() if count >= min_count]
         frequent.sort(key=lambda word: (-counts[word], word))
-        return cls([UNKNOWN_WORD, *frequent[: vocab_size - 1]], _letters(counts))
+        words = [UNKNOWN_WORD, *frequent[: vocab_size - 1]]
+        made = cls(words, _letters(counts))
+        made.replaced = (sum(counts[word] for word in counts if made._other(word)), counts.total())
+        return made
 
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the ids of the words of each group of lines."""
@@ -93,6 +105,24 @@ class WordVocabulary(Vocabulary):
         """Yield the words that are not known, with the space before them."""
         for words in self._groups(pieces):
             yield from (word for word in words if self.id_of(word) == 0)
+
+    def unknown(self, pieces: Pieces) -> Unknown:
+        """The unknown words, and what it costs to spell them and to say of each other word
+        whether another stands for it: -ln p of that, with p = (replaced + 1) / (words + 2).
+        """
+        unknown, others, words, nats = 0, 0, 0, 0.0
+        for group in self._groups(pieces):
+            words += len(group)
+            for word in group:
+                if self.id_of(word) == 0:
+                    unknown += 1
+                    nats += self.spelling_nats(word)
+                elif self._other(word):
+                    others += 1
+        if others or self.replaced[0]:
+            rare = (self.replaced[0] + 1) / (self.replaced[1] + 2)
+            nats -= others * math.log(rare) + (words - unknown - others) * math.log1p(-rare)
+        return Unknown(unknown, nats)
 
     def spelling_nats(self, token: str) -> float:
         """-ln of the product of p(character) = (count + 1) / (all counts + kinds + 1), with the
@@ -116,14 +146,19 @@ class WordVocabulary(Vocabulary):
         of `<unk>`, for others.
         """
         found = self._id_of.get(word)
-        if found is None and self.rule > 1 and is_letter(word[-1:]):
-            found = self._id_of.get(word[1:] if word[0] == " " else f" {word}")
-        return found or 0
+        return self._other(word) if found is None else found
+
+    def _other(self, word: str) -> int:
+        """The id of the word that stands for an unknown one; 0 if there is none."""
+        if word in self._id_of or self.rule == 1 or not is_word(word):
+            return 0
+        return self._id_of.get(word[1:] if word[0] == " " else f" {word}", 0)
 
     def to_json(self) -> dict[str, Any]:
         """The words in order of ids, and what spells others."""
         value = {"kind": self.kind, "words": self.words}
-        return value if self.rule == 1 else {**value, "rule": self.rule, "letters": self.letters}
+        new = {"rule": self.rule, "letters": self.letters, "replaced": list(self.replaced)}
+        return value if self.rule == 1 else {**value, **new}
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -131,14 +166,31 @@ class WordVocabulary(Vocabulary):
         words = value.get("words")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise DataError("words must be a list of strings")
+        _check_bounds(words)
         if words[:1] != [UNKNOWN_WORD] or len(set(words)) != len(words):
             raise DataError(f"words must be distinct and begin with {UNKNOWN_WORD!r}")
-        rule, letters = value.get("rule", 1), value.get("letters", {})
+        rule, letters = value.get("rule", 1), value.get("letters")
         if rule not in (1, 2) or isinstance(rule, bool):
             raise DataError(f"rule must be 1 or 2, got {rule!r}: upgrade unspool")
+        if rule == 1:
+            return cls(words, rule=rule)
         if not isinstance(letters, dict) or not all(map(_is_count, letters.values())):
             raise DataError("letters must be an object of counts")
-        return cls(words, letters, rule)
+        replaced = value.get("replaced")
+        if (
+            not isinstance(replaced, list)
+            or len(replaced) != 2
+            or not all(map(_is_count, replaced))
+        ):
+            raise DataError("replaced must be two counts")
+        if replaced[0] > replaced[1]:
+            raise DataError(f"replaced must be a part of all words, got {replaced}")
+        return cls(words, letters, (replaced[0], replaced[1]), rule)
+
+
+def _check_bounds(tokens: Collection[str]) -> None:
+    if len(tokens) > MAX_TOKENS or any(len(token) > MAX_TOKEN for token in tokens):
+        raise DataError(f"there must be at most {MAX_TOKENS:,} tokens of {MAX_TOKEN:,} letters")
 
 
 def _letters(counts: Counter[str]) -> dict[str, int]:
@@ -215,10 +267,10 @@ class BpeVocabulary(Vocabulary):
             raise DataError(f"the tokenizer is not valid: {error}") from error
 
 
-# GPT-2's pattern (which ByteLevel has built in), with marks and joiners among the letters.
+# GPT-2's pattern (which ByteLevel has built in), with marks behind letters and digits.
 _BPE_SPLIT = (
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?[\p{L}\p{M}\u200c\u200d]+| ?\p{N}+"
-    r"| ?[^\s\p{L}\p{M}\p{N}\u200c\u200d]+|\s+(?!\S)|\s+"
+    rf"'s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}[\p{{L}}{MARK}]*| ?\p{{N}}[\p{{N}}{MARK}]*"
+    r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 )
 
 
@@ -280,10 +332,7 @@ def _check_specification(value: dict[str, Any]) -> None:
             raise DataError(f"the tokenizer's {key} must be {neutral!r}, got {model[key]!r:.60}")
     if value.get("normalizer") or value.get("added_tokens"):
         raise DataError("the tokenizer must have no normalizer or added tokens")
-    if len(model["vocab"]) > MAX_TOKENS or any(len(token) > MAX_TOKEN for token in model["vocab"]):
-        raise DataError(
-            f"the tokenizer must have at most {MAX_TOKENS:,} tokens of {MAX_TOKEN:,} letters"
-        )
+    _check_bounds(model["vocab"])
     if not all(type(i) is int for i in model["vocab"].values()):
         raise DataError("the tokenizer's ids must be whole numbers")
 

@@ -20,7 +20,7 @@ from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
 from .sources import Sources, open_sources
 from .streams import open_tokens, token_dtype, write_tokens
-from .vocab import Pieces, Tokens, Unknown, Vocabulary
+from .vocab import Pieces, Tokens, Vocabulary
 
 FORMAT_VERSION = 1
 DESCRIPTION = "text.json"
@@ -30,7 +30,8 @@ UNKNOWN = ("token", "refuse")
 
 class Size(NamedTuple):
     """How long a part of a text is, before it became tokens; of it, the first token, which no
-    model predicts; and what is unknown of the rest: how many tokens, and what spelling them costs.
+    model predicts; and what is unknown of the rest: how many tokens, and what it costs to spell
+    them (see `Vocabulary.unknown`; NaN for texts of runs whose Unspool did not know).
     """
 
     chars: int
@@ -133,16 +134,20 @@ class Text:
                     f"{directory / vocab.file_name} does not belong to {DESCRIPTION} (one of the "
                     "two has changed): read the text again"
                 )
-            train, val = (description["parts"][part] for part in _PARTS)
+            said = [description["parts"][part] for part in _PARTS]
+            train, val = (
+                _open_part(directory / f"{name}.bin", part, vocab)
+                for name, part in zip(_PARTS, said, strict=True)
+            )
             return cls(
                 vocab=vocab,
-                train=_open_part(directory / "train.bin", train, vocab),
-                val=_open_part(directory / "val.bin", val, vocab),
+                train=train,
+                val=val,
                 sources=files.strings(description["sources"]),
                 sha256=description["sha256"],
                 notes=files.strings(description["notes"]),
-                train_size=_size(train),
-                val_size=_size(val),
+                train_size=_size(said[0], train, vocab),
+                val_size=_size(said[1], val, vocab),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
@@ -152,16 +157,20 @@ class Text:
         return self.sha256
 
 
-def _size(part: dict[str, Any]) -> Size:
-    """What text.json says; before `first_chars` was kept, the first character was left out."""
-    old = {"first_chars": 1, "first_bytes": 1}
-    size = Size(**{name: {**old, **part}[name] for name in Size._fields if name in {**old, **part}})
-    *counts, nats = size
-    if not all(type(count) is int and 0 <= count < 2**63 for count in counts):
+def _size(part: dict[str, Any], tokens: Tokens, vocab: Vocabulary) -> Size:
+    """What text.json says, checked. In those that say nothing of unknown tokens, which are counted
+    here, the first character was left out.
+    """
+    if "unknown" not in part:
+        unknown = 0 if vocab.unknown_id is None else int(np.sum(tokens[1:] == vocab.unknown_id))
+        size = Size(part["chars"], part["bytes"], 1, 1, unknown, math.nan if unknown else 0.0)
+    else:
+        size = Size(*(part[name] for name in Size._fields))
+        if type(size.spelling_nats) not in (int, float) or not 0 <= size.spelling_nats < math.inf:
+            raise ValueError("spelling_nats")
+    if not all(type(count) is int and 0 <= count < 2**63 for count in size[:-1]):
         raise ValueError("a size")
-    if type(nats) not in (int, float) or not 0 <= nats < math.inf:
-        raise ValueError("spelling_nats")
-    return size._replace(spelling_nats=float(nats))
+    return size._replace(spelling_nats=float(size.spelling_nats))
 
 
 def fingerprint_sources(
@@ -215,10 +224,10 @@ def _check_arguments(
 
 
 def _check_distinct(vocab: Vocabulary, names: str) -> None:
-    known = len(vocab) - (vocab.kind == "char" and vocab.unknown_id is not None)
-    if known < 2:
+    tokens = vocab.known if vocab.kind == "char" else len(vocab)  # unknown words are in the text
+    if tokens < 2:
         raise DataError(
-            f"the text must have at least 2 different tokens, got {known} ({names})",
+            f"the text must have at least 2 different tokens, got {tokens} ({names})",
             "give a longer text",
             {"min_count": "lower {}"} if vocab.kind == "word" else {},
         )
@@ -316,9 +325,8 @@ def _write_part(path: Path, pieces: Callable[[], Pieces], vocab: Vocabulary, dig
     tally = _Tally(digest)
     tokens = write_tokens(tally.watch(pieces()), vocab, path)
     first = _first_token(pieces(), vocab)
-    missing = vocab.unknown(pieces())
-    if first and any(True for _ in vocab.unknown_in([first])):
-        missing = Unknown(missing.tokens - 1, missing.spelling_nats - vocab.spelling_nats(first))
+    # No model predicts the first token.
+    missing = vocab.unknown(pieces()) - vocab.unknown([first] if first else [])
     data = first if isinstance(first, bytes) else first.encode()
     return _Part(
         tokens, tally.chars, tally.bytes, _count_chars(data), len(data), *missing,

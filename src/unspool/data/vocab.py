@@ -38,6 +38,10 @@ class Unknown(NamedTuple):
     tokens: int = 0
     spelling_nats: float = 0.0
 
+    def __sub__(self, other: "Unknown") -> "Unknown":
+        """What is left without a part."""
+        return Unknown(self.tokens - other.tokens, self.spelling_nats - other.spelling_nats)
+
 
 class Vocabulary(ABC):
     """Text to token ids and back; the base of the four kinds.
@@ -55,6 +59,11 @@ class Vocabulary(ABC):
 
     def __len__(self) -> int:
         return len(self.token_bytes)
+
+    @property
+    def known(self) -> int:
+        """How many tokens there are but the unknown one."""
+        return len(self) - (self.unknown_id is not None)
 
     @abstractmethod
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:

@@ -2,8 +2,8 @@
 
 from .beam import Hypotheses, beam_search
 from .sampling import sample, stream
-from .stepper import LanguageStepper, Stepper, round_weights
-from .text import stream_text, without_tokens
+from .stepper import LanguageStepper, Stepper, round_weights, without_unknown
+from .text import stream_text
 from .transforms import Temperature, TopK, TopP, make_transforms
 
 __all__ = [
@@ -19,5 +19,5 @@ __all__ = [
     "sample",
     "stream",
     "stream_text",
-    "without_tokens",
+    "without_unknown",
 ]

@@ -9,12 +9,12 @@ import numpy as np
 from ..data import Sentences
 from ..errors import ConfigError
 from ..models.captioner import Captioner
-from ..models.decoder import Condition, Decoder
+from ..models.decoder import Condition
 from .hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from .stepper import without_unknown
 
 BATCH = 32  # pictures described at once
 MOST = 40  # tokens of a caption
-NEVER = -1e9  # a score whose probability is 0
 NUM_BEAMS, LENGTH_PENALTY = 3, 0.7  # of Flickr8k; docs/lab-log.md
 
 
@@ -29,7 +29,7 @@ def describe(
     Unknown words are never written: probabilities are those of the others. Raises ConfigError
     where an argument breaks its rule.
     """
-    decoder = without_unknown(model.decoder, sentences)
+    decoder = without_unknown(model.decoder, sentences.vocab)
     search = Search(**{"num_beams": NUM_BEAMS, "length_penalty": LENGTH_PENALTY, **options})
     found: list[list[Hypothesis]] = []
     for begin in range(0, len(rows), BATCH):
@@ -57,14 +57,6 @@ def look(
         weights = reread(model.decoder, _see(model, row[None]), tokens, sentences.end)[1]
         found.append(np.asarray(weights)[0, : len(caption) + 1])
     return found
-
-
-def without_unknown(decoder: Decoder, sentences: Sentences) -> Decoder:
-    """The decoder that gives unknown words a probability of 0."""
-    unknown = getattr(sentences.vocab, "unknown_id", None)
-    if unknown is None:
-        return decoder
-    return eqx.tree_at(lambda d: d.b_out, decoder, decoder.b_out.at[unknown].set(NEVER))
 
 
 @eqx.filter_jit

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from ..data import BOUNDARY, Vocabulary
 from ..models.generator import Generator
 from .sampling import stream
-from .stepper import LanguageStepper, Stepper
+from .stepper import LanguageStepper, Stepper, without_unknown
 
 
 class Started(eqx.Module):
@@ -41,16 +41,23 @@ class Started(eqx.Module):
 
 
 def generate(
-    model: Generator, vocab: Vocabulary, condition: int, prompt: str = "", **options: Any
+    model: Generator,
+    vocab: Vocabulary,
+    condition: int,
+    prompt: str = "",
+    keep_unknown: bool = False,
+    **options: Any,
 ) -> list[str]:
     """Texts that begin with `prompt`, each up to END; `options` are those of `stream`.
 
-    START and END are both the line break, which no text has inside.
+    START and END are both the line break, which no text has inside. The unknown token is never
+    written, unless `keep_unknown`.
     """
     tokens = vocab.encode(BOUNDARY + prompt)
     (end,) = vocab.encode(BOUNDARY)
     state = model.initial_state(jnp.array([condition]))
-    stepper: Stepper = Started(LanguageStepper(model.decoder), state, 1)
+    decoder = model.decoder if keep_unknown else without_unknown(model.decoder, vocab)
+    stepper: Stepper = Started(LanguageStepper(decoder), state, 1)
     rows = until_end(stream(stepper, tokens, **options), end)
     return [prompt + vocab.decode(row) for row, _ in rows]
 

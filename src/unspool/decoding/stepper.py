@@ -4,9 +4,11 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..cells import GRU, LSTM, RNN
+from ..data import Vocabulary
 from ..kernels.generate import Network, check_weight_type, round_matrix
 from ..models.language import LanguageModel
 from .native import pack_model, why_not
@@ -54,6 +56,13 @@ class LanguageStepper(eqx.Module):
 
     def reorder(self, state: Any, rows: Int[Array, "B"]) -> Any:
         return jax.tree.map(lambda leaf: leaf[rows], state)
+
+
+def without_unknown(model: Any, vocab: Vocabulary) -> Any:
+    """The model, or decoder, that never writes the unknown token: its logit is -infinity."""
+    if vocab.unknown_id is None:
+        return model
+    return eqx.tree_at(lambda m: m.b_out, model, model.b_out.at[vocab.unknown_id].set(-jnp.inf))
 
 
 def round_weights(model: LanguageModel, weights: str) -> LanguageModel:

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from ..data import Vocabulary
 from ..errors import ConfigError
 from ..models.language import LanguageModel
 from .sampling import stream
-from .stepper import LanguageStepper
+from .stepper import LanguageStepper, without_unknown
 
 
 @dataclass
@@ -66,18 +64,11 @@ def stream_text(
     if stop == "":
         raise ConfigError("stop must have at least one character, got an empty string")
     tokens = encode_prompt(vocab, prompt)
-    stepper = LanguageStepper(model if keep_unknown else without_tokens(model, vocab), weights)
+    stepper = LanguageStepper(model if keep_unknown else without_unknown(model, vocab), weights)
     blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
     rows = [_Row(vocab.decoder(errors), has_blank=prompt != without_blanks(vocab, prompt))
             for _ in range(count)]  # fmt: skip
     return _pieces(blocks, rows, max_new_tokens, stop)
-
-
-def without_tokens(model: LanguageModel, vocab: Vocabulary) -> LanguageModel:
-    """A model that never writes the unknown token: its logit is -infinity."""
-    if vocab.unknown_id is None:
-        return model
-    return eqx.tree_at(lambda m: m.b_out, model, model.b_out.at[vocab.unknown_id].set(-jnp.inf))
 
 
 def without_blanks(vocab: Vocabulary, prompt: str) -> str:

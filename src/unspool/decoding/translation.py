@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..models.decoder import Condition
 from ..models.translator import Translator
 from .hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from .stepper import without_unknown
 
 BATCH = 32  # sentences decoded at once
 SHORTEST = 16  # shorter sentences are padded to so many tokens
@@ -30,10 +31,12 @@ def translate(
 
     `options` are those of `Search`. What is drawn follows from `seed`, `n_best` and the
     sentence's number, counted from `first`. `max_new_tokens` is by default twice the sentence's
-    tokens, rounded up a little. Raises ConfigError where an argument breaks its rule.
+    tokens, rounded up a little. The unknown token is never written: probabilities are those of the
+    others. Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(batch=batch)
     search = Search(**options)
+    decoder = without_unknown(model.decoder, target.vocab)
     if not sources:
         return []
     rows = Sequences.join(list(sources), [0] * len(sources))
@@ -42,7 +45,7 @@ def translate(
         inputs = rows.padded(numbers, steps)
         condition = _encode(model, inputs.inputs, inputs.lengths)
         most = search.max_new_tokens or 2 * steps + 10
-        made = find(model.decoder, target, condition, first + numbers, search, most)
+        made = find(decoder, target, condition, first + numbers, search, most)
         for number, translations in zip(numbers[:real], made, strict=False):
             found[number] = translations
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import regex
 
-from ..data.words import is_letter
+from ..data.words import word_starts
 from ..errors import ConfigError
 from ..limits import MAX_PATTERN_CHARS, PATTERN_SECONDS
 from . import syntax
@@ -117,13 +117,8 @@ def _characters(text: str) -> Made:
     def where(test: Callable[[str], bool]) -> np.ndarray:
         return np.array([test(chr(code)) for code in kinds], bool)[kind]
 
-    letter = where(is_letter)
-    inner = where(lambda c: c in "'’")
-    inner[1:-1] &= letter[:-2] & letter[2:]
-    inner[:1] = inner[-1:] = False
-    word = letter | inner
-    first = word.copy()
-    first[1:] &= ~word[:-1]
+    first = np.zeros(len(text), bool)
+    first[word_starts(text)] = True
     return [
         ("word start", first, "the first character of a word"),
         ("capital", where(str.isupper), "a capital letter"),

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ..data import CaptionData, held_out
-from ..errors import ConfigError
-from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE
+from ..data import FEW_REPEAT, CaptionData, held_out, read_captions, words_seen_once
+from ..errors import ConfigError, UnspoolError
+from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE, MAX_TOKENS
 from ..models.captioner import CNNS, WAYS, Captioner
 from ..runs.captioned import (
     Captioned,
@@ -67,7 +68,10 @@ class CaptionOptions(TrainingConfig):
     )
     tokens: str = option("word", "what a token is", choices=("word", "bpe", "char"))
     vocab_size: int | None = option(
-        None, "most tokens in the vocabulary (word 50000, bpe 6000)", at_least=2, below=2**31
+        None,
+        "most tokens in the vocabulary (word 50000, bpe 6000)",
+        at_least=2,
+        below=MAX_TOKENS + 1,
     )
     min_count: int | None = option(
         None, "rarer words are unknown (4; bpe: merges must occur so often)", at_least=1,
@@ -126,9 +130,14 @@ class CaptionRecipe(Recipe):
         self.track = track
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """By the CNN; `min_count` is of words."""
+        """By the CNN; characters for captions whose words hardly repeat, as without blanks.
+        `min_count` is of words.
+        """
         base = FINE if given.get("fine_tune") else FROZEN
         base = SMALL if given.get("cnn") == "small" else base
+        asks = {"tokens", "vocab_size", "min_count"} & given.keys()
+        if not asks and len(sources) == 2 and _words_hardly_repeat(sources[1], given.get("split")):
+            base, given = {**base, "tokens": "char"}, {"tokens": "char"}
         words = given.get("tokens", "word") == "word"
         return base if words else {k: v for k, v in base.items() if k != "min_count"}
 
@@ -229,6 +238,14 @@ class CaptionRecipe(Recipe):
             return kept, left._replace(notes=())
         held = Path(others[0] or pictures), Path(others[1] or captions)
         return train, gather(*held, others[2], **how)
+
+
+def _words_hardly_repeat(captions: str, split: str | None) -> bool:
+    try:
+        texts = chain.from_iterable(read_captions(captions, split).values())
+        return words_seen_once(texts) > FEW_REPEAT
+    except UnspoolError:  # whoever reads them says what is wrong
+        return False
 
 
 def check_options(options: CaptionOptions) -> None:

@@ -14,7 +14,7 @@ from ..data import (
     words_seen_once,
 )
 from ..errors import ConfigError, DataError
-from ..limits import MAX_LAYERS, MAX_SIZE
+from ..limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
@@ -45,7 +45,7 @@ class SequenceOptions(LabelledOptions):
     """What classifiers, taggers and generators share."""
 
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
-    vocab_size: int | None = option(None, "most words known", at_least=2, below=2**24)
+    vocab_size: int | None = option(None, "most words known", at_least=2, below=MAX_TOKENS + 1)
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
 
 
@@ -165,7 +165,8 @@ class ClassifyRecipe(LabelledRecipe):
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """By the input; characters for texts whose words hardly repeat, as without blanks."""
-        if "tokens" not in given and sources and _words_hardly_repeat(sources[0]):
+        asks = {"tokens", "vocab_size", "min_count", "affixes"} & given.keys()
+        if not asks and sources and _words_hardly_repeat(sources[0]):
             return {**self.by_input["char"], "tokens": "char"}
         return super().defaults(sources, given)
 

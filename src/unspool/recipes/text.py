@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data import Text, fingerprint_sources
 from ..data.text import UNKNOWN
-from ..limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE
+from ..limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE, MAX_TOKENS
 from ..models.language import LanguageModel
 from ..runs.text import open_text
 from ..tasks.language import LanguageTask
@@ -45,7 +45,7 @@ class TextOptions(TrainingConfig):
         None,
         "most tokens in a word or BPE vocabulary (word 50000, bpe 4096)",
         at_least=2,
-        below=2**31,  # the tokenizer counts in 32 bits
+        below=MAX_TOKENS + 1,
     )
     min_count: int | None = option(
         None,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data import PairData
 from ..errors import ConfigError
-from ..limits import MAX_LAYERS, MAX_SIZE
+from ..limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
 from ..models.decoder import ATTENTIONS
 from ..models.translator import Translator
 from ..tasks.translate import TranslateTask
@@ -32,7 +32,7 @@ class TranslateOptions(TrainingConfig):
     tokens: str = option("bpe", "what a token is", choices=("bpe", "word", "char"))
     shared: bool = option(True, "one vocabulary and embedding for both languages")
     vocab_size: int | None = option(
-        None, "most tokens in a vocabulary (bpe 6000, word 50000)", at_least=2, below=2**31
+        None, "most tokens in a vocabulary (bpe 6000, word 50000)", at_least=2, below=MAX_TOKENS + 1
     )
     min_count: int | None = option(
         None, "rarer words are unknown (2; bpe: merges must occur so often)", at_least=1,

@@ -28,6 +28,14 @@ class Reading(NamedTuple):
     spans: Spans
     state: Any
 
+    @property
+    def unknown_share(self) -> float:
+        """The share of the tokens that the model does not know."""
+        ids = self.spans.inputs if self.spans.inputs.ndim == 1 else self.spans.inputs[:, 0]
+        return (
+            0.0 if self.vocab.unknown_id is None else float(np.mean(ids == self.vocab.unknown_id))
+        )
+
 
 def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
     """A text as one sequence: every kind of run whose model reads text.
@@ -35,9 +43,9 @@ def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
     A language model reads the tokens of its vocabulary, and a generator too, from the state of
     the label `condition`. Classifiers and taggers read words or tokens, a translator's encoder
     sentences with single spaces and a space before each (the reading's text is that one).
-    Unknown words are read as <unk>; unknown characters as U+FFFD, but by a language model, which
-    has no token for them: it raises UnknownTokenError. Raises RunError for a run that reads no
-    text, ConfigError for a wrong condition, DataError for an empty text.
+    Unknown words and characters are read as the unknown token; a language model without one raises
+    UnknownTokenError. Raises RunError for a run that reads no text, ConfigError for a wrong
+    condition, DataError for an empty text.
     """
     if not text:
         raise DataError("the text is empty: give one with some content")
@@ -63,6 +71,24 @@ def read_as(run: LoadedRun, text: str, condition: str | None = None) -> Reading:
         raise ConfigError(f"condition must be one of {', '.join(run.labels)}, got {condition!r}")
     label = jnp.array([run.labels.index(condition)])
     return Reading(run.model, vocab, spans, run.model.initial_state(label))
+
+
+def read_source(
+    run: LoadedRun, source: str | None, most: int, condition: str | None = None
+) -> Reading:
+    """What `read_as` makes of `inspected_text`; of a run's held-out part the very tokens that are
+    evaluated.
+    """
+    reading = read_as(run, inspected_text(run, source, most), condition)
+    if source is None and isinstance(run, Run) and isinstance(run.vocab, WordVocabulary):
+        # Their text is not split again: where a word stood for another, it may have lost a space.
+        ids = run.own_data(open_text, "").val[:most].astype(np.int32)
+        names = [run.vocab.token_text(int(token)) for token in ids]
+        ends = np.cumsum([0, *map(len, names)])
+        count = int(np.searchsorted(ends[1:], most, side="right"))
+        spans = Spans("".join(names[:count]), ids[:count], ends[:count], ends[1 : count + 1] - 1)
+        return reading._replace(spans=spans)
+    return reading
 
 
 def inspected_text(run: LoadedRun, source: str | None, most: int) -> str:

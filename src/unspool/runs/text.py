@@ -35,7 +35,10 @@ class Run(LoadedRun):
         return prompt + "".join(piece for (piece,) in self.stream(prompt, **options))
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[list[str]]:
-        """Pieces of `count` continuations as they are made: see `decoding.stream_text`."""
+        """Pieces of `count` continuations as they are made: see `decoding.stream_text`.
+
+        `vocab.unknown_in([prompt])` has what of a prompt the run does not know.
+        """
         return stream_text(self.model, self.vocab, prompt, **options)
 
     def evaluate(self, *sources: str, weights: str = "float32") -> Evaluation:

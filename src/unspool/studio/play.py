@@ -18,7 +18,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 
-from ..decoding import LanguageStepper, make_transforms, without_tokens
+from ..decoding import LanguageStepper, make_transforms, without_unknown
+from ..decoding.text import without_blanks
 from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
 from ..run import Run, require
@@ -115,12 +116,12 @@ _lock = Lock()
 def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
     """Read a prompt; returns the session and its tokens."""
     loaded = require(request.app.state.store.load(run), Run)
-    ids = loaded.vocab.encode(prompt.text)
+    ids = loaded.vocab.encode(without_blanks(loaded.vocab, prompt.text))
     if not len(ids):
         raise DataError("type at least one character to begin with")
     if len(ids) > LONGEST_PROMPT:
         raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
-    session = Session(loaded, LanguageStepper(without_tokens(loaded.model, loaded.vocab)))
+    session = Session(loaded, LanguageStepper(without_unknown(loaded.model, loaded.vocab)))
     tokens, parent = [], -1
     for token in ids.tolist():
         parent, text = session.add(parent, token)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
-from ..data.words import LETTER, SPACE
+from ..data.words import LETTER, MARK, SPACE
 from ..errors import ConfigError
 
 Words = Sequence[str]
@@ -202,8 +202,9 @@ _WORD = regex.compile(
     | 'n'
     | \b(?:[^\W\d_]\.)+(?!\w)                             # u.s., a.m.
     | \b(?:mr|mrs|ms|dr|st|jr|sr|vs|etc|mt|ft|co|inc)\. | \bno\.(?=\s*\d)
-    | [{LETTER}]+ (?: [-'/.,:] \d+ | [-'/_.]? [{LETTER}] )*   # t-shirt, o'clock, 10:30
-    | [^{SPACE}]
+    # t-shirt, o'clock, 10:30
+    | [{LETTER}][{LETTER}{MARK}]* (?: [-'/.,:] \d+ | [-'/_.]? [{LETTER}] [{MARK}]* )*
+    | [^{SPACE}{MARK}]
     """,
     regex.VERBOSE,
 )

@@ -5,9 +5,11 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..data import LabelledData, Sequences, TextEncoder, in_order_of_length
+from ..data.vocab import REPLACEMENT
 from ..decoding.conditional import generate
 from ..models.generator import Generator
 from ..models.softmax import cross_entropy
@@ -53,16 +55,25 @@ class GenerateTask(LabelledTask):
 
 
 def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Evaluation:
-    """Loss of every token but START, and per character and byte, where END counts as one."""
+    """Loss of every token but START, and per character and byte, where END counts as one; to
+    these two it adds what it costs to spell unknown characters.
+    """
     batches = (sequences.padded(*batch) for batch in in_order_of_length(sequences.lengths))
     total = sum(float(_evaluate(model, batch)) for batch in batches)
     starts = len(sequences.lengths)
-    bits = total / math.log(2)
+    tokens = len(sequences.values) - starts
+    if vocab.unknown_id is None:
+        metrics, bits = {}, total / math.log(2)
+    else:
+        unknown = int(np.sum(sequences.values == vocab.unknown_id))
+        metrics = {"unknown_share": unknown / tokens} if unknown else {}
+        bits = (total + unknown * vocab.spelling_nats(REPLACEMENT)) / math.log(2)
     return Evaluation(
-        loss_nats=total / (len(sequences.values) - starts),
-        tokens=len(sequences.values) - starts,
+        loss_nats=total / tokens,
+        tokens=tokens,
         bits_per_char=bits / (vocab.n_chars(sequences.values) - starts),
         bits_per_byte=bits / (vocab.n_bytes(sequences.values) - starts),
+        metrics=metrics,
     )
 
 

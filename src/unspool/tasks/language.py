@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..bptt import carry
 from ..cells.base import check_sizes
 from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
-from ..decoding import LanguageStepper, stream, without_tokens
+from ..decoding import LanguageStepper, stream, without_unknown
 from ..errors import ConfigError
 from ..limits import MAX_SAMPLE_BYTES
 from ..models.language import LanguageModel
@@ -62,7 +62,9 @@ class LanguageTask:
     @property
     def notes(self) -> tuple[str, ...]:
         train, val = len(self.text.train), len(self.text.val)
-        sizes = f"{train:,} tokens to train on, {val:,} held out, {len(self.text.vocab):,} distinct"
+        sizes = (
+            f"{train:,} tokens to train on, {val:,} held out, {self.text.vocab.known:,} distinct"
+        )
         shares = [
             size.unknown / max(1, tokens)
             for size, tokens in ((self.text.train_size, train), (self.text.val_size, val))
@@ -120,7 +122,7 @@ class LanguageTask:
         tokens of a run that somebody sent may be of any length.
         """
         first, left = self.text.val[:1], MAX_SAMPLE_BYTES
-        stepper = LanguageStepper(without_tokens(model, self.text.vocab))
+        stepper = LanguageStepper(without_unknown(model, self.text.vocab))
         tokens = [first]
         for (block,) in stream(
             stepper, first, max_new_tokens=self.sample_tokens, temperature=0.8, seed=seed
@@ -146,8 +148,8 @@ def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: 
     The tokens are read in lanes; a lane starts with unscored tokens from before it, so
     that no prediction is made without context but the first ones. Bits per character and byte
     count the whole text but its first token, and add to the loss what it costs to spell unknown
-    tokens (`Vocabulary.spelling_nats`), so that vocabularies can be compared; `unknown_share` is
-    the share of these tokens. Raises DataError for fewer than 2 tokens.
+    tokens (`Vocabulary.unknown`), so that vocabularies can be compared: they are None if that is
+    not known. `unknown_share` is the share of these tokens. Raises DataError for fewer than 2.
     """
     total, state = 0.0, None
     for inputs, targets, weights in evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT):
@@ -155,10 +157,11 @@ def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: 
         nats, state = _chunk_nats(model, inputs, targets, weights, state)
         total += float(nats)
     bits, predicted = (total + size.spelling_nats) / math.log(2), len(tokens) - 1
+    is_known = not math.isnan(size.spelling_nats)
     return Evaluation(
         loss_nats=total / predicted,
-        bits_per_char=bits / max(1, size.chars - size.first_chars),
-        bits_per_byte=bits / max(1, size.bytes - size.first_bytes),
+        bits_per_char=bits / max(1, size.chars - size.first_chars) if is_known else None,
+        bits_per_byte=bits / max(1, size.bytes - size.first_bytes) if is_known else None,
         tokens=predicted,
         metrics={"unknown_share": size.unknown / predicted} if size.unknown else {},
     )

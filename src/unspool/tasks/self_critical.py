@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ..data import CaptionPart, Sentences
-from ..decoding.captioning import without_unknown
+from ..decoding import without_unknown
 from ..decoding.hypotheses import ConditionStepper
 from ..models.captioner import Captioner
 from ..models.decoder import Condition, Decoder, shifted
@@ -74,7 +74,7 @@ def self_critical_loss(
     of the mean reward, and what is returned is minus that. Captions are cut after `most` tokens.
     """
     sentences = reward.sentences
-    decoder = without_unknown(model.decoder, sentences)
+    decoder = without_unknown(model.decoder, sentences.vocab)
     condition = model.condition(batch.features)
     tokens = jax.lax.stop_gradient(draw(decoder, condition, key, sentences.end, most))
     shape = jax.ShapeDtypeStruct((len(tokens),), jnp.float32)  # type: ignore[no-untyped-call]
