@@ -12,7 +12,7 @@ import pytest
 
 from unspool.cli.studio import _redirect
 from unspool.errors import ConfigError
-from unspool.inspection import annotate, annotations, page, syntax, trace
+from unspool.inspection import annotate, page, patterns, syntax, trace
 from unspool.studio import app as studio_app
 from unspool.studio.security import HEADERS
 from unspool.studio.trainings import LOGS
@@ -148,7 +148,7 @@ def test_the_address_is_in_a_file_of_the_user_alone():
 
 
 def test_a_pattern_that_takes_for_ever_ends(monkeypatch):
-    monkeypatch.setattr(annotations, "PATTERN_SECONDS", 0.2)
+    monkeypatch.setattr(patterns, "PATTERN_SECONDS", 0.2)
     text, ticks = "o" * 60 + "!\n", []
     timer = threading.Thread(target=lambda: [ticks.append(time.sleep(0.01)) for _ in range(5)])
     timer.start()
