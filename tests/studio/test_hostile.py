@@ -15,7 +15,6 @@ from unspool.errors import ConfigError
 from unspool.inspection import annotate, page, patterns, syntax, trace
 from unspool.studio import app as studio_app
 from unspool.studio.security import HEADERS
-from unspool.studio.trainings import LOGS
 
 DAMAGED = {
     "deep": "[" * 100_000,
@@ -104,38 +103,22 @@ def test_trainings_do_not_run_files_of_the_current_folder(changing, tmp_path, mo
     wanted = {"name": "new", "text": "the thread goes out\n" * 999, "hidden": 8, "minutes": 0.01}
     assert changing.post("/api/runs/start", json=wanted).status_code == 200
     trainings = changing.app.state.trainings
-    trainings._processes["new"].wait(120)
+    trainings._started["new"].process.wait(120)
     assert not (tmp_path / "ran").exists()
-    assert trainings._processes["new"].returncode == 0
+    assert trainings._started["new"].process.returncode == 0
     assert (changing.root / "new" / "config.json").exists()
 
 
-def test_what_a_training_prints_is_the_users_own(changing):
+def test_what_a_training_prints_and_reads_has_no_name(changing):
     wanted = {"name": "new", "text": "ab" * 9, "hidden": 8, "minutes": 0.01}
+    before = set(changing.root.parent.rglob("*"))
     changing.post("/api/runs/start", json=wanted)
     trainings = changing.app.state.trainings
-    trainings._processes["new"].wait(120)
-    (log,) = (changing.root / LOGS).iterdir()
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
-    assert not [path for path in changing.root.rglob("*.txt") if path.name == "new.txt"]
+    trainings._started["new"].process.wait(120)
+    made = set(changing.root.parent.rglob("*")) - before
+    assert {path.name for path in made} <= {"new", ".lock"}
     failure = trainings.starting()[0]["failure"]
     assert "the text" in failure or "too short" in failure
-
-
-def test_a_link_in_place_of_the_log_is_not_followed(changing, tmp_path):
-    victim = tmp_path / "victim.txt"
-    victim.write_text("mine")
-    folder = changing.root / LOGS
-    folder.mkdir()
-    (folder / f"new.{os.getpid()}.log").symlink_to(victim)
-    changing.app.state.trainings._new_log("new").close()
-    assert victim.read_text() == "mine"
-    (folder / f"new.{os.getpid()}.log").unlink()
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    with pytest.raises(Exception, match="is a link"):
-        changing.app.state.trainings._new_log("new")
 
 
 def test_the_address_is_in_a_file_of_the_user_alone():

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from ..errors import UnspoolError
-from . import captions, cells, gradients, play, runs, translation, unrolled
-from .security import HEADERS, Guard
+from . import answers, captions, cells, gradients, play, runs, translation, unrolled
+from .security import Guard
 from .store import Store
 from .trainings import Trainings
 
@@ -37,12 +38,16 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
         yield
         app.state.trainings.stop_all()
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
+        default_response_class=answers.Answer,
+    )  # fmt: skip
     app.state.store = Store(runs_dir)
     app.state.trainings = Trainings(runs_dir)
     app.add_middleware(Guard, token=token)
-    app.add_exception_handler(UnspoolError, _refused)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(UnspoolError, answers.refused)
+    app.add_exception_handler(RequestValidationError, answers.invalid)
+    app.add_exception_handler(Exception, answers.failed)
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/", _index, include_in_schema=False)
@@ -52,13 +57,3 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
 
 def _index() -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
-
-
-def _failed(request: Request, error: Exception) -> JSONResponse:
-    """An error of ours; this answer is made outside of the guard, so it brings its headers."""
-    return JSONResponse({"detail": f"the studio failed: {error!r:.300}"}, 500, headers=HEADERS)
-
-
-def _refused(request: Request, error: Exception) -> JSONResponse:
-    """An error of the user's: the sentence that the command line would print."""
-    return JSONResponse({"detail": str(error)}, 400)
