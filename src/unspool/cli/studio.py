@@ -1,11 +1,16 @@
 """`unspool studio`."""
 
 import html
+import logging
 import os
 import secrets
 import socket
+import sys
 import tempfile
+import threading
+import time
 import webbrowser
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +24,7 @@ from .options import path
 from .session import prepare
 
 HOST, PORT = "127.0.0.1", 8787
+LAST_WORK_S = 1.0  # for requests that still compute when the studio has ended
 
 
 def studio(
@@ -52,10 +58,13 @@ def studio(
     listening = _listen(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     print(f"The studio is at {address}\nCtrl-C ends it.", flush=True)
-    with _redirect(address) as page:
-        if browser:
-            webbrowser.open(page.as_uri())  # other users see the command line of a browser
-        _serve(runs_dir, token, listening)
+    try:
+        with _redirect(address) as page:
+            if browser:
+                webbrowser.open(page.as_uri())  # other users see the command line of a browser
+            _serve(runs_dir, token, listening)
+    finally:
+        _leave()
 
 
 def _serve(runs_dir: Path, token: str, listening: socket.socket) -> None:
@@ -66,7 +75,23 @@ def _serve(runs_dir: Path, token: str, listening: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(runs_dir, token), log_level="warning", timeout_graceful_shutdown=3
     )
+    # What a request was doing when the studio ended is no error of its own.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
+    )
     uvicorn.Server(config).run([listening])
+
+
+def _leave() -> None:
+    """End the process now if threads still compute: Python would wait for each of them."""
+    until = time.monotonic() + LAST_WORK_S
+    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    for thread in others:
+        if not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() and not thread.daemon for thread in others):
+        sys.stdout.flush()
+        os._exit(130)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.trainings.stop_all()
+        cells.forget()
 
     app = FastAPI(
         lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
