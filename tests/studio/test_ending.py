@@ -19,8 +19,9 @@ SLOW = "((t{1,40}){1,40}){1,40}#"  # a pattern that takes for ever on a row of t
 class Studio:
     """A studio in a process of its own, called as its page calls it."""
 
-    def __init__(self, process, address, token):
-        self.process, self.address, self.token = process, address, token
+    def __init__(self, process, address, code):
+        self.process, self.address, self.token = process, address, ""
+        self.token = self.call("/enter", {"code": code})["token"]
 
     def open(self, path, body=None, timeout=30):
         headers = {"x-unspool-token": self.token, "content-type": "application/json"}
@@ -46,8 +47,8 @@ def running(folder, tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             said = process.stdout.readline()
-            address, token = re.search(r"(http://\S+?)/\?token=(\S+)", said).groups()
-            yield Studio(process, address, token)
+            address, code = re.search(r"(http://\S+?)/\?code=(\S+)", said).groups()
+            yield Studio(process, address, code)
         finally:
             process.kill()
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 import subprocess
 import sys
 import threading
@@ -10,7 +9,6 @@ import time
 
 import pytest
 
-from unspool.cli.studio import _redirect
 from unspool.errors import ConfigError
 from unspool.inspection import annotate, page, patterns, syntax, trace
 from unspool.studio import app as studio_app
@@ -119,15 +117,6 @@ def test_what_a_training_prints_and_reads_has_no_name(changing):
     assert {path.name for path in made} <= {"new", ".lock"}
     failure = trainings.starting()[0]["failure"]
     assert "the text" in failure or "too short" in failure
-
-
-def test_the_address_is_in_a_file_of_the_user_alone():
-    with _redirect("http://127.0.0.1:1/?token=secret&x=1") as path:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        assert "token=secret&amp;x=1" in path.read_text()
-        assert "secret" not in path.as_uri()
-    assert not path.exists()
 
 
 def test_a_pattern_that_takes_for_ever_ends(monkeypatch):

@@ -4,6 +4,7 @@ import html
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -11,10 +12,9 @@ import threading
 import time
 import webbrowser
 from asyncio import CancelledError
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,13 +39,14 @@ def studio(
 
     unspool studio runs/
 
-    The page is served to this machine alone, and its address has a token. Ctrl-C ends it; trainings
-    that were started in it then save and stop.
+    The page is served to this machine alone, and each address that is printed is good for one
+    browser. Ctrl-C ends it; trainings that were started in it then save and stop.
     """
     try:
         import uvicorn  # noqa: F401
 
-        from ..studio.app import create_app  # noqa: F401
+        from ..studio.app import create_app
+        from ..studio.security import Codes
     except ImportError as error:
         raise UnspoolError(
             f"the studio needs {error.name}: pip install 'unspool[studio]'"
@@ -54,27 +55,45 @@ def studio(
         raise ConfigError(f"runs_dir must be a folder, got {runs_dir}")
     prepare()
     streams.outlive_readers()
-    token = secrets.token_urlsafe(24)
-    listening = _listen(port)
-    address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
-    print(f"The studio is at {address}\nCtrl-C ends it.", flush=True)
+    listening, codes = _listen(port), Codes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    address = f"http://{HOST}:{listening.getsockname()[1]}/?code="
+
+    def print_next() -> None:
+        print(f"A browser has opened it. For another one: {address}{codes.new(print_next)}")
+
+    print(f"The studio is at {address}{codes.new(print_next)}\nCtrl-C ends it.", flush=True)
     try:
-        with _redirect(address) as page:
+        with ExitStack() as opened:
             if browser:
-                webbrowser.open(page.as_uri())  # other users see the command line of a browser
-            _serve(runs_dir, token, listening)
+                _open(address + codes.new(opened.close), opened)
+            _serve(create_app(runs_dir, secrets.token_urlsafe(24), codes), listening)
     finally:
         _leave()
 
 
-def _serve(runs_dir: Path, token: str, listening: socket.socket) -> None:
+def _open(address: str, opened: ExitStack) -> None:
+    """Open a browser by a page that only this user can read, and that goes with `opened`.
+
+    All users of a machine see the command line of a browser. A browser in a sandbox (a snap) reads
+    no other folder than the home, and in that none whose name begins with a dot.
+    """
+    home = Path.home() if os.access(Path.home(), os.W_OK) else None
+    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="unspool-studio-", dir=home))
+    page = Path(folder) / "open.html"
+    with open(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(
+            "<!doctype html><title>Unspool</title>"
+            f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
+        )
+    if not webbrowser.open(page.as_uri()):
+        opened.close()
+
+
+def _serve(app: Any, listening: socket.socket) -> None:
     import uvicorn
 
-    from ..studio.app import create_app
-
-    config = uvicorn.Config(
-        create_app(runs_dir, token), log_level="warning", timeout_graceful_shutdown=3
-    )
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
     # What a request was doing when the studio ended is no error of its own.
     logging.getLogger("uvicorn.error").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
@@ -92,19 +111,6 @@ def _leave() -> None:
     if any(thread.is_alive() and not thread.daemon for thread in others):
         sys.stdout.flush()
         os._exit(130)
-
-
-@contextmanager
-def _redirect(address: str) -> Iterator[Path]:
-    """A page that only this user can read, and that leads to the address."""
-    with tempfile.TemporaryDirectory(prefix="unspool-studio-") as folder:
-        path = Path(folder) / "open.html"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(
-                "<!doctype html><title>Unspool</title>"
-                f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
-            )
-        yield path
 
 
 def _listen(port: int) -> socket.socket:

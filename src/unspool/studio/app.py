@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
 
 from ..errors import UnspoolError
 from . import answers, captions, cells, gradients, play, runs, translation, unrolled
-from .security import Guard
+from .security import ASK, Codes, Guard
 from .store import Store
 from .trainings import Trainings
 
@@ -27,8 +28,10 @@ ROUTERS = (
 )
 
 
-def create_app(runs_dir: Path, token: str) -> FastAPI:
+def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAPI:
     """The application for the runs below a folder; `token` is what its page has to show.
+
+    The page gets it for one of the codes.
 
     When it ends, the trainings that it started are asked to save and stop.
     """
@@ -43,6 +46,7 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
         lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
         default_response_class=answers.Answer,
     )  # fmt: skip
+    app.state.token, app.state.codes = token, codes or Codes()
     app.state.store = Store(runs_dir)
     app.state.trainings = Trainings(runs_dir)
     app.add_middleware(Guard, token=token)
@@ -51,9 +55,23 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
     app.add_exception_handler(Exception, answers.failed)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_api_route("/enter", _enter, methods=["POST"])
     app.add_api_route("/", _index, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
+
+
+class Code(BaseModel):
+    """What the address has that opened the page."""
+
+    code: str = Field(max_length=100)
+
+
+def _enter(given: Code, request: Request) -> Response:
+    """The token in exchange for a code."""
+    if not request.app.state.codes.spend(given.code):
+        return answers.Answer({"detail": ASK}, 401)
+    return answers.Answer({"token": request.app.state.token}, headers={"cache-control": "no-store"})
 
 
 def _index() -> FileResponse:
