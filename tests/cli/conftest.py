@@ -6,10 +6,11 @@ import sys
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from unspool.cli.main import main
+from unspool.cli.main import app, main
 
 VERSE = "The thread goes out, the thread comes in,\nthe wheel — été — will spin.\n" * 20
 SMALL = [
@@ -125,3 +126,33 @@ def trained(spawn, verse, tmp_path_factory):
 def small():
     """Options that make a run tiny."""
     return SMALL
+
+
+TINY = ["--hidden", "4", "--batch", "4", "--max-steps", "2", "--eval-every", "2"]
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory):
+    """A folder of small sources and a finished run of every kind, with its name: read it only."""
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "text.txt").write_text(VERSE)
+    (folder / "lines.tsv").write_text("label\ttext\n" + "a\tone thread\nb\ttwo wheels\n" * 12)
+    (folder / "words.txt").write_text("The\tDET\ndog\tNOUN\nruns\tVERB\n\n" * 12)
+    (folder / "pairs.tsv").write_text("in and out\train und raus\nthe wheel\tdas rad\n" * 12)
+    draw = np.random.default_rng(0)
+    np.savez(folder / "images.npz", images=draw.integers(0, 255, (24, 6, 6), np.uint8),
+             labels=["a", "b"] * 12)  # fmt: skip
+    names = [f"{i}.png" for i in range(12)]
+    np.savez(folder / "features.npz", names=names, features=draw.normal(size=(12, 4, 8)))
+    (folder / "captions.tsv").write_text("".join(f"{name}\ta red wheel\n" for name in names))
+    sources = {
+        "text": ["text.txt", "--steps-per-chunk", "8", "--sample-tokens", "0"],
+        "classify": ["lines.tsv"], "tag": ["words.txt"], "generate": ["lines.tsv"],
+        "translate": ["pairs.tsv", "--tokens", "char", "--embedding", "8"],
+        "caption": ["--features", "features.npz", "--captions", "captions.tsv"],
+        "glimpse": ["images.npz"],
+    }  # fmt: skip
+    for kind, words in sources.items():
+        named = [str(folder / word) if (folder / word).exists() else word for word in words]
+        app(["train", kind, *named, "--run", str(folder / kind), *TINY], standalone_mode=False)
+    return folder

@@ -93,7 +93,7 @@ def test_pictures_folders_and_tars(unspool, captioner, files):
     assert (done.code, len(records)) == (0, COUNT + 1)
     assert records[0]["file"] == "00.png"
     assert records[0]["caption"] == records[0]["n_best"][0]["text"] == lines[0].split("\t")[1]
-    assert "unspool: pictures that cannot be used: 2 (broken.png is" in done.err
+    assert "note: pictures that cannot be used: 2 (broken.png is" in done.err
 
 
 def test_several_captions(unspool, captioner, files):
@@ -192,11 +192,11 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
         (["caption", "{run}", "{nowhere}"], "{nowhere} does not exist"),
         (["caption", "{run}", "{npz}"], "describes pictures, not features"),
         (["caption", "{run}", "{tsv}"], "there is no picture that can be described"),
-        (["caption", "{run}", "{pictures}", "--top-k", "3"], "top_k needs do_sample"),
+        (["caption", "{run}", "{pictures}", "--top-k", "3"], "--top-k needs --sample"),
         (["caption", "{run}", "{pictures}", "--attention", "a.png"], "must end in .html or .json"),
         (
             ["caption", "{run}", "{pictures}", "--attention", "a.html"],
-            "{run} does not look: train with --way attention",
+            "{run} does not look: train one with `unspool train caption --way attention`",
         ),
         (["eval", "{run}", "--images", "{pictures}"], "go together"),
         (["eval", "{run}", "--weights", "int8"], "is a captioner: use `unspool caption`"),

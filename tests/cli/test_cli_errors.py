@@ -60,7 +60,7 @@ TRAIN = [
     ("verse.txt --run verse.txt", "verse.txt is a file"),
     ("verse.txt --run verse.txt/new", "Not a directory"),
     ("empty.txt --run new", "is empty"),
-    ("one.txt --run new", "at least 2 different tokens"),
+    ("one.txt --run new", "must have at least 2 tokens, got 0 (one.txt)"),
     ("same.txt --run new", "at least 2 different tokens"),
     ("short.txt --run new", "more than batch * steps"),
     ("binary.txt --run new", "looks binary"),
@@ -70,7 +70,11 @@ TRAIN = [
     ("verse.txt none.txt --run new", "none.txt does not exist"),
     ("- - --run new", "only once"),
     ("verse.txt --val none.txt --run new", "none.txt does not exist"),
-    ("verse.txt --val-fraction 0.0001 --run new", "validation part must have at least 2 tokens"),
+    (
+        "verse.txt --val-fraction 0.0001 --run new",
+        "validation part of the text must have at least 2 tokens",
+        "raise --val-fraction",
+    ),
     ("verse.txt --run new --hidden 0", "hidden must be at least 1, got 0"),
     ("verse.txt --run new --hidden ten", "--hidden", "integer"),
     ("verse.txt --run new --hidden", "--hidden", "requires an argument"),
@@ -84,7 +88,7 @@ TRAIN = [
     (f"verse.txt --run new --tokens bpe --vocab-size {10**22}", "--vocab-size must be below"),
     ("verse.txt --run new --hidn 5", "No such option: --hidn"),
     ("verse.txt --run new --config none.toml", "none.toml does not exist"),
-    ("verse.txt --run new --config folder", "folder is not a readable TOML file"),
+    ("verse.txt --run new --config folder", "cannot read folder"),
     ("verse.txt --run new --config broken.toml", "broken.toml is not a readable TOML file"),
     ("verse.txt --run new --config latin.toml", "latin.toml is not a readable TOML file"),
     ("verse.txt --run new --config unknown.toml", "unknown.toml", "did you mean 'hidden'?"),
@@ -129,7 +133,6 @@ OTHERS = [
     ("sample", "Missing argument"),
     ("sample none", "none is not a run directory"),
     ("sample {verse}", "is not a run directory"),
-    ("sample {run} --prompt Zβ", "'Z', 'β'"),
     ("sample {run} --prompt \udce9", "lone surrogate"),
     ("sample {run} --temperature -1", "temperature must be at least 0"),
     ("sample {run} --temperature nan", "temperature must be at least 0"),
@@ -147,7 +150,6 @@ OTHERS = [
     ("eval none", "none is not a run directory"),
     ("eval {run} none.txt", "none.txt does not exist"),
     ("eval {run} /dev/null", "/dev/null"),
-    ("eval {run} {toml}", "characters that the vocabulary lacks"),
     ("info none", "none is not a run directory"),
     ("demo --run {run}", "already holds a run"),
     ("demo --minutes 0", "max_minutes must be above 0"),
@@ -181,8 +183,10 @@ def test_no_option_value_brings_a_traceback(unspool, trained, data):
 
 def test_real_processes_refuse_too(spawn, trained, files):
     assert_refused(spawn("train", "text", files / "latin.txt", "--run", files / "new"), "UTF-8")
-    assert_refused(spawn("train", "text", "-", "--run", files / "new", stdin="a"), "2 different")
-    assert_refused(spawn("sample", trained, "--prompt", "Ω"), "'Ω'")
+    assert_refused(
+        spawn("train", "text", "-", "--run", files / "new", stdin="a"), "at least 2 tokens"
+    )
+    assert_refused(spawn("sample", trained, "--condition", "Ω"), "--condition does not apply")
     assert_refused(spawn("nonsense"), "nonsense")
 
 
@@ -359,10 +363,10 @@ def test_a_limit_on_the_size_of_files(trained, tmp_path, spawn):
     assert spawn(*arguments).code == 0
 
 
-@pytest.mark.parametrize("hidden", [400_000, 100_000_000])
+@pytest.mark.parametrize("hidden", [400_000, 10_000_000])
 def test_a_model_larger_than_memory(unspool, verse, tmp_path, small, hidden):
     line = ["train", "text", verse, "--run", tmp_path / "run", *small, "--hidden", hidden]
-    assert_refused(unspool(*line), "GiB of memory", "lower hidden or layers")
+    assert_refused(unspool(*line), "GiB of memory", "lower --hidden or lower --layers")
 
 
 @pytest.mark.parametrize(

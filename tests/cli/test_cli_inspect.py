@@ -73,7 +73,6 @@ def test_the_npz_and_the_page(unspool, trained, verse, tmp_path):
         (["none"], "none is not a run directory"),
         (["{run}", "none.txt"], "none.txt does not exist"),
         (["{run}", "{empty}"], "the text is empty"),
-        (["{run}", "{greek}"], "the vocabulary lacks: 'β'"),
         (["{run}", "--layer", "1"], "--layer must be from 0 to 0, got 1"),
         (["{run}", "--layer", "-1"], "--layer must be from 0 to 0"),
         (["{run}", "--quantity", "c"], "quantity must be one of h, r, z, n, got 'c'"),

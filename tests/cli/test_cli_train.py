@@ -57,7 +57,7 @@ def test_every_flag_reaches_its_option(monkeypatch, unspool, tmp_path, verse):
     received = {}
     values = {
         "preset": "medium", "cell": "rnn", "tokens": "bpe", "schedule": "constant",
-        "softmax": "sampled", "val": "held.txt",
+        "softmax": "sampled", "val": "held.txt", "unknown": "refuse",
     }  # fmt: skip
     for field in dataclasses.fields(TextOptions):
         kinds = getattr(field.type, "__args__", (field.type,))
@@ -137,7 +137,7 @@ def test_what_is_printed(unspool, verse, tmp_path, small):
     done = unspool("train", "text", verse, "--run", run, *small)
     assert done.err == ""
     lines = done.out.splitlines()
-    assert lines[0] == "1,278 tokens to train on, 142 held out, 24 distinct"
+    assert lines[0] == "1,278 tokens to train on, 142 held out, 25 distinct"
     assert re.match(r"[\d,]+ parameters; time loop: ", lines[1])
     assert re.match(r"step 1  loss \d\.\d{3} nats  [\d,]+ tokens/s  0:0\d elapsed, ", lines[2])
     evaluations = [line for line in lines if "held-out loss" in line]
@@ -254,9 +254,10 @@ def test_other_tokens_end_to_end(unspool, verse, tmp_path, small, tokens, option
     run = tmp_path / "run"
     line = ("train", "text", verse, "--run", run, *small, "--tokens", tokens, *options)
     assert unspool(*line).code == 0
-    done = unspool("sample", run, "--prompt", "The ", "--max-new-tokens", 20)
+    done = unspool("sample", run, "--prompt", "The ", "--max-new-tokens", 20, "--json")
     assert done.code == 0
-    assert done.out.startswith("The ")
+    record = json.loads(done.out)
+    assert (record["prompt"], len(record["text"]) > 0) == ("The ", True)
     assert json.loads(unspool("eval", run, "--json").out)["bits_per_char"] > 0
 
 

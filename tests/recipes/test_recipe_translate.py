@@ -43,7 +43,7 @@ def test_sources_are_named_once():
     both = {"source": "a", "target": "b"}
     assert TRANSLATOR.named((), both) == ("a", "b")
     assert TRANSLATOR.named(("t.tsv",), {}) == ("t.tsv",)
-    with pytest.raises(ConfigError, match="either one TSV or --source and --target, got both"):
+    with pytest.raises(ConfigError, match="named both as an argument and as options"):
         TRANSLATOR.named(("t.tsv",), both)
-    with pytest.raises(ConfigError, match="--source and --target go together"):
+    with pytest.raises(ConfigError, match="source needs the other language"):
         TRANSLATOR.named((), {"source": "a"})

@@ -12,11 +12,10 @@ from rich.table import Table
 from .. import bench as benchmark
 from .. import files
 from ..bench.origin import origin
-from ..errors import ConfigError
 from ..library import threads
 from . import streams
 from .console import visible
-from .options import path
+from .options import output
 
 
 def bench(
@@ -31,13 +30,11 @@ def bench(
     ] = None,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Also write a JSON file.", show_default=False, parser=path),
+        typer.Option("--json", help="Also write a JSON file.", show_default=False, parser=output),
     ] = None,
 ) -> None:
     """Speed beside other libraries and beside the machine's limits."""
     benchmark.check(only, rounds)
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"json_file must be a file in a folder that exists, got {json_file}")
     if json_file is not None:
         streams.outlive_readers()
     missing = benchmark.missing(only)

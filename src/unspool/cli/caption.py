@@ -20,7 +20,7 @@ from ..runs.caption_picture import Look, draw
 from ..runs.captioned import FEATURES, read_given
 from ..vision.preparation import GIVEN
 from . import console, streams
-from .options import RunArgument, file, path
+from .options import RunArgument, file, output
 from .session import prepare
 
 DRAWN = 20  # pictures on a page
@@ -67,7 +67,7 @@ def caption(
             help="Write where the network looked, word by word: a page (.html) of the first "
             f"{DRAWN} pictures, or all weights (.json).",
             show_default=False,
-            parser=path,
+            parser=output,
         ),
     ] = None,
     as_json: Annotated[

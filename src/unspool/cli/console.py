@@ -119,8 +119,7 @@ def _show_evaluation(view: _Lines, report: EvalReport) -> None:
     bits = report.val_bits_per_char
     per_char = "" if bits is None else f" ({bits:.3f} bits per character)"
     best = ", best so far" if report.is_best else ""
-    told = {k: v for k, v in report.metrics.items() if (k, v) != ("unknown_share", 0)}
-    figures = "".join(f", {k.replace('_', ' ')} {v:.4f}" for k, v in told.items())
+    figures = "".join(f", {k.replace('_', ' ')} {v:.4f}" for k, v in report.metrics.items())
     view.line(
         f"step {report.step}  held-out loss {report.val_loss_nats:.4f} nats"
         f"{per_char}{figures}{best}  after {duration(report.elapsed_s)}"

@@ -20,7 +20,7 @@ from ..models.language import LanguageModel
 from ..run import Run, load, require
 from . import console
 from .options import file as file_name
-from .options import path
+from .options import output, path
 from .session import prepare
 
 
@@ -45,7 +45,7 @@ def gradients(
     max_chars: Annotated[int, typer.Option(min=1, help="Read at most so many characters.")] = 10**6,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a page with the curves.", show_default=False, parser=path),
+        typer.Option(help="Write a page with the curves.", show_default=False, parser=output),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of fresh models.")] = 0,

@@ -30,7 +30,7 @@ from ..models.language import LanguageModel
 from ..run import LoadedRun, load
 from ..runs.reading import Reading, inspected_text, read_as
 from . import console as ours
-from .options import RunArgument, path
+from .options import RunArgument, output
 from .options import file as file_name
 from .session import prepare
 
@@ -51,13 +51,13 @@ def inspect(
     html: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page: the text coloured by its cells.", show_default=False, parser=path
+            help="Write a page: the text coloured by its cells.", show_default=False, parser=output
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write every state and gate into an .npz.", show_default=False, parser=path
+            help="Write every state and gate into an .npz.", show_default=False, parser=output
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -102,7 +102,6 @@ def inspect(
     """
     prepare()
     loaded = load(run)
-    _check_folders(html, out)
     patterns = dict(map(_named, pattern or []))
     text = inspected_text(loaded, file, max_chars)
     reading = read_as(loaded, text, condition)
@@ -135,13 +134,6 @@ def _named(pattern: str) -> tuple[str, str]:
     if not (name and equals and regex):
         raise ConfigError(f"--pattern must be NAME=REGEX, got {pattern!r}")
     return name, regex
-
-
-def _check_folders(*paths: Path | None) -> None:
-    """Before minutes of work: what is to be written can be."""
-    for one in paths:
-        if one is not None and not one.parent.is_dir():
-            raise ConfigError(f"cannot write {one}: there is no folder {one.parent}")
 
 
 def _check_layer(layer: int | None, run: LoadedRun) -> None:

@@ -21,7 +21,7 @@ from ..data import (
 from ..errors import ConfigError, DataError
 from ..run import ClassifierRun, GlimpseRun, LabelledRun, TaggerRun, load, require
 from . import console
-from .options import RunArgument, path
+from .options import RunArgument, output
 from .session import prepare
 
 What = Annotated[
@@ -48,7 +48,7 @@ Plot = Annotated[
     typer.Option(
         help="For runs of `train glimpse`: an .html or .svg file to draw the glimpses into.",
         show_default=False,
-        parser=path,
+        parser=output,
     ),
 ]
 PlotCount = Annotated[int, typer.Option(min=1, help="How many images to draw, from the first.")]

@@ -30,6 +30,18 @@ def path(value: str | Path) -> Path:
     return Path(file(value))
 
 
+def output(value: str | Path) -> Path:
+    """The path of a file to write, looked at before any work: it is replaced when it is written,
+    which must not happen to a device, as /dev/stdout is one.
+    """
+    target = path(value)
+    if not target.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {target.parent} to write {target} into")
+    if target.exists() and not target.is_file():
+        raise typer.BadParameter(f"{target} is a folder, pipe or device: name a file")
+    return target
+
+
 RunArgument = Annotated[
     Path, typer.Argument(help="A run directory.", show_default=False, parser=path)
 ]

@@ -104,11 +104,16 @@ def _write(text: str) -> None:
     text = console.written(text)
     sys.stdout.flush()
     stream = getattr(sys.stdout, "buffer", None)
-    if stream is None or text.isascii():
+    if stream is None or not _has_bytes(text):
         sys.stdout.write(text)
     else:
         stream.write(text.encode(errors="surrogateescape"))
     sys.stdout.flush()
+
+
+def _has_bytes(text: str) -> bool:
+    """Whether some of a text are bytes that are not UTF-8."""
+    return any("\udc80" <= char <= "\udcff" for char in text)
 
 
 def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:

@@ -14,7 +14,7 @@ from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
 from . import console, streams
 from .label import is_source
-from .options import RunArgument, path
+from .options import RunArgument, output
 from .session import prepare
 
 DRAWN = 20  # sentences in a picture
@@ -61,7 +61,7 @@ def translate(
             help="Write what the network looked at: a page (.html) of the first "
             f"{DRAWN} sentences, or all weights (.json).",
             show_default=False,
-            parser=path,
+            parser=output,
         ),
     ] = None,
     as_json: Annotated[

@@ -287,7 +287,7 @@ def _write(
     main, held_out = texts
     if held_out is not None:
         _check_tokens(train.tokens, main)
-        _check_tokens(val.tokens, held_out)
+        _check_tokens(val.tokens, held_out, "validation ")
     elif is_cut:
         _check_tokens(train.tokens, main, "training part of the ", "lower {}")
         _check_tokens(val.tokens, main, "validation part of the ", "raise {}")

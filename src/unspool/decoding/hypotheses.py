@@ -53,7 +53,7 @@ class Search:
         drawing = {"temperature": 1.0, "top_k": None, "top_p": None}
         given = [name for name, default in drawing.items() if getattr(self, name) != default]
         if given and not self.do_sample:
-            raise ConfigError(f"{', '.join(given)} needs do_sample: beam search draws nothing")
+            raise ConfigError(f"{', '.join(given)} needs do_sample, as beam search draws nothing")
         if self.n_best > self.num_beams and not self.do_sample:
             raise ConfigError(
                 f"n_best must be at most num_beams ({self.num_beams}), got {self.n_best}"

@@ -62,10 +62,12 @@ def make_transforms(
     Raises ConfigError unless temperature >= 0, top_k >= 1 and 0 < top_p <= 1. A
     temperature of 0 means argmax, which is the sampler's part, not a transform's.
     """
-    if not 0 <= temperature <= HOTTEST:
-        rule = f"at least 0 and finite (at most {HOTTEST:.2g})"
-        raise ConfigError(f"temperature must be {rule}, got {temperature}")
+    if not 0 <= temperature < float("inf"):
+        raise ConfigError(f"temperature must be at least 0 and finite, got {temperature}")
+    if temperature > HOTTEST:
+        raise ConfigError(f"temperature must be at most {HOTTEST:.2g}, got {temperature}")
     if top_k is not None:
+        top_k = min(top_k, 2**31 - 1)  # all of any vocabulary
         check_sizes(top_k=top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ConfigError(f"top_p must be above 0 and at most 1, got {top_p}")

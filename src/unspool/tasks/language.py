@@ -155,7 +155,7 @@ def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: 
         bits_per_char=bits / max(1, size.chars - size.first_chars),
         bits_per_byte=bits / max(1, size.bytes - size.first_bytes),
         tokens=predicted,
-        metrics={} if vocab.unknown_id is None else {"unknown_share": size.unknown / predicted},
+        metrics={"unknown_share": size.unknown / predicted} if size.unknown else {},
     )
 
 
