@@ -112,7 +112,10 @@ def test_held_out_pairs_are_never_too_long(files):
     ("options", "message"),
     [
         ({"max_length": 2}, "every sentence pair has more than 2 tokens: raise max_length"),
-        ({"tokens": "word", "min_count": 99}, "too few for a vocabulary: give more or lower min_count"),
+        (
+            {"tokens": "word", "min_count": 99},
+            "too few for a vocabulary: give more or lower min_count",
+        ),
     ],
 )
 def test_data_that_cannot_be_used(files, options, message):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from unspool.errors import ConfigError
-from unspool.inspection import annotate, page, patterns, syntax, trace
+from unspool.inspection import annotate, page, patterns, trace
 from unspool.studio import app as studio_app
 from unspool.studio.security import HEADERS
 
@@ -135,30 +135,6 @@ def test_a_title_is_not_a_place_for_data():
     assert page.filled("{{title}}|{{data}}", "{{data}}<", {"a": "{{title}}"}) == (
         '{{data}}&lt;|{"a":"{{title}}"}'
     )
-
-
-ODD = {
-    "verb": ("latex", r"\verb!a " * 400 + "\n"),
-    "dollars": ("latex", "$$ a " * 400 + "$\n"),
-    "open": ("latex", "$" + "a " * 900 + "\n"),
-    "begin": ("latex", r"\begin{equation} " * 60),
-    "quotes": ("python", "'''a" * 400 + "\\"),
-    "blanks": ("python", (" " * 90 + "if\n") * 20),
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_scanners_are_linear_on_odd_lines(name):
-    language, text = ODD[name]
-
-    def seconds(copies):
-        line = text * copies
-        began = time.process_time()
-        syntax.annotate(line, language)
-        return time.process_time() - began
-
-    seconds(1)
-    assert seconds(64) < 16 * seconds(8) + 0.5
 
 
 def test_traces_of_killed_processes_are_removed(tmp_path, monkeypatch):
