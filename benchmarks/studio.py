@@ -9,7 +9,7 @@ import argparse
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from unspool.studio.app import create_app
+from unspool.studio.security import Codes
 
 from .common import write_result
 
@@ -48,37 +49,39 @@ def main() -> None:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """The studio of a folder, on a free port."""
-    config = uvicorn.Config(create_app(folder, TOKEN), port=0, log_level="error")
+def serve(folder: Path) -> Iterator[Callable[[], str]]:
+    """The studio of a folder, on a free port: a new address for every browser."""
+    codes = Codes()
+    config = uvicorn.Config(create_app(folder, TOKEN, codes), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     (listening,) = server.servers[0].sockets
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/?token={TOKEN}"
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    yield lambda: f"{address}?code={codes.new()}"
     server.should_exit = True
     thread.join()
 
 
-def first_paints(browser: Browser, address: str) -> list[float]:
+def first_paints(browser: Browser, address: Callable[[], str]) -> list[float]:
     """Milliseconds to the first contentful paint, each in a context without a cache."""
     times = []
     for _ in range(CONTEXTS):
         context = browser.new_context()
         page = context.new_page()
-        page.goto(address)
+        page.goto(address())
         page.wait_for_selector("a.name")
         times.append(round(page.evaluate(PAINT), 1))
         context.close()
     return times
 
 
-def streaming(browser: Browser, address: str, run: str) -> dict[str, Any]:
+def streaming(browser: Browser, address: Callable[[], str], run: str) -> dict[str, Any]:
     """Gaps between changes of the text; the first tokens, while programs compile, come before."""
     page = browser.new_page()
-    page.goto(f"{address}#/play/{run}")
+    page.goto(f"{address()}#/play/{run}")
     page.wait_for_selector(".choices button")
     number = page.locator("input[type=number]").first
     for tokens in (50, TOKENS):

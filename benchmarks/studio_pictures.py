@@ -4,6 +4,7 @@ python -m benchmarks.studio_pictures RUN, a run of `train text` on C source that
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -43,9 +44,9 @@ def main() -> None:
         browser.close()
 
 
-def opened(browser: Browser, address: str, scheme: str, size: dict[str, int]) -> Page:
+def opened(browser: Browser, address: Callable[[], str], scheme: str, size: dict[str, int]) -> Page:
     page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
-    page.goto(address)
+    page.goto(address())
     return page
 
 

@@ -20,6 +20,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import unspool
 from unspool.studio.app import create_app
+from unspool.studio.security import Codes
 
 from .common import data_file, write_result
 
@@ -103,12 +104,15 @@ def untrained(text: str, folder: Path) -> Path:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The studio behind a free port."""
-    server = uvicorn.Server(uvicorn.Config(create_app(folder, TOKEN), port=0, log_level="error"))
+    codes = Codes()
+    app = create_app(folder, TOKEN, codes)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/?token={TOKEN}"
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/?code={codes.new()}"
     server.should_exit = True
     thread.join()
 

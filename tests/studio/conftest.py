@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -65,8 +66,18 @@ def changing(root):
 
 @pytest.fixture(scope="session")
 def address(trained):
-    """Where the studio of `trained` listens, with its token."""
+    """Where the studio of `trained` listens."""
     yield from serve(trained)
+
+
+class Address(NamedTuple):
+    """Where a studio listens, and the codes that let a browser in."""
+
+    bare: str
+    codes: Any
+
+    def new(self):
+        return f"{self.bare}?code={self.codes.new()}"
 
 
 def serve(folder):
@@ -78,7 +89,7 @@ def serve(folder):
     while not server.started:
         time.sleep(0.01)
     (listening,) = server.servers[0].sockets
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/?token={TOKEN}"
+    yield Address(f"http://127.0.0.1:{listening.getsockname()[1]}/", app.state.codes)
     server.should_exit = True
     thread.join()
 
@@ -106,7 +117,7 @@ def page(chromium, address):
     wrong = []
     made.on("pageerror", lambda error: wrong.append(str(error)))
     made.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    made.open = lambda view: made.goto(f"{address}#/{view}")
+    made.open = lambda view: made.goto(f"{address.new()}#/{view}")
     made.wrong = wrong
     yield made
     context.close()

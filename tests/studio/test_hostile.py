@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 import subprocess
 import sys
 import threading
@@ -10,12 +9,10 @@ import time
 
 import pytest
 
-from unspool.cli.studio import _redirect
 from unspool.errors import ConfigError
-from unspool.inspection import annotate, annotations, page, syntax, trace
+from unspool.inspection import annotate, page, patterns, trace
 from unspool.studio import app as studio_app
 from unspool.studio.security import HEADERS
-from unspool.studio.trainings import LOGS
 
 DAMAGED = {
     "deep": "[" * 100_000,
@@ -104,51 +101,26 @@ def test_trainings_do_not_run_files_of_the_current_folder(changing, tmp_path, mo
     wanted = {"name": "new", "text": "the thread goes out\n" * 999, "hidden": 8, "minutes": 0.01}
     assert changing.post("/api/runs/start", json=wanted).status_code == 200
     trainings = changing.app.state.trainings
-    trainings._processes["new"].wait(120)
+    trainings._started["new"].process.wait(120)
     assert not (tmp_path / "ran").exists()
-    assert trainings._processes["new"].returncode == 0
+    assert trainings._started["new"].process.returncode == 0
     assert (changing.root / "new" / "config.json").exists()
 
 
-def test_what_a_training_prints_is_the_users_own(changing):
+def test_what_a_training_prints_and_reads_has_no_name(changing):
     wanted = {"name": "new", "text": "ab" * 9, "hidden": 8, "minutes": 0.01}
+    before = set(changing.root.parent.rglob("*"))
     changing.post("/api/runs/start", json=wanted)
     trainings = changing.app.state.trainings
-    trainings._processes["new"].wait(120)
-    (log,) = (changing.root / LOGS).iterdir()
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
-    assert not [path for path in changing.root.rglob("*.txt") if path.name == "new.txt"]
+    trainings._started["new"].process.wait(120)
+    made = set(changing.root.parent.rglob("*")) - before
+    assert {path.name for path in made} <= {"new", ".lock"}
     failure = trainings.starting()[0]["failure"]
     assert "the text" in failure or "too short" in failure
 
 
-def test_a_link_in_place_of_the_log_is_not_followed(changing, tmp_path):
-    victim = tmp_path / "victim.txt"
-    victim.write_text("mine")
-    folder = changing.root / LOGS
-    folder.mkdir()
-    (folder / f"new.{os.getpid()}.log").symlink_to(victim)
-    changing.app.state.trainings._new_log("new").close()
-    assert victim.read_text() == "mine"
-    (folder / f"new.{os.getpid()}.log").unlink()
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    with pytest.raises(Exception, match="is a link"):
-        changing.app.state.trainings._new_log("new")
-
-
-def test_the_address_is_in_a_file_of_the_user_alone():
-    with _redirect("http://127.0.0.1:1/?token=secret&x=1") as path:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        assert "token=secret&amp;x=1" in path.read_text()
-        assert "secret" not in path.as_uri()
-    assert not path.exists()
-
-
 def test_a_pattern_that_takes_for_ever_ends(monkeypatch):
-    monkeypatch.setattr(annotations, "PATTERN_SECONDS", 0.2)
+    monkeypatch.setattr(patterns, "PATTERN_SECONDS", 0.2)
     text, ticks = "o" * 60 + "!\n", []
     timer = threading.Thread(target=lambda: [ticks.append(time.sleep(0.01)) for _ in range(5)])
     timer.start()
@@ -163,30 +135,6 @@ def test_a_title_is_not_a_place_for_data():
     assert page.filled("{{title}}|{{data}}", "{{data}}<", {"a": "{{title}}"}) == (
         '{{data}}&lt;|{"a":"{{title}}"}'
     )
-
-
-ODD = {
-    "verb": ("latex", r"\verb!a " * 400 + "\n"),
-    "dollars": ("latex", "$$ a " * 400 + "$\n"),
-    "open": ("latex", "$" + "a " * 900 + "\n"),
-    "begin": ("latex", r"\begin{equation} " * 60),
-    "quotes": ("python", "'''a" * 400 + "\\"),
-    "blanks": ("python", (" " * 90 + "if\n") * 20),
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_scanners_are_linear_on_odd_lines(name):
-    language, text = ODD[name]
-
-    def seconds(copies):
-        line = text * copies
-        began = time.process_time()
-        syntax.annotate(line, language)
-        return time.process_time() - began
-
-    seconds(1)
-    assert seconds(64) < 16 * seconds(8) + 0.5
 
 
 def test_traces_of_killed_processes_are_removed(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ def test_the_runs_are_listed_with_a_curve_and_their_configuration(page):
     page.open("runs")
     page.get_by_role("link", name="deeper/verse").wait_for()
     assert page.title() == "Runs – Unspool studio"
-    assert "token=" not in page.url
+    assert "code=" not in page.url
     page.locator("canvas.curve").wait_for()
     page.get_by_text("Configuration of").first.click()
     page.get_by_text("hidden_size").first.wait_for()
@@ -93,8 +93,26 @@ def test_a_run_that_is_not_there_says_so(page):
     page.wrong.clear()  # the browser's own line about the status 400
 
 
+def test_reloads_and_other_tabs_are_let_in_and_another_browser_is_not(page, address, chromium):
+    used = address.new()
+    page.goto(used)
+    page.get_by_role("link", name="deeper/verse").wait_for()
+    page.reload()
+    page.get_by_role("link", name="deeper/verse").wait_for()
+    for other in (address.bare, used):
+        tab = page.context.new_page()
+        tab.goto(other)
+        tab.get_by_role("link", name="deeper/verse").wait_for()
+        assert "code=" not in tab.url
+    assert page.context.cookies() == []
+    stranger = chromium.new_context().new_page()
+    stranger.goto(used)
+    stranger.get_by_text("each is good for one browser").wait_for()
+    stranger.context.close()
+
+
 def test_without_the_token_the_page_says_where_it_is(page, address):
-    page.goto(address.split("?")[0])
+    page.goto(address.bare)
     page.get_by_text("open the address that `unspool studio` printed").wait_for()
     page.wrong.clear()
 

@@ -166,7 +166,7 @@ def test_a_finished_run_goes_on_as_long_again(changing, monkeypatch):
     seen = []
     monkeypatch.setattr(changing.app.state.trainings, "resume", lambda *given: seen.append(given))
     changing.post("/api/runs/resume/deeper%2Fverse")
-    assert seen == [("deeper/verse", {"max-steps": 24})]
+    assert seen == [("deeper/verse", {"max_steps": 24})]
 
 
 def test_a_failure_is_the_line_of_the_command(changing):

@@ -4,9 +4,11 @@ import re
 from importlib.resources import files
 
 import pytest
+from starlette.testclient import TestClient
 from tests.studio.conftest import TOKEN, client_of
 
-from unspool.studio.security import MOST_BYTES
+from unspool.studio.app import create_app
+from unspool.studio.security import MOST_BYTES, Codes
 
 STATIC = files("unspool.studio") / "static"
 
@@ -16,6 +18,23 @@ def test_a_call_needs_the_token(client, given):
     refused = client.get("/api/runs", headers={"x-unspool-token": given.encode("latin-1")})
     assert refused.status_code == 401
     assert "open the address that `unspool studio` printed" in refused.json()["detail"]
+
+
+def test_a_code_is_good_for_one_browser(trained):
+    codes, used = Codes(), []
+    client = TestClient(create_app(trained, TOKEN, codes), base_url="http://127.0.0.1")
+    code = codes.new(lambda: used.append(1))
+    assert client.post("/enter", json={"code": code[:-1]}).status_code == 401
+    assert client.post("/enter", json={"code": code * 9}).status_code == 422
+    for headers in ({"host": "evil.example"}, {"origin": "http://127.0.0.1:9999"}):
+        assert client.post("/enter", json={"code": code}, headers=headers).status_code == 403
+    assert used == []
+    answer = client.post("/enter", json={"code": code})
+    assert answer.json() == {"token": TOKEN}
+    assert answer.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in answer.headers  # other servers of this machine would get it
+    assert client.post("/enter", json={"code": code}).status_code == 401
+    assert used == [1]
 
 
 def test_the_token_is_not_on_the_page_and_the_page_needs_none(trained):

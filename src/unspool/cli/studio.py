@@ -1,15 +1,20 @@
 """`unspool studio`."""
 
 import html
+import logging
 import os
 import secrets
+import signal
 import socket
+import sys
 import tempfile
+import threading
+import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
+from asyncio import CancelledError
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +24,7 @@ from .options import path
 from .session import prepare
 
 HOST, PORT = "127.0.0.1", 8787
+LAST_WORK_S = 1.0  # for requests that still compute when the studio has ended
 
 
 def studio(
@@ -33,13 +39,14 @@ def studio(
 
     unspool studio runs/
 
-    The page is served to this machine alone, and its address has a token. Ctrl-C ends it; trainings
-    that were started in it then save and stop.
+    The page is served to this machine alone, and each address that is printed is good for one
+    browser. Ctrl-C ends it; trainings that were started in it then save and stop.
     """
     try:
         import uvicorn  # noqa: F401
 
-        from ..studio.app import create_app  # noqa: F401
+        from ..studio.app import create_app
+        from ..studio.security import Codes
     except ImportError as error:
         raise UnspoolError(
             f"the studio needs {error.name}: pip install 'unspool[studio]'"
@@ -48,38 +55,62 @@ def studio(
         raise ConfigError(f"runs_dir must be a folder, got {runs_dir}")
     prepare()
     streams.outlive_readers()
-    token = secrets.token_urlsafe(24)
-    listening = _listen(port)
-    address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
-    print(f"The studio is at {address}\nCtrl-C ends it.", flush=True)
-    with _redirect(address) as page:
-        if browser:
-            webbrowser.open(page.as_uri())  # other users see the command line of a browser
-        _serve(runs_dir, token, listening)
+    listening, codes = _listen(port), Codes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
+    address = f"http://{HOST}:{listening.getsockname()[1]}/?code="
+
+    def print_next() -> None:
+        print(f"A browser has opened it. For another one: {address}{codes.new(print_next)}")
+
+    print(f"The studio is at {address}{codes.new(print_next)}\nCtrl-C ends it.", flush=True)
+    try:
+        with ExitStack() as opened:
+            if browser:
+                _open(address + codes.new(opened.close), opened)
+            _serve(create_app(runs_dir, secrets.token_urlsafe(24), codes), listening)
+    finally:
+        _leave()
 
 
-def _serve(runs_dir: Path, token: str, listening: socket.socket) -> None:
+def _open(address: str, opened: ExitStack) -> None:
+    """Open a browser by a page that only this user can read, and that goes with `opened`.
+
+    All users of a machine see the command line of a browser. A browser in a sandbox (a snap) reads
+    no other folder than the home, and in that none whose name begins with a dot.
+    """
+    home = Path.home() if os.access(Path.home(), os.W_OK) else None
+    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="unspool-studio-", dir=home))
+    page = Path(folder) / "open.html"
+    with open(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(
+            "<!doctype html><title>Unspool</title>"
+            f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
+        )
+    if not webbrowser.open(page.as_uri()):
+        opened.close()
+
+
+def _serve(app: Any, listening: socket.socket) -> None:
     import uvicorn
 
-    from ..studio.app import create_app
-
-    config = uvicorn.Config(
-        create_app(runs_dir, token), log_level="warning", timeout_graceful_shutdown=3
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    # What a request was doing when the studio ended is no error of its own.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
     )
     uvicorn.Server(config).run([listening])
 
 
-@contextmanager
-def _redirect(address: str) -> Iterator[Path]:
-    """A page that only this user can read, and that leads to the address."""
-    with tempfile.TemporaryDirectory(prefix="unspool-studio-") as folder:
-        path = Path(folder) / "open.html"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(
-                "<!doctype html><title>Unspool</title>"
-                f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
-            )
-        yield path
+def _leave() -> None:
+    """End the process now if threads still compute: Python would wait for each of them."""
+    until = time.monotonic() + LAST_WORK_S
+    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    for thread in others:
+        if not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() and not thread.daemon for thread in others):
+        sys.stdout.flush()
+        os._exit(130)
 
 
 def _listen(port: int) -> socket.socket:

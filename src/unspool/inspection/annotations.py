@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import regex
 
 from ..data.words import word_starts
 from ..errors import ConfigError
-from ..limits import MAX_PATTERN_CHARS, PATTERN_SECONDS
-from . import syntax
+from . import patterns, syntax
 from .marks import codes, starts_and_ends
 
 WITHIN = 10  # characters, for a line that is about to end
@@ -67,15 +65,16 @@ def annotate(
       between any \begin and \end but those of the document
 
     `language` is "c", "python", "latex" or "text", otherwise guessed: see `syntax.guess_language`.
-    `patterns` name regular expressions (re.MULTILINE), whose matches are marked; `functions` take
-    the text to an array of bool or of numbers, one a character. Raises ConfigError for bad ones.
+    `patterns` name regular expressions (re.MULTILINE), whose matches are marked: of at most
+    `limits.MAX_PATTERN_CHARS` characters and `limits.PATTERN_SECONDS`. `functions` take the text to
+    an array of bool or of numbers, one a character. Raises ConfigError for bad ones.
 
         annotate(text, patterns={"todo": r"TODO.*"})["todo"].values
     """
     language = syntax.guess_language(text) if language is None else language
     made = _lines(text, within) + _characters(text) + syntax.annotate(text, language)
     made += [
-        (name, _matches(text, name, p), f"matches {p}") for name, p in (patterns or {}).items()
+        (name, _matched(text, name, p), f"matches {p}") for name, p in (patterns or {}).items()
     ]
     made += [
         (name, _called(text, name, function), f"{getattr(function, '__name__', 'a function')}")
@@ -127,22 +126,8 @@ def _characters(text: str) -> Made:
     ]
 
 
-def _matches(text: str, name: str, pattern: str) -> np.ndarray:
-    """True from the first to the last character of each match, if they are found in time."""
-    if len(pattern) > MAX_PATTERN_CHARS:
-        raise ConfigError(f"pattern {name} must have at most {MAX_PATTERN_CHARS:,} characters")
-    try:
-        compiled = regex.compile(pattern, regex.MULTILINE)
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        raise ConfigError(f"pattern {name} is no regular expression: {error}") from error
-    try:
-        # concurrent: other threads go on, and Ctrl-C is heard.
-        found = compiled.finditer(text, timeout=PATTERN_SECONDS, concurrent=True)
-        return starts_and_ends(len(text), found)
-    except TimeoutError as error:
-        raise ConfigError(
-            f"pattern {name} takes more than {PATTERN_SECONDS} s on this text", "make it simpler"
-        ) from error
+def _matched(text: str, name: str, pattern: str) -> np.ndarray:
+    return starts_and_ends(len(text), patterns.find(text, name, pattern))
 
 
 def _called(text: str, name: str, function: Callable[[str], Any]) -> np.ndarray:

@@ -1,7 +1,7 @@
 r"""Annotations that depend on the language of a text: C, Python, LaTeX, or plain text.
 
-Each language is a few regular expressions that skip what could be mistaken (escapes, strings in
-comments, comments in strings), used as a scanner: linear in the text.
+Each language is a few regular expressions (LaTeX: `latex.scan`) that skip what could be mistaken
+(escapes, strings in comments, comments in strings), used as a scanner: linear in the text.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ..errors import ConfigError
+from . import latex
 from .marks import codes, depth, mark, pairs, starts_and_ends
 
 LONGEST_PAIR = 10_000  # characters between brackets; #ifdef and smileys leave some without partner
@@ -19,9 +20,10 @@ Made = list[tuple[str, np.ndarray, str]]
 Match = re.Match[str]
 
 # A character constant has one character or an escape, so that the apostrophes of prose are none.
+# A string ends with its line or with the text, even after a backslash: no text is scanned twice.
 _C = re.compile(
     r"(?P<comment>/\*(?s:.*?)(?:\*/|\Z)|//(?:[^\\\n]|\\(?s:.))*+)"
-    r'|(?P<string>"(?:[^"\\\n]|\\(?s:.))*+(?:"|$)'
+    r'|(?P<string>"(?:[^"\\\n]|\\(?s:.))*+(?:"|$|\\\Z)'
     r"|(?<!\w)(?:L|u8?|U)?'(?:[^'\\\n]|\\(?:[0-7]{1,3}|x[0-9a-fA-F]+|u[0-9a-fA-F]{4}|.))')",
     re.MULTILINE,
 )
@@ -29,26 +31,14 @@ _C_IF = re.compile(r"\#[ \t]*(?:el)?if|\b(if)\s*\(")
 
 _PYTHON = re.compile(
     r"(?P<comment>\#[^\n]*)"
-    r"|(?P<string>'''(?:[^\\]|\\(?s:.))*?(?:'''|\Z)|\"\"\"(?:[^\\]|\\(?s:.))*?(?:\"\"\"|\Z)"
-    r"|'(?:[^'\\\n]|\\(?s:.))*+(?:'|$)|\"(?:[^\"\\\n]|\\(?s:.))*+(?:\"|$))",
+    r"|(?P<string>'''(?:[^\\']|\\(?s:.)|'(?!''))*+(?:'''|\\?\Z)"
+    r'|"""(?:[^\\"]|\\(?s:.)|"(?!""))*+(?:"""|\\?\Z)'
+    r"|'(?:[^'\\\n]|\\(?s:.))*+(?:'|$|\\\Z)|\"(?:[^\"\\\n]|\\(?s:.))*+(?:\"|$|\\\Z))",
     re.MULTILINE,
 )
 _PYTHON_IF = re.compile(r"^[ \t]*((?:el)?if)\b", re.MULTILINE)
 
-_MATH = (
-    "equation|align|alignat|flalign|gather|multline|eqnarray|displaymath|math|xalignat|xxalignat"
-)
-_INSIDE = r"[^\\%$\n]|\\(?s:.)|%[^\n]*|\n(?![ \t]*\n)"  # TeX allows no empty line in a formula
-_LATEX = re.compile(
-    r"(?P<verbatim>\\begin\{(verbatim\*?|lstlisting)\}(?s:.{0,20000}?)\\end\{\2\}"
-    r"|\\verb\*?([^\w\s*])[^\n]{0,1000}?\3)"
-    r"|(?P<comment>%[^\n]*)"
-    rf"|(?P<math>\\begin\{{(?P<name>(?:{_MATH})\*?)\}}(?s:.{{0,10000}}?)\\end\{{(?P=name)\}}"
-    r"|\\\((?s:.{0,10000}?)\\\)|\\\[(?s:.{0,10000}?)\\\]"
-    rf"|\$\$(?:{_INSIDE}|\$(?!\$)){{0,10000}}+\$\$|\$(?:{_INSIDE}){{1,10000}}+\$)"
-    r"|\\(?s:.)",
-)
-_ENVIRONMENT = re.compile(r"\\(begin|end)\{(?!document\})[^}\n]*\}|%[^\n]*|\\(?s:.)")
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{(?!document\})[^}\n]*+(\})?|%[^\n]*|\\(?s:.)")
 _ESCAPED = re.compile(r"\\[^\w\s]")
 
 _QUOTES = re.compile(
@@ -152,15 +142,15 @@ def _python_conditions(text: str, hidden: np.ndarray, around: np.ndarray) -> tup
 
 
 def _latex(text: str) -> Made:
-    found = _scan(_LATEX, text)
+    found = latex.scan(text)
     length = len(text)
-    comment = starts_and_ends(length, found["comment"])
-    hidden = comment | starts_and_ends(length, found["verbatim"])
+    comment, verbatim = (mark(length, *_sides(found[name])) for name in ("comment", "verbatim"))
+    hidden = comment | verbatim
     escaped = np.zeros(length, bool)
     escaped[[m.end() - 1 for m in _ESCAPED.finditer(text)]] = True
     return [
         ("quotes", _prose_quotes(text), "between `` and '', or double quotation marks"),
-        ("math", _before_last(length, found["math"]), "inside a formula"),
+        ("math", mark(length, *_sides(found["math"], -1)), "inside a formula"),
         ("environment", _environments(text), r"between \begin and \end"),
         ("comment", comment, "after %"),
         _bracket_depth(length, _all_pairs(text, hidden | escaped)),
@@ -169,7 +159,7 @@ def _latex(text: str) -> Made:
 
 def _environments(text: str) -> np.ndarray:
     """From each \begin to the \\ of its \\end."""
-    found = [m for m in _ENVIRONMENT.finditer(text) if m[1]]
+    found = [m for m in _ENVIRONMENT.finditer(text) if m[2]]
     opens = np.array([m.start() for m in found if m[1] == "begin"], np.int64)
     ends = np.array([m.end() - 1 for m in found if m[1] == "end"], np.int64)
     return mark(len(text), *pairs(opens, ends, len(text)))
@@ -219,6 +209,11 @@ def _before_last(length: int, matches: Iterable[Match]) -> np.ndarray:
     """True inside the matches but for their last character, the end of the closing sign."""
     spans = [m.span() for m in matches]
     return mark(length, (a for a, _ in spans), (b - 1 for _, b in spans))
+
+
+def _sides(spans: latex.Spans, more: int = 0) -> tuple[list[int], list[int]]:
+    """The first places and the ends, `more` characters later."""
+    return [a for a, _ in spans], [b + more for _, b in spans]
 
 
 def _all_pairs(text: str, hidden: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
 
 from ..errors import UnspoolError
-from . import captions, cells, gradients, play, runs, translation, unrolled
-from .security import HEADERS, Guard
+from . import answers, captions, cells, gradients, play, runs, translation, unrolled
+from .security import ASK, Codes, Guard
 from .store import Store
 from .trainings import Trainings
 
@@ -26,8 +28,10 @@ ROUTERS = (
 )
 
 
-def create_app(runs_dir: Path, token: str) -> FastAPI:
+def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAPI:
     """The application for the runs below a folder; `token` is what its page has to show.
+
+    The page gets it for one of the codes.
 
     When it ends, the trainings that it started are asked to save and stop.
     """
@@ -36,29 +40,39 @@ def create_app(runs_dir: Path, token: str) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.trainings.stop_all()
+        cells.forget()
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
+        default_response_class=answers.Answer,
+    )  # fmt: skip
+    app.state.token, app.state.codes = token, codes or Codes()
     app.state.store = Store(runs_dir)
     app.state.trainings = Trainings(runs_dir)
     app.add_middleware(Guard, token=token)
-    app.add_exception_handler(UnspoolError, _refused)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(UnspoolError, answers.refused)
+    app.add_exception_handler(RequestValidationError, answers.invalid)
+    app.add_exception_handler(Exception, answers.failed)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_api_route("/enter", _enter, methods=["POST"])
     app.add_api_route("/", _index, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
 
+class Code(BaseModel):
+    """What the address has that opened the page."""
+
+    code: str = Field(max_length=100)
+
+
+def _enter(given: Code, request: Request) -> Response:
+    """The token in exchange for a code."""
+    if not request.app.state.codes.spend(given.code):
+        return answers.Answer({"detail": ASK}, 401)
+    return answers.Answer({"token": request.app.state.token}, headers={"cache-control": "no-store"})
+
+
 def _index() -> FileResponse:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
-
-
-def _failed(request: Request, error: Exception) -> JSONResponse:
-    """An error of ours; this answer is made outside of the guard, so it brings its headers."""
-    return JSONResponse({"detail": f"the studio failed: {error!r:.300}"}, 500, headers=HEADERS)
-
-
-def _refused(request: Request, error: Exception) -> JSONResponse:
-    """An error of the user's: the sentence that the command line would print."""
-    return JSONResponse({"detail": str(error)}, 400)

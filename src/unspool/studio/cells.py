@@ -164,6 +164,12 @@ def _keep(looked: Looked) -> str:
     return identity
 
 
+def forget() -> None:
+    """Let go of all texts, and so of the files of their traces."""
+    with _lock:
+        _looked.clear()
+
+
 def _find(identity: str) -> Looked:
     with _lock:
         if identity not in _looked:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from math import isfinite
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,15 +11,19 @@ from typing import Any, BinaryIO
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from ..data.left_out import printable
 from ..data.vocab import VOCABULARY_FILES
 from ..errors import ConfigError, DataError, RunError, UnspoolError
 from ..files import open_regular, read_json
+from ..recipes.text import TEXT
 from ..training.config import DEFAULT_MAX_STEPS
 from ..training.directory import METRICS, MODEL, read_config
+from .answers import Answer
 
 router = APIRouter(prefix="/api/runs")
 
 MOST_READ = 4 * 2**20  # of metrics.jsonl in one answer
+LARGEST = 2**53  # of the whole numbers that a page can tell apart
 
 
 class Wanted(BaseModel):
@@ -44,10 +49,15 @@ def every(request: Request) -> list[dict[str, Any]]:
 
 
 @router.get("/config/{run:path}")
-def config(run: str, request: Request) -> dict[str, Any]:
+def config(run: str, request: Request) -> Answer:
     """The run's config.json."""
-    found: dict[str, Any] = read_config(request.app.state.store.path(run))
-    return found
+    path = request.app.state.store.path(run)
+    found: dict[str, Any] = read_config(path)
+    try:
+        json.dumps(found, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+    return Answer(found)
 
 
 @router.get("/curve/{run:path}")
@@ -73,8 +83,12 @@ def start(wanted: Wanted, request: Request) -> dict[str, str]:
     """Begin a training of a language model on a text."""
     if not wanted.text.strip():
         raise DataError("there is no text to learn from: drop a file or paste one")
-    request.app.state.trainings.start(wanted.name, wanted.text, wanted.model_dump())
-    return {"name": wanted.name}
+    given = wanted.model_dump(exclude={"name", "text", "minutes"})
+    options = {**given, "max_minutes": wanted.minutes, "eval_every": 100}
+    TEXT.options.merge(options)  # checks them
+    name = request.app.state.store.name(wanted.name)
+    request.app.state.trainings.start(name, wanted.text, options)
+    return {"name": name}
 
 
 @router.post("/stop/{run:path}")
@@ -101,32 +115,53 @@ def resume(run: str, request: Request) -> dict[str, str]:
 def _summary(store: Any, name: str, trainings: Any) -> dict[str, Any]:
     """A line of the list; what is wrong with a run stands in its own."""
     try:
-        found = _described(store.path(name), name, trainings)
-        json.dumps(found, allow_nan=False)
+        return _described(store.path(name), name, trainings)
     except (UnspoolError, OSError) as error:  # damaged, or gone since it was listed
-        return {"name": name, "error": str(error), "changed": 0}
+        wrong = str(error)
     except Exception as error:  # a run that somebody sent may have anything in its files
-        return {"name": name, "error": f"{name} is damaged: {error!r:.200}", "changed": 0}
-    return found
+        wrong = f"{name} is damaged: {error!r:.200}"
+    return {"name": printable(name), "error": wrong, "changed": 0}
 
 
 def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
+    if name.encode(errors="replace").decode() != name:
+        raise RunError("its name is not UTF-8: rename the folder")
     read = read_config(path)
     model, task = read["model"], read["task"]
     metrics = path / METRICS
     return {
         "name": name,
-        "kind": model.get("kind", "language"),
-        "cell": model.get("cell"),
-        "hidden_size": model.get("hidden_size"),
-        "num_layers": model.get("num_layers", 1),
+        "kind": _told(model, "kind", str, "language"),
+        "cell": _told(model, "cell", str),
+        "hidden_size": _told(model, "hidden_size", int),
+        "num_layers": _told(model, "num_layers", int, 1),
         "tokens": _tokens(path),
-        "data": {k: v for k, v in task.items() if k.startswith(("train_", "val_"))},
+        "data": {
+            key: _told(task, key, (int, float))
+            for key in task
+            if key.startswith(("train_", "val_"))
+        },
         "has_weights": (path / MODEL).exists(),
         "changed": (metrics if metrics.exists() else path).stat().st_mtime,
         **_last(metrics),
         **trainings.status(name, path),
     }
+
+
+def _told(part: dict[str, Any], key: str, kinds: Any, missing: Any = None) -> Any:
+    """What config.json says; RunError if it is of another kind, or too large for a page."""
+    value = part.get(key, missing)
+    if value is None or (isinstance(value, str) and isinstance(value, kinds)):
+        return value
+    if not isinstance(value, kinds) or not _is_number(value):
+        raise RunError(f"config.json is damaged: {key} is {value!r:.60}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= LARGEST
+    return isinstance(value, float) and isfinite(value)
 
 
 def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +175,7 @@ def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, 
     over = (steps and step >= steps) or (minutes and elapsed >= minutes)
     if not over:
         return {}
-    later = {"max-steps": steps and step + steps, "max-minutes": minutes and elapsed + minutes}
+    later = {"max_steps": steps and step + steps, "max_minutes": minutes and elapsed + minutes}
     return {name: value for name, value in later.items() if value}
 
 
@@ -155,7 +190,7 @@ def _tokens(path: Path) -> str | None:
 @lru_cache(maxsize=256)
 def _kind(path: Path, changed: int) -> str | None:
     found = read_json(path, RunError)
-    return found.get("kind", "bpe") if isinstance(found, dict) else None
+    return _told(found, "kind", str, "bpe") if isinstance(found, dict) else None
 
 
 def _last(path: Path) -> dict[str, Any]:
@@ -168,7 +203,7 @@ def _last(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for record in _records(data):
         for key in ("step", "loss_nats", "val_loss_nats", "elapsed_s", "parameters"):
-            if key in record:
+            if _is_number(record.get(key)):
                 found[key] = record[key]
     return found
 
@@ -177,11 +212,20 @@ def _records(data: bytes) -> Iterator[dict[str, Any]]:
     """The records of lines; one that is cut or half written is left out."""
     for line in data.splitlines():
         try:
-            record = json.loads(line, parse_constant=lambda name: None)
+            record = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
-            yield record
+            yield {key: _plain(value) for key, value in record.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A value of a record as a page can take it: numbers, texts and lists of texts; others None."""
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, list):
+        return [one for one in value if isinstance(one, str)]
+    return value if _is_number(value) else None
 
 
 def _is_line(file: BinaryIO, offset: int) -> bool:

@@ -1,6 +1,8 @@
 """Who may call the studio: its own page on this machine, and nobody else."""
 
 import re
+import secrets
+from collections.abc import Callable
 from hmac import compare_digest
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-unspool-token"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
+ASK = "open the address that `unspool studio` printed last: each is good for one browser"
 MOST_BYTES = 64 * 2**20  # of what a request carries
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -23,13 +26,37 @@ HEADERS = {
 }
 
 
+class Codes:
+    """Codes that are each good for one browser: it gets the token of this start in exchange.
+
+    So the addresses that a browser's history or the list of processes keeps let nobody in. There
+    is no cookie, as a cookie of 127.0.0.1 goes to every port: to other servers of this machine too.
+    """
+
+    def __init__(self) -> None:
+        self._then: dict[str, Callable[[], object]] = {}
+
+    def new(self, then: Callable[[], object] = lambda: None) -> str:
+        """A code; `then` is called once it has been used."""
+        code = secrets.token_urlsafe(24)
+        self._then[code] = then
+        return code
+
+    def spend(self, code: str) -> bool:
+        """Whether it is a code that nobody has used before."""
+        then = self._then.pop(code, None)
+        if then is not None:
+            then()
+        return then is not None
+
+
 class Guard:
     """Refuses what does not come from the studio's own page.
 
     - The host that a browser asked for must be this machine: a foreign name that points here
       (DNS rebinding) is refused.
     - The page that a request comes from must be the studio's, where the browser names it.
-    - Calls of /api need the token of this start, which only the address in the terminal has.
+    - Calls of /api need the token of this start, which a page gets for a code (see `Codes`).
     - What a request carries must say its size, and be no larger than `MOST_BYTES`: larger ones are
       refused before they are read.
     """
@@ -56,7 +83,7 @@ class Guard:
             return 403, f"another page, {origin!r}, may not call the studio"
         given = headers.get(TOKEN_HEADER, "").encode()
         if scope["path"].startswith("/api") and not compare_digest(given, self.token.encode()):
-            return 401, "open the address that `unspool studio` printed: it has the token"
+            return 401, ASK
         return _too_large(headers)
 
 

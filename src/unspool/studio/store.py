@@ -23,10 +23,11 @@ class Store:
 
     def names(self) -> list[str]:
         """All runs, a run being a folder with a config.json."""
-        found: list[Path] = []
+        found: list[str] = []
         for depth in range(1, DEEPEST + 1):
-            found += self.root.glob("/".join(["*"] * depth + [CONFIG]))
-        return sorted(path.parent.relative_to(self.root).as_posix() for path in found)
+            for path in self.root.glob("/".join(["*"] * depth + [CONFIG])):
+                found.append(path.parent.relative_to(self.root).as_posix())
+        return sorted(name for name in found if not self._is_alias(name))
 
     def path(self, name: str) -> Path:
         """The folder of a name; ConfigError for one that is not below the root."""
@@ -39,6 +40,11 @@ class Store:
             raise ConfigError(f"run must be a folder below {self.root}, got {name!r}")
         return path
 
+    def _is_alias(self, name: str) -> bool:
+        """Whether it leads by a link to a run that has a name of its own."""
+        path = (self.root / name).resolve()
+        return path.is_relative_to(self.root) and path != self.root / name
+
     def name(self, name: str) -> str:
         """The one name of a run that is spelled in any way: its path below the root."""
         return self.path(name).relative_to(self.root).as_posix()
@@ -48,7 +54,7 @@ class Store:
 
         Raises RunError where it is no run or has no weights yet.
         """
-        path = self.path(name)
+        path, name = self.path(name), self.name(name)
         changed = (path / MODEL).stat().st_mtime_ns if (path / MODEL).exists() else 0
         with self._lock:
             if name not in self._loaded or self._loaded[name][0] != changed:

@@ -61,6 +61,20 @@ def _acquire(path: Path) -> filelock.BaseFileLock:
     raise AssertionError("unreachable")
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process trains in the directory. Nothing but a lock of ours is opened."""
+    try:
+        _check_lock(path / LOCK)
+        if not (path / LOCK).exists():
+            return False
+        with filelock.FileLock(path / LOCK).acquire(timeout=0):
+            return False
+    except RunError:  # what training refuses, no training holds
+        return False
+    except (filelock.Timeout, OSError):
+        return True
+
+
 def _check_directory(path: Path) -> None:
     """Raise RunError if `path` is something else than a directory."""
     if path.is_symlink():

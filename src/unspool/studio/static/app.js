@@ -1,6 +1,6 @@
 // The shell: which view an address means, and the links between views.
 
-import { api, el, failure, takeToken } from "./lib.js";
+import { api, el, enter, failure } from "./lib.js";
 
 const VIEWS = {
   runs: "Runs", unrolled: "Unrolled", play: "Play", cells: "Cells", gradients: "Gradients",
@@ -76,6 +76,6 @@ function navigate(view, run, kind = kinds.get(run)) {
   nav.scrollLeft = (nav.querySelector("[aria-current]")?.offsetLeft ?? 0) - nav.offsetLeft - 40; // on a phone
 }
 
-takeToken();
+await enter();
 addEventListener("hashchange", route);
 route();

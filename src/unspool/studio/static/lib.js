@@ -2,19 +2,21 @@
 
 const KEY = "unspool-token";
 
-/** The token of this start, out of the address into the session. */
-export function takeToken() {
+/** The token of this start, in exchange for the code in the address; other tabs and reloads have it then. */
+export async function enter() {
   const address = new URL(location.href);
-  const given = address.searchParams.get("token");
-  if (!given) return;
-  sessionStorage.setItem(KEY, given);
-  address.searchParams.delete("token");
+  const code = address.searchParams.get("code");
+  if (!code) return;
+  address.searchParams.delete("code");
   history.replaceState(null, "", address);
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch("/enter", { method: "POST", headers, body: JSON.stringify({ code }) }).catch(() => null);
+  if (answer?.ok) localStorage.setItem(KEY, (await answer.json()).token); // a spent code: it may be here already
 }
 
 /** The answer to a call; an Error with the studio's sentence where it refused. */
 export async function raw(path, { json, headers = {}, ...options } = {}) {
-  const sent = { ...headers, "x-unspool-token": sessionStorage.getItem(KEY) ?? "" };
+  const sent = { ...headers, "x-unspool-token": localStorage.getItem(KEY) ?? "" };
   if (json !== undefined) {
     Object.assign(options, { method: options.method ?? "POST", body: JSON.stringify(json) });
     sent["content-type"] = "application/json";

@@ -40,6 +40,7 @@ export async function show(element, run) {
     if (restart) Object.assign(held, { train: [], held: [] });
     held.offset = offset;
     for (const { step, loss_nats, val_loss_nats } of records) {
+      if (!Number.isFinite(step)) continue;
       if (Number.isFinite(loss_nats)) held.train.push([step, loss_nats]);
       if (Number.isFinite(val_loss_nats)) held.held.push([step, val_loss_nats]);
     }
