@@ -43,7 +43,7 @@ def test_a_language_model_reads_the_tokens_of_its_vocabulary(tokens):
 
 
 def test_unknown_words_keep_their_place():
-    vocab = build_vocabulary("word", ["stop stop Now Now"])
+    vocab = build_vocabulary("word", ["stop stop stop Now Now Now"])
     reading = read_as(run_of(unspool.Run, model=None, vocab=vocab), "Now halt stop")
     assert stood_for(reading) == ["Now", " halt", " stop"]
     assert reading.spans.inputs[1] == vocab.unknown_id
