@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from unspool.data import ImageEncoder, LabelledData, SeriesEncoder, form_of, read_labelled
@@ -285,6 +285,7 @@ letters = st.text(
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
 )
+@example([('"', [0.0])], "\t", csv.QUOTE_MINIMAL, "\n", False)
 def test_series_are_the_same_in_every_form(
     tmp_path_factory, rows, between, quoting, end, is_packed
 ):

@@ -51,7 +51,6 @@ MODES = {
     ),
     "RGBA": (saved(filled("RGBA", (100, 50, 0, 51)), "PNG"), (224, 214, 204)),
     "CMYK": (saved(filled("CMYK", (0, 255, 255, 0)), "TIFF"), (255, 0, 0)),
-    "YCbCr": (saved(filled("YCbCr", (81, 90, 240)), "TIFF"), (238, 14, 14)),
     "16 bits": (saved(of(200 * 257, np.uint16), "PNG"), (200, 200, 200)),
     "16 bits of a TIFF": (saved(of(200 * 257, np.uint16), "TIFF"), (200, 200, 200)),
     "16 bits, dark": (saved(of(200, np.uint16), "PNG"), (1, 1, 1)),
@@ -63,6 +62,8 @@ MODES = {
     "10 bits of a PGM": (b"P5 3 2 1023\n" + b"\x03\xff" * 6, (255, 255, 255)),
     "16 bits of JPEG 2000": (saved(of(200 * 257, np.uint16), "JPEG2000"), (200, 200, 200)),
 }  # fmt: skip
+if int(Image.__version__.split(".")[0]) >= 13:  # before, Pillow could not read what it wrote
+    MODES["YCbCr"] = (saved(filled("YCbCr", (81, 90, 240)), "TIFF"), (238, 14, 14))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -218,4 +218,5 @@ def test_sizes_of_a_journal_decide_nothing_elsewhere(received, victim, name, siz
     with contextlib.suppress(UnspoolError, TypeError, ValueError):
         directory.Journal(received, {name: size})
     assert content(victim) == before
-    assert not (received / ".lock").stat().st_size
+    if (received / ".lock").exists():  # some versions of filelock remove it when it is released
+        assert not (received / ".lock").stat().st_size

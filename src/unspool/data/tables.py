@@ -70,8 +70,9 @@ def _names(header: Sequence[str]) -> list[str]:
 
 
 def _csv_rows(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """A table with tabs has quotes only if its header does, as R writes it."""
-    if delimiter == "\t" and not (lines and lines[0].startswith('"')):
+    """A table with tabs has quotes only if its header does, as R writes it, or if it is a .csv."""
+    is_quoted = suffix_of(path) == ".csv" or (lines and lines[0].startswith('"'))
+    if delimiter == "\t" and not is_quoted:
         yield from ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
         return
     before = csv.field_size_limit(MAX_FIELD_CHARS)
