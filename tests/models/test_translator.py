@@ -11,7 +11,7 @@ from unspool import ConfigError, Translator
 from unspool.models.attention import Additive, Multiplicative
 from unspool.models.decoder import ATTENTIONS, shifted
 from unspool.models.registry import backends, build_model, describe_model
-from unspool.models.softmax import cross_entropy, token_nats
+from unspool.models.softmax import cross_entropy, smoothed_cross_entropy, token_nats
 
 V, B, S, T = 7, 4, 5, 6
 SMALL = {"hidden_size": 4, "embedding_size": 3, "num_layers": 2}
@@ -167,7 +167,9 @@ def test_label_smoothing_is_a_mixture_of_targets():
     targets = np.array([0, 6, 2])
     smooth = 0.3 / V + 0.7 * np.eye(V)[targets]
     wanted = -(smooth * np.asarray(jax.nn.log_softmax(logits))).sum(axis=-1)
-    assert_close(cross_entropy(logits, targets, 0.3), jnp.asarray(wanted, jnp.float32))
+    smoothed, nats = smoothed_cross_entropy(logits, targets, 0.3)
+    assert_close(smoothed, jnp.asarray(wanted, jnp.float32))
+    assert_close(nats, cross_entropy(logits, targets))
 
 
 def test_shifted():

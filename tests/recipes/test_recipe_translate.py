@@ -10,7 +10,7 @@ from unspool.recipes.translate import TRANSLATOR
 
 OPTIONS = {
     "tokens": "word", "hidden": 32, "embedding": 32, "dropout": 0.0, "label_smoothing": 0.0,
-    "learning_rate": 1e-2, "warmup_steps": 50, "average": 0.98, "max_steps": 450,
+    "learning_rate": 1e-2, "warmup_steps": 50, "average": 0.1, "max_steps": 450,
     "eval_every": 450,
 }  # fmt: skip
 

@@ -144,12 +144,14 @@ def test_reinforce_estimates_the_gradient_of_the_expected_reward():
 def test_the_loss_is_the_mean_over_independent_copies_of_real_rows(data):
     model, task = create(glimpses=2, std=STD), unspool.GlimpseTask(data, batch=8, copies=3)
     batch = next(b for b in map(task.batch, range(3)) if not b.lengths.all())
-    loss, _ = eqx.filter_jit(task.loss)(model, batch, (), KEY)
+    loss, nats, _ = eqx.filter_jit(task.loss)(model, batch, (), KEY)
     looks = look(model, jnp.repeat(batch.inputs, 3, axis=0), KEY)
     assert len(np.unique(looks.locations[1, :3, 0])) == 3
     terms = sum(loss_terms(looks, np.repeat(batch.targets, 3), STD))
     real = np.repeat(batch.lengths > 0, 3)
     assert float(loss) == pytest.approx(float(jnp.mean(terms[real])), rel=1e-5)
+    shown = loss_terms(looks, np.repeat(batch.targets, 3), STD)[0]  # the cross-entropy alone
+    assert float(nats) == pytest.approx(float(jnp.mean(shown[real])), rel=1e-5)
     assert task.describe()["copies"] == 3
 
 

@@ -45,13 +45,13 @@ def test_classify_loss_and_evaluation(plain):
     each = nats(logits, plain.targets)
     for position in range(task.buckets.per_epoch):
         rows, _ = task.buckets.rows(position)
-        loss, _ = task.loss(model, task.batch(position), (), KEY)
+        loss, *_ = task.loss(model, task.batch(position), (), KEY)
         assert float(loss) == pytest.approx(each[rows[rows >= 0]].mean(), rel=1e-5)
     found = evaluate_classifier(model, plain, LABELS)
     assert found.loss_nats == pytest.approx(each.mean(), rel=1e-5)
     assert found.metrics["accuracy"] == np.mean(logits.argmax(-1) == plain.targets)
     assert found.tokens == np.sum(found.details["confusion"]) == 24
-    assert found.objective == [-found.metrics["accuracy"], found.loss_nats]
+    assert found.rank == [-found.metrics["accuracy"], found.loss_nats]
 
 
 def test_tag_loss_and_evaluation(aligned):
@@ -61,7 +61,7 @@ def test_tag_loss_and_evaluation(aligned):
     logits = [np.asarray(model(ids[None], jnp.array([len(ids)]))[0]) for ids in IDS]
     each = [nats(found, wanted) for found, wanted in zip(logits, targets, strict=True)]
     rows, _ = task.buckets.rows(0)
-    loss, _ = task.loss(model, task.batch(0), (), KEY)
+    loss, *_ = task.loss(model, task.batch(0), (), KEY)
     expected = np.concatenate([each[row] for row in rows[rows >= 0]]).mean()
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     found = evaluate_tagger(model, aligned, LABELS)
@@ -85,7 +85,7 @@ def test_generate_loss_and_evaluation():
         for row, label in zip(ids, sequences.targets, strict=True)
     ]
     rows, _ = task.buckets.rows(0)
-    loss, _ = task.loss(model, task.batch(0), (), KEY)
+    loss, *_ = task.loss(model, task.batch(0), (), KEY)
     expected = np.concatenate([each[row] for row in rows[rows >= 0]]).mean()
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     found = evaluate_generator(model, sequences, encoder.vocab)
@@ -93,7 +93,7 @@ def test_generate_loss_and_evaluation():
     assert found.tokens == len(total) == sum(len(text) + 1 for text in TEXTS)
     assert found.loss_nats == pytest.approx(total.mean(), rel=1e-5)
     assert found.bits_per_char == pytest.approx(total.mean() / np.log(2), rel=1e-5)
-    assert found.best_by is None
+    assert found.best_by == "loss"
     assert task.sample(model, seed=0).startswith("x: ")
 
 

@@ -42,7 +42,7 @@ def train(kind, source, run, steps, save_minutes):
     resume = Path(run, "config.json").exists()
     for report in unspool.train(
         model, task, run=run, resume=resume, max_steps=int(steps), eval_every=25, log_every=1,
-        average=0.99, save_minutes=float(save_minutes),
+        average=0.1, save_minutes=float(save_minutes),
     ):
         print(type(report).__name__, flush=True)
 

@@ -16,7 +16,7 @@ from unspool.training import directory
 
 STEPS = 40
 OPTIONS = {
-    "max_steps": STEPS, "eval_every": 7, "log_every": 1, "save_minutes": 1e6, "average": 0.99,
+    "max_steps": STEPS, "eval_every": 7, "log_every": 1, "save_minutes": 1e6, "average": 0.1,
 }  # fmt: skip
 TIMES = {"tokens_per_s", "elapsed_s"}
 
@@ -145,7 +145,7 @@ def test_a_signal_ends_a_long_sample_and_the_evaluation_is_made_again(
 
 
 def test_a_finished_run_can_train_for_longer(text, tmp_path):
-    options = {"schedule": "constant", "eval_every": 5}
+    options = {"schedule": "constant", "warmup_steps": 4, "eval_every": 5}
     train_until(99, text, tmp_path / "a", max_steps=20, **options)
     train_until(99, text, tmp_path / "a", resume=True, max_steps=30, **options)
     train_until(99, text, tmp_path / "b", max_steps=30, **options)
@@ -230,6 +230,19 @@ def test_a_run_of_a_newer_format_is_refused(text, straight, tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
     with pytest.raises(RunError, match=r"newer Unspool.*format 99.*upgrade"):
         list(unspool.train(*make(text), run=tmp_path / "run", resume=True))
+
+
+def test_a_run_of_an_older_format_is_used_but_not_resumed(text, straight, tmp_path):
+    """Its rates, averages and lanes followed other rules: it would not go on as it began."""
+    run = tmp_path / "run"
+    shutil.copytree(straight, run)
+    path = run / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 1}))
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    with pytest.raises(RunError, match=r"cannot resume .*: Unspool .* began it, .*its weights can"):
+        list(unspool.train(*make(text), run=run, resume=True, **OPTIONS))
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+    assert unspool.load(run).sample("the", max_new_tokens=3)
 
 
 def test_a_missing_run_is_refused(text, tmp_path):

@@ -123,6 +123,28 @@ def test_cosine_over_steps_or_minutes(share, factor, final):
     assert by_both.rate(int(400 * share), 0.0) == expected
 
 
+@pytest.mark.parametrize("max_steps", [1, 3, 50, 150, 5000])
+def test_every_run_sees_the_peak_and_falls_from_there(max_steps):
+    """Of 150 steps with 100 of warm-up, a cosine over all of them left 0.40 of the peak."""
+    config = TrainingConfig(learning_rate=0.5, max_steps=max_steps, warmup_steps=100)
+    rates = [config.rate(step, 0.0) for step in range(max_steps)]
+    warmup = min(100, max_steps // 5)
+    assert max(rates) == rates[warmup] == 0.5
+    assert rates[:warmup] == pytest.approx([0.5 * (i + 1) / warmup for i in range(warmup)])
+    after = [0.5 * (1 + math.cos(math.pi * i / (max_steps - warmup))) / 2
+             for i in range(max_steps - warmup)]  # fmt: skip
+    assert rates[warmup:] == pytest.approx(after)
+
+
+def test_the_cosine_of_a_run_in_minutes_begins_after_warm_up():
+    config = TrainingConfig(learning_rate=0.5, max_minutes=1, warmup_steps=100)
+    rates = [config.rate(step, 0.1 * step) for step in range(600)]  # ten steps a second
+    assert rates[99] == rates[100] == 0.5
+    assert rates[350] == pytest.approx(0.25)  # half-way from step 100 to the end, step 600
+    assert rates[599] == pytest.approx(0, abs=1e-4)
+    assert rates[0] == 0.005  # how many steps there will be is not known yet
+
+
 def test_limits():
     assert not TrainingConfig(max_steps=5).is_over(4, 1e9)
     assert TrainingConfig(max_steps=5).is_over(5, 0.0)

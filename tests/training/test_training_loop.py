@@ -23,6 +23,8 @@ from unspool import (
     StepReport,
     StopReport,
 )
+from unspool.cells.init import random_key
+from unspool.training.progress import Progress
 
 
 def records(run):
@@ -51,8 +53,8 @@ class Poisoned(unspool.LanguageTask):
 
     def loss(self, model, batch, state, key):
         chunk, factor = batch
-        nats, state = super().loss(model, chunk, state, key)
-        return nats * factor, state
+        found = super().loss(model, chunk, state, key)
+        return found._replace(objective=found.objective * factor)
 
 
 class Judged(unspool.LanguageTask):
@@ -132,7 +134,7 @@ def test_training_goes_on_past_the_evaluation_of_donated_weights(tiny, tmp_path)
     """The caller's model survives training, whose steps overwrite their inputs."""
     model, task = tiny()
     before = jax.tree.map(np.array, model)
-    list(unspool.train(model, task, run=tmp_path / "run", max_steps=3, average=0.9))
+    list(unspool.train(model, task, run=tmp_path / "run", max_steps=3, average=0.1))
     assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(model)))
 
 
@@ -155,6 +157,16 @@ def test_a_non_finite_step_is_skipped(tiny, tmp_path, factor):
     events = [r for r in records(run) if r.get("event") == "non_finite"]
     assert [(r["step"], r["rate_scale"]) for r in events] == [(3, 0.5), (5, 0.25)]
     assert all(np.isfinite(leaf).all() for leaf in states[-1].values())
+
+
+def test_a_halved_rate_recovers():
+    progress = Progress()
+    rates = []
+    for step in range(420):
+        progress.count_step(skipped=step in (10, 12, 400))
+        rates.append(progress.rate_scale)
+    changes = {i: rate for i, rate in enumerate(rates) if i and rate != rates[i - 1]}
+    assert changes == {10: 0.5, 12: 0.25, 112: 0.5, 212: 1.0, 400: 0.5}
 
 
 def test_ten_non_finite_losses_in_a_row_end_training(tiny, tmp_path):
@@ -248,6 +260,61 @@ def test_patience(tiny, tmp_path):
     )
     assert (stop.step, stop.best_val_loss_nats) == (6, 2.0)
     assert stop.reason == "no better held-out loss in 3 evaluations"
+    assert (stop.best_step, stop.best_by, stop.best_value) == (3, "loss", 2.0)
+
+
+class Scored(Judged):
+    """Evaluations with given losses and scores."""
+
+    scores: list[float]
+
+    def evaluate(self, model):
+        metrics = {"score": self.scores.pop(0)}
+        return Evaluation(self.losses.pop(0), 1, metrics=metrics, best_by="score")
+
+
+def test_the_criterion_is_named_with_its_best_value(tiny, tmp_path):
+    """The loss at the best score, 2.5, is not the best loss, 1.5."""
+    model, task = tiny(Scored)
+    task.losses, task.scores = [3.0, 2.5, 1.5, 1.7], [0.1, 0.9, 0.5, 0.8]
+    run = tmp_path / "run"
+    *reports, stop = unspool.train(model, task, run=run, max_steps=9, eval_every=1, patience=2)
+    assert stop.reason == "no better score in 2 evaluations"
+    assert (stop.best_step, stop.best_by, stop.best_value) == (2, "score", 0.9)
+    assert stop.best_val_loss_nats == 2.5
+    evaluations = [report for report in reports if isinstance(report, EvalReport)]
+    assert [(r.best_by, r.is_best) for r in evaluations] == [
+        ("score", True), ("score", True), ("score", False), ("score", False),
+    ]  # fmt: skip
+    loaded = unspool.load(run)
+    assert (loaded.best_by, loaded.val_metrics, loaded.val_loss_nats) == (
+        "score", {"score": 0.9}, 2.5,
+    )  # fmt: skip
+    assert [r["best_by"] for r in records(run) if "best_by" in r] == ["score"] * 4
+
+
+class Smoothed(unspool.LanguageTask):
+    """An objective that is not the cross-entropy."""
+
+    def loss(self, model, batch, state, key):
+        found = super().loss(model, batch, state, key)
+        return found._replace(objective=found.nats + 100)
+
+
+def test_the_cross_entropy_is_shown_and_the_objective_beside_it(tiny, tmp_path):
+    reports = {}
+    for name, kind in (("plain", unspool.LanguageTask), ("smoothed", Smoothed)):
+        model, task = tiny(kind)
+        trained = unspool.train(model, task, run=tmp_path / name, max_steps=4, log_every=1)
+        reports[name] = [report for report in trained if isinstance(report, StepReport)]
+    nats = [report.loss_nats for report in reports["plain"]]
+    assert [report.loss_nats for report in reports["smoothed"]] == nats
+    assert [report.objective for report in reports["plain"]] == nats
+    wanted = [value + 100 for value in nats]
+    assert [report.objective for report in reports["smoothed"]] == pytest.approx(wanted)
+    steps = [record for record in records(tmp_path / "smoothed") if "loss_nats" in record]
+    assert [record["objective"] for record in steps] == pytest.approx(wanted)
+    assert not any("objective" in record for record in records(tmp_path / "plain"))
 
 
 def test_max_minutes(tiny, tmp_path):
@@ -261,18 +328,16 @@ def test_max_minutes(tiny, tmp_path):
 
 
 def test_the_average_is_what_is_evaluated_and_kept(tiny, tmp_path):
-    run, decay = tmp_path / "run", 0.5
-    params, expected = [], None
+    run, age = tmp_path / "run", 0.25
+    params = []
     model, task = tiny()
     for report in unspool.train(
-        model, task, run=run, max_steps=5, eval_every=5, save_minutes=0, average=decay
+        model, task, run=run, max_steps=5, eval_every=5, save_minutes=0, average=age
     ):
         if isinstance(report, CheckpointReport):
             params.append(state(run))
-    expected = np.asarray(model.b_out, np.float64)
-    for step, arrays in enumerate(params[:5]):
-        keep = min(decay, (1 + step) / (10 + step))
-        expected = keep * expected + (1 - keep) * arrays["params.b_out"]
+    kept = np.array([arrays["params.b_out"] for arrays in params[:5]])  # after each step
+    expected = np.average(kept, axis=0, weights=[1 * 2, 2 * 3, 3 * 4, 4 * 5, 5 * 6])
     assert weights(run)["b_out"] == pytest.approx(expected, abs=1e-6)
     assert not np.allclose(weights(run)["b_out"], params[-1]["params.b_out"], atol=1e-6)
 
@@ -283,7 +348,7 @@ def test_the_norm_of_the_gradient_and_its_clipping(tiny, tmp_path):
         r for r in unspool.train(model, task, run=tmp_path / "run", max_steps=1)
         if isinstance(r, StepReport)
     ]  # fmt: skip
-    key = jax.random.fold_in(jax.random.key(0), 0)
+    key = jax.random.fold_in(random_key(0, "training"), 0)
 
     def loss(model):
         return task.loss(model, task.batch(0), task.initial_state(model), key)[0]

@@ -26,7 +26,7 @@ def training(model: LanguageModel, task: LanguageTask) -> Run:
             learner, outcome = step(learner, task.batch(number), number, LEARNING_RATE)
             outcome = jax.device_get(outcome)  # waits for the step
             number += 1
-        return float(outcome.loss_nats)
+        return float(outcome.objective)
 
     return run
 

@@ -102,8 +102,11 @@ class _Bar(_Lines):
 
 
 def _figures(report: StepReport) -> str:
+    figures = [] if report.loss_nats is None else [f"loss {report.loss_nats:.3f} nats"]
+    if report.objective != report.loss_nats:
+        figures.append(f"objective {report.objective:.3f}")
     return (
-        f"loss {report.loss_nats:.3f} nats  {report.tokens_per_s:,.0f} tokens/s  "
+        f"{', '.join(figures)}  {report.tokens_per_s:,.0f} tokens/s  "
         f"{duration(report.elapsed_s)} elapsed, {duration(report.eta_s)} to go"
     )
 
@@ -118,7 +121,8 @@ def _show_start(view: _Lines, report: StartReport) -> None:
 def _show_evaluation(view: _Lines, report: EvalReport) -> None:
     bits = report.val_bits_per_char
     per_char = "" if bits is None else f" ({bits:.3f} bits per character)"
-    best = ", best so far" if report.is_best else ""
+    figure = "" if report.best_by == LOSS else f" {report.best_by.replace('_', ' ')}"
+    best = f", best{figure} so far" if report.is_best else ""
     figures = "".join(f", {k.replace('_', ' ')} {v:.4f}" for k, v in report.metrics.items())
     view.line(
         f"step {report.step}  held-out loss {report.val_loss_nats:.4f} nats"

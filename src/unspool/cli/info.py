@@ -66,6 +66,7 @@ def _run(path: Path) -> dict[str, Any]:
         "step": run.step,
         "best_val_loss_nats": run.val_loss_nats,
         **({"best_val_metrics": run.val_metrics} if run.val_metrics else {}),
+        "best_by": run.best_by,
         "parameters": sum(
             leaf.size for leaf in jax.tree.leaves(run.model) if hasattr(leaf, "size")
         ),

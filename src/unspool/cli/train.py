@@ -16,6 +16,7 @@ from ..recipes.labelled import CLASSIFIER, TAGGER
 from ..recipes.recipe import Recipe
 from ..recipes.text import TEXT
 from ..recipes.translate import TRANSLATOR
+from ..tasks.task import LOSS
 from ..training.reports import StopReport
 from . import console, streams
 from .command import Command
@@ -161,14 +162,27 @@ def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
     """Say how training ended and what to do with the run."""
     if last is None:
         return
-    best = last.best_val_loss_nats
-    loss = "" if best is None else f", best held-out loss {best:.4f} nats"
-    print(f"{last.reason} at step {last.step}{loss}; the run is in {console.visible(str(run))}")
+    print(
+        f"{last.reason} at step {last.step}{_best(last)}; the run is in {console.visible(str(run))}"
+    )
     quoted = console.quoted(run)
     if last.reason.startswith("stopped by"):
         print(f"resume with: unspool train {recipe.name} --run {quoted} --resume")
     else:
         print(recipe.next_command.format(run=quoted))
+
+
+def _best(last: StopReport) -> str:
+    """What the weights that are kept reach, and by which figure they were chosen."""
+    if last.best_value is None:
+        return ""
+    loss = f"held-out loss {last.best_val_loss_nats:.4f} nats"
+    if last.best_by == LOSS:
+        return f"; kept: step {last.best_step}, best {loss}"
+    return (
+        f"; kept: step {last.best_step}, best {last.best_by.replace('_', ' ')} "
+        f"{last.best_value:.4f}, {loss}"
+    )
 
 
 _SAVES = (

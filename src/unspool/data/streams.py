@@ -63,7 +63,7 @@ def open_tokens(path: Path, vocab_size: int) -> Tokens:
 class Chunk(NamedTuple):
     """T steps of B lanes; `targets` are `inputs` one token later, both int32 (B, T).
 
-    `is_epoch_start` (a boolean array of shape ()) says that the lanes begin anew, so that
+    `is_epoch_start` (a boolean array of shape ()) says that the lanes begin again, so that
     a carried state has to be reset.
     """
 
@@ -76,10 +76,13 @@ class Chunk(NamedTuple):
 class Lanes:
     """Training chunks: a text of N tokens as `batch` contiguous lanes, `steps` at a time.
 
-    An epoch has `chunks_per_epoch = (N - 1) // (batch * steps)` chunks. The `slack` tokens
-    that do not fill a chunk are left out at the front and the back in shares drawn anew for
-    each epoch, so none is always left out. Everything follows from (seed, position): a run
-    resumes from an integer. Raises `DataError` for a text too short for one chunk.
+    An epoch has `chunks_per_epoch = ceil((N - 1) / (batch * steps))` chunks, so that every token
+    but the first is a target at least once. Lane b begins b lanes after the epoch's start, which
+    is drawn for each epoch from all places of the text; behind the text's last target comes its
+    first. So no place is trained on more often than another but by chance: the `surplus` targets
+    that fill the last chunk are read twice, different ones in each epoch. Everything follows from
+    (seed, position): a run resumes from an integer. Raises `DataError` for a text too short for
+    one chunk.
     """
 
     tokens: Tokens
@@ -90,7 +93,7 @@ class Lanes:
     def __post_init__(self) -> None:
         _check_at_least(1, batch=self.batch, steps=self.steps)
         _check_at_least(0, seed=self.seed)
-        if self.chunks_per_epoch == 0:
+        if len(self.tokens) - 1 < self.batch * self.steps:
             raise DataError(
                 f"the text must have more than batch * steps = {self.batch} * {self.steps} "
                 f"tokens, got {len(self.tokens)}",
@@ -101,16 +104,20 @@ class Lanes:
     @property
     def chunks_per_epoch(self) -> int:
         """How many chunks one pass over the text has."""
-        return (len(self.tokens) - 1) // (self.batch * self.steps)
+        return -(-self._targets // (self.batch * self.steps))
 
     @property
-    def slack(self) -> int:
-        """How many tokens of the text are left out of an epoch."""
-        return len(self.tokens) - 1 - self.batch * self.steps * self.chunks_per_epoch
+    def surplus(self) -> int:
+        """How many targets are read twice in an epoch."""
+        return self.batch * self.steps * self.chunks_per_epoch - self._targets
+
+    @property
+    def _targets(self) -> int:
+        return len(self.tokens) - 1
 
     def epoch_start(self, epoch: int) -> int:
-        """The first token of an epoch, from 0 to `slack`."""
-        return int(raw_draws(self.seed, epoch)(1)[0]) % (self.slack + 1)
+        """The place of an epoch's first input."""
+        return int(raw_draws(self.seed, epoch)(1)[0]) % self._targets
 
     def chunk(self, position: int) -> Chunk:
         """Chunk number `position`, counted from 0 over all epochs."""
@@ -118,10 +125,11 @@ class Lanes:
         epoch, index = divmod(position, self.chunks_per_epoch)
         lane_length = self.chunks_per_epoch * self.steps
         starts = self.epoch_start(epoch) + lane_length * np.arange(self.batch) + index * self.steps
-        windows = _copy(self.tokens, starts[:, None] + np.arange(self.steps + 1))
+        places = (starts[:, None] + np.arange(self.steps)) % self._targets
+        inputs, targets = _copy(self.tokens, places), _copy(self.tokens, places + 1)
         if index % _CHUNKS_BETWEEN_RELEASES == 0:
             _release_pages(self.tokens)
-        return Chunk(windows[:, :-1], windows[:, 1:], np.asarray(index == 0))
+        return Chunk(inputs, targets, np.asarray(index == 0))
 
 
 def evaluation_chunks(

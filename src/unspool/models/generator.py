@@ -30,7 +30,7 @@ class Generator(eqx.Module):
         check_sizes(classes=classes)
         decoder = LanguageModel.create(vocab_size, seed=seed, **options)
         leaves, structure = jax.tree.flatten(jax.eval_shape(lambda: decoder.initial_state(classes)))
-        keys = jax.random.split(jax.random.fold_in(random_key(seed), classes), len(leaves))
+        keys = jax.random.split(random_key(seed, "states"), len(leaves))
         drawn = [uniform(key, leaf.shape, 1) for key, leaf in zip(keys, leaves, strict=True)]
         return cls(decoder, jax.tree.unflatten(structure, drawn))
 

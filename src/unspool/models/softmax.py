@@ -16,36 +16,54 @@ def token_nats(
     model: Any,
     hidden: Float[Array, "B T H"],
     targets: Int[Array, "B T"],
-    label_smoothing: float = 0.0,
 ) -> Float[Array, "B T"]:
     """-ln p(target) under the softmax over the whole vocabulary of a model with `logits`.
 
-    Where the logits of all steps would not fit in 128 MiB they are formed one time step
+    If the logits of all steps would not fit in 128 MiB they are formed one time step
     at a time, and again in the backward pass.
     """
+    return smoothed_nats(model, hidden, targets, 0.0)[1]
+
+
+def smoothed_nats(
+    model: Any, hidden: Float[Array, "B T H"], targets: Int[Array, "B T"], label_smoothing: float
+) -> tuple[Float[Array, "B T"], Float[Array, "B T"]]:
+    """Form `smoothed_cross_entropy` of all steps, in as little memory as `token_nats` needs."""
+
+    def both(hidden: Array, targets: Array) -> tuple[Array, Array]:
+        return smoothed_cross_entropy(model.logits(hidden), targets, label_smoothing)
+
     hidden, targets = jnp.swapaxes(hidden, 0, 1), targets.T  # as the layers left them: no copy
     if targets.size * model.vocab_size <= MAX_LOGITS:
-        return cross_entropy(model.logits(hidden), targets, label_smoothing).T
-
-    @jax.checkpoint
-    def one_step(x: tuple[Array, Array]) -> Array:
-        return cross_entropy(model.logits(x[0]), x[1], label_smoothing)
-
-    return jax.lax.map(one_step, (hidden, targets)).T
+        found = both(hidden, targets)
+    else:
+        one_step = jax.checkpoint(lambda x: both(*x))
+        found = jax.lax.map(one_step, (hidden, targets))
+    return found[0].T, found[1].T
 
 
-def cross_entropy(
-    logits: Float[Array, "*N V"], targets: Int[Array, "*N"], label_smoothing: float = 0.0
-) -> Float[Array, "*N"]:
-    """ln sum exp(logits) - logits[target]; with smoothing, the cross-entropy with a distribution
-    that has this share spread over all labels evenly (Szegedy et al. 2016, arXiv 1512.00567).
+def cross_entropy(logits: Float[Array, "*N V"], targets: Int[Array, "*N"]) -> Float[Array, "*N"]:
+    """ln sum exp(logits) - logits[target]."""
+    return smoothed_cross_entropy(logits, targets, 0.0)[1]
+
+
+def smoothed_cross_entropy(
+    logits: Float[Array, "*N V"], targets: Int[Array, "*N"], label_smoothing: float
+) -> tuple[Float[Array, "*N"], Float[Array, "*N"]]:
+    """Form the cross-entropy with smoothed targets, and with the targets as they are:
+
+        (1 - s) nats + s (ln sum exp(logits) - mean(logits))     nats = ln sum exp(logits) - l_y
+
+    A share s = `label_smoothing` of each target is spread over all labels evenly (Szegedy et al.
+    2016, arXiv 1512.00567).
     """
     # A comparison fuses with the sum; gathering would cost a scatter in the backward pass.
     is_target = jnp.arange(logits.shape[-1]) == targets[..., None]
     picked = jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
-    if label_smoothing:
-        picked += label_smoothing * (jnp.mean(logits, axis=-1) - picked)
-    return jax.nn.logsumexp(logits, axis=-1) - picked
+    nats = jax.nn.logsumexp(logits, axis=-1) - picked
+    if not label_smoothing:
+        return nats, nats
+    return nats + label_smoothing * (picked - jnp.mean(logits, axis=-1)), nats
 
 
 def sampled_nats(

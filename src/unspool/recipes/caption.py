@@ -100,9 +100,9 @@ class CaptionOptions(TrainingConfig):
     doubly_stochastic: float = option(
         0.0, "weight of the loss that wants every place looked at equally", at_least=0
     )
-    reward_after: int | None = option(
-        None, "steps after which captions are drawn and trained on their CIDEr and BLEU "
-        "(self-critical training)", at_least=0,
+    reward_share: float = option(
+        0.0, "share of max_steps, at the end, in which captions are drawn and trained on their "
+        "CIDEr and BLEU (self-critical training)", at_least=0, below=1,
     )  # fmt: skip
     batch: int = option(64, "captions a step", at_least=1)
 
@@ -110,12 +110,12 @@ class CaptionOptions(TrainingConfig):
 # Found on 500 pictures of Flickr8k's training part; docs/lab-log.md has the figures.
 FROZEN: dict[str, Any] = {
     "dropout": 0.4, "dropout_features": 0.2, "label_smoothing": 0.1, "learning_rate": 2e-3,
-    "average": 0.998, "warmup_steps": 200, "max_steps": 3600, "eval_every": 300, "min_count": 4,
-    "reward_after": 3000,
+    "average": 0.1, "warmup_steps": 200, "max_steps": 3600, "eval_every": 300, "min_count": 4,
+    "reward_share": 1 / 6,
 }  # fmt: skip
-FINE: dict[str, Any] = FROZEN | {"batch": 32, "max_steps": 8000, "reward_after": None}
+FINE: dict[str, Any] = FROZEN | {"batch": 32, "max_steps": 8000, "reward_share": 0.0}
 SMALL: dict[str, Any] = {
-    "way": "every", "learning_rate": 4e-3, "average": 0.99, "max_steps": 2000, "eval_every": 250,
+    "way": "every", "learning_rate": 4e-3, "average": 0.1, "max_steps": 2000, "eval_every": 250,
     "hidden": 128, "embedding": 64, "condition": 128, "min_count": 1,
 }  # fmt: skip
 
@@ -135,6 +135,8 @@ class CaptionRecipe(Recipe):
         """
         base = FINE if given.get("fine_tune") else FROZEN
         base = SMALL if given.get("cnn") == "small" else base
+        if "max_minutes" in given and "max_steps" not in given:  # no share of what is not known
+            base = {k: v for k, v in base.items() if k != "reward_share"}
         asks = {"tokens", "vocab_size", "min_count"} & given.keys()
         if not asks and len(sources) == 2 and _words_hardly_repeat(sources[1], given.get("split")):
             base, given = {**base, "tokens": "char"}, {"tokens": "char"}
@@ -197,7 +199,7 @@ class CaptionRecipe(Recipe):
             batch=options.batch,
             label_smoothing=options.label_smoothing,
             doubly_stochastic=options.doubly_stochastic,
-            reward_after=options.reward_after,
+            reward_after=_reward_after(options),
             seed=options.seed,
         )
 
@@ -248,8 +250,21 @@ def _words_hardly_repeat(captions: str, split: str | None) -> bool:
         return False
 
 
+def _reward_after(options: CaptionOptions) -> int | None:
+    """The number of the first step that is trained on rewards; None if none is."""
+    if not options.reward_share:
+        return None
+    assert options.steps is not None  # see check_options
+    return options.steps - round(options.reward_share * options.steps)
+
+
 def check_options(options: CaptionOptions) -> None:
     """Raise ConfigError for options that exclude each other."""
+    if options.reward_share and options.steps is None:
+        raise ConfigError(
+            "reward_share is a share of max_steps, which minutes alone do not tell",
+            options={"max_steps": "give {}", "reward_share": "drop {}"},
+        )
     if options.fine_tune and options.cnn == "small":
         raise ConfigError("the small CNN is always trained", options={"fine_tune": "drop {}"})
     if options.doubly_stochastic and options.way != "attention":

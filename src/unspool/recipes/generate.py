@@ -19,7 +19,7 @@ class GenerateOptions(SequenceOptions):
 
 
 DEFAULTS: dict[str, Any] = {
-    "hidden": 256, "dropout": 0.3, "batch": 64, "learning_rate": 4e-3, "average": 0.995,
+    "hidden": 256, "dropout": 0.3, "batch": 64, "learning_rate": 4e-3, "average": 0.1,
     "max_steps": 1500, "eval_every": 150,
 }  # fmt: skip
 

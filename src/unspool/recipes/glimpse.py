@@ -32,7 +32,7 @@ class GlimpseOptions(LabelledOptions):
 
 # Found on parts of the training part of scikit-learn's digits; docs/lab-log.md has the figures.
 DEFAULTS: dict[str, Any] = {
-    "dropout": 0.5, "copies": 2, "learning_rate": 2e-3, "average": 0.998, "max_steps": 2000,
+    "dropout": 0.5, "copies": 2, "learning_rate": 2e-3, "average": 0.1, "max_steps": 2000,
     "eval_every": 100,
 }  # fmt: skip
 

@@ -85,21 +85,21 @@ class TagOptions(ReaderOptions):
 CLASSIFY: dict[str, dict[str, Any]] = {
     "word": {
         "cell": "gru", "affixes": 8192, "dropout": 0.5, "dropout_tokens": 0.1,
-        "learning_rate": 2e-3, "average": 0.998, "weight_decay": 0.01, "max_steps": 2000,
+        "learning_rate": 2e-3, "average": 0.1, "weight_decay": 0.01, "max_steps": 2000,
         "eval_every": 100,
     },
     "char": {
         "cell": "gru", "hidden": 192, "layers": 2, "embedding": 64, "dropout": 0.3,
-        "average": 0.995, "learning_rate": 3e-3, "batch": 64, "max_steps": 3000,
+        "average": 0.1, "learning_rate": 3e-3, "batch": 64, "max_steps": 3000,
         "eval_every": 250,
     },
     "series": {
-        "cell": "gru", "hidden": 96, "dropout": 0.3, "average": 0.99, "learning_rate": 3e-3,
+        "cell": "gru", "hidden": 96, "dropout": 0.3, "average": 0.1, "learning_rate": 3e-3,
         "max_steps": 500, "eval_every": 25, "pooling": "max",
     },
 }  # fmt: skip
 CLASSIFY["images"] = {
-    **CLASSIFY["series"], "hidden": 128, "dropout_tokens": 0.2, "average": 0.998,
+    **CLASSIFY["series"], "hidden": 128, "dropout_tokens": 0.2, "average": 0.1,
     "max_steps": 2000, "eval_every": 100,
 }  # fmt: skip
 CLASSIFY["byte"] = CLASSIFY["char"]
@@ -108,7 +108,7 @@ CLASSIFY["bpe"] = {**CLASSIFY["word"], "affixes": 0}
 TAG: dict[str, dict[str, Any]] = {
     "word": {
         "affixes": 16384, "dropout": 0.4, "dropout_tokens": 0.05, "learning_rate": 3e-3,
-        "average": 0.995, "max_steps": 3000, "eval_every": 250,
+        "average": 0.1, "max_steps": 3000, "eval_every": 250,
     },
     "series": {k: v for k, v in CLASSIFY["series"].items() if k != "pooling"},
 }  # fmt: skip

@@ -17,7 +17,7 @@ from ..training.checkpoint import check_arrays, is_weight
 from ..training.directory import DATA, MODEL, OPTIONS, read_config, read_data
 from ..training.loop import train_begun
 from ..training.reports import Report
-from ..training.resume import MAY_CHANGE
+from ..training.resume import MAY_CHANGE, check_format
 from ..training.starting import beginning, locked
 from . import toml
 
@@ -83,6 +83,7 @@ class Recipe(ABC):
     ) -> tuple[Any, Iterator[Report]]:
         """Resume a run; sources, if given, must be those that it began with."""
         config = read_config(run)
+        check_format(config, run)
         saved = self._saved(run)
         options = dataclasses.replace(saved, **given)
         for key in sorted(given.keys() - MAY_CHANGE):

@@ -79,12 +79,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "medium": {
         "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
-        "learning_rate": 6e-3, "dropout": 0.4, "average": 0.999, "max_steps": 1500,
+        "learning_rate": 6e-3, "dropout": 0.4, "average": 0.1, "max_steps": 1500,
         "eval_every": 250,
     },
     "large": {
         "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
-        "learning_rate": 6e-3, "dropout": 0.5, "dropout_embedding": 0.02, "average": 0.999,
+        "learning_rate": 6e-3, "dropout": 0.5, "dropout_embedding": 0.02, "average": 0.1,
         "max_steps": 4000, "eval_every": 500,
     },
 }  # fmt: skip

@@ -65,7 +65,7 @@ class TranslateOptions(TrainingConfig):
 
 # Found on Multi30k's validation part; docs/lab-log.md has the figures.
 DEFAULTS: dict[str, Any] = {
-    "dropout": 0.4, "label_smoothing": 0.1, "learning_rate": 2e-3, "average": 0.999,
+    "dropout": 0.4, "label_smoothing": 0.1, "learning_rate": 2e-3, "average": 0.1,
     "warmup_steps": 200, "max_steps": 8000, "eval_every": 500,
 }  # fmt: skip
 

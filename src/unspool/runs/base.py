@@ -12,7 +12,7 @@ import equinox as eqx
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
 from ..models.registry import build_model
-from ..tasks.task import Evaluation
+from ..tasks.task import LOSS, Evaluation
 from ..training.checkpoint import is_weight, load_arrays, reading_facts
 from ..training.directory import DATA, MODEL, read_data
 
@@ -22,7 +22,8 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class LoadedRun(ABC):
-    """What `load` returns. `step`, `val_loss_nats` and `val_metrics` belong to the weights at hand.
+    """What `load` returns. `step`, `val_loss_nats` and `val_metrics` belong to the weights at hand,
+    which are the best by the held-out loss (`best_by` is "loss") or by the metric `best_by`.
 
     `what` says what it is and which command uses it, for messages.
     """
@@ -34,6 +35,7 @@ class LoadedRun(ABC):
     step: int
     val_loss_nats: float | None
     val_metrics: dict[str, float]
+    best_by: str
     model: Any
 
     @classmethod
@@ -51,11 +53,11 @@ class LoadedRun(ABC):
         params, static = eqx.partition(like, is_weight)
         params, facts = load_arrays(path / MODEL, params)
         with reading_facts(path / MODEL):
-            step, loss, metrics = _facts(facts)
+            step, loss, metrics, best_by = _facts(facts)
         model = eqx.combine(params, static)
         return cls(
             path=path, config=config, step=step, val_loss_nats=loss, val_metrics=metrics,
-            model=model, **parts,
+            best_by=best_by, model=model, **parts,
         )  # fmt: skip
 
     def own_data(self, open: Callable[[Path], Data], remedy: str) -> Data:
@@ -101,8 +103,9 @@ def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> Non
         raise RunError(f"{path} is damaged: its vocabulary is not the one it was trained with")
 
 
-def _facts(facts: dict[str, Any]) -> tuple[int, float | None, dict[str, float]]:
-    """The step of the weights, their held-out loss and their metrics."""
+def _facts(facts: dict[str, Any]) -> tuple[int, float | None, dict[str, float], str]:
+    """The step of the weights, their held-out loss and metrics, and what they are the best by."""
     step, loss = facts["step"], facts["val_loss_nats"]
     metrics = facts.get("val_metrics", {}).items()
-    return operator.index(step), loss and float(loss), {name: float(v) for name, v in metrics}
+    found = {name: float(v) for name, v in metrics}
+    return operator.index(step), loss and float(loss), found, str(facts.get("best_by", LOSS))

@@ -13,9 +13,9 @@ from ..data import Buckets, CaptionBatch, CaptionData, CaptionPart, in_order_of_
 from ..decoding.captioning import describe
 from ..models.captioner import Captioner
 from ..models.decoder import shifted
-from ..models.softmax import token_nats
+from ..models.softmax import smoothed_nats
 from .self_critical import DRAWN, Reward, RewardBatch, self_critical_loss
-from .task import Evaluation
+from .task import Evaluation, Loss
 
 LONGEST = 0.95  # drawn captions are cut where so many of the true ones have ended
 SAMPLES = 4  # held-out pictures to describe at every evaluation
@@ -73,6 +73,7 @@ class CaptionTask:
             "val_captions": len(self.data.val.captions.lengths),
             "label_smoothing": self.label_smoothing,
             "doubly_stochastic": self.doubly_stochastic,
+            "rewards": self.reward_after is not None,
             "reward_after": self.reward_after,
             "batch": self.buckets.batch,
             "seed": self.buckets.seed,
@@ -94,15 +95,15 @@ class CaptionTask:
         pictures = np.maximum(rows, 0)
         return RewardBatch(self.data.train.features[pictures], pictures, rows >= 0)
 
-    def loss(
-        self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's tokens, and what attention costs; or minus the mean reward."""
         if isinstance(batch, RewardBatch):
-            return self_critical_loss(model, batch, key, self.rewards[0], self.most), state
+            found = self_critical_loss(model, batch, key, self.rewards[0], self.most)
+            return Loss(found, None, state)
         start = self.data.sentences.end
-        total, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
-        return total / count + self.doubly_stochastic * unevenness, state
+        smoothed, nats, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
+        objective = smoothed / count + self.doubly_stochastic * unevenness
+        return Loss(objective, nats / count, state)
 
     def evaluate(self, model: Captioner) -> Evaluation:
         """The loss of the held-out captions, without smoothing; the mean reward of greedy ones."""
@@ -140,21 +141,24 @@ def _nats(
     start: Any,
     key: PRNGKeyArray | None = None,
     label_smoothing: float = 0.0,
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""] | float]:
-    """The sum of the tokens' losses, how many there are, and how unevenly places were looked at."""
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""] | float]:
+    """The sums of the tokens' losses, with smoothing and without, how many tokens there are, and
+    how unevenly places were looked at.
+    """
     given = shifted(batch.captions, start)
     readouts, weights = model(batch.features, given, batch.lengths, key)
-    nats = token_nats(model, readouts, batch.captions, label_smoothing)
-    real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
+    losses = smoothed_nats(model, readouts, batch.captions, label_smoothing)
+    real = jnp.arange(batch.captions.shape[1]) < batch.lengths[:, None]
     unevenness: Any = 0.0
     if weights is not None:
         looked = jnp.sum(jnp.where(real[..., None], weights, 0.0), axis=1)
         squares = jnp.sum((1 - looked) ** 2, axis=1)
         is_row = batch.lengths > 0
         unevenness = jnp.sum(jnp.where(is_row, squares, 0.0)) / jnp.maximum(jnp.sum(is_row), 1)
-    return jnp.sum(jnp.where(real, nats, 0.0)), jnp.sum(real), unevenness
+    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
+    return smoothed, nats, jnp.sum(real), unevenness
 
 
 @eqx.filter_jit
 def _evaluate(model: Captioner, batch: Any, start: Any) -> Float[Array, ""]:
-    return _nats(model, batch, start)[0]
+    return _nats(model, batch, start)[1]

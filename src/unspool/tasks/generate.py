@@ -14,7 +14,7 @@ from ..decoding.conditional import generate
 from ..models.generator import Generator
 from ..models.softmax import cross_entropy
 from .labelled import LabelledTask
-from .task import Evaluation
+from .task import Evaluation, Loss
 
 SAMPLED_CONDITIONS, SAMPLE_TOKENS = 10, 40
 
@@ -31,12 +31,10 @@ class GenerateTask(LabelledTask):
         assert isinstance(data.encoder, TextEncoder)
         self.vocab = data.encoder.vocab
 
-    def loss(
-        self, model: Generator, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Generator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's tokens."""
         total, count = _nats(model, batch, key)
-        return total / count, state
+        return Loss(total / count, total / count, state)
 
     def evaluate(self, model: Generator) -> Evaluation:
         """The loss of the held-out part."""

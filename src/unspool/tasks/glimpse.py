@@ -11,6 +11,7 @@ from ..data import LabelledData
 from ..models.glimpse import GlimpseClassifier, Looks
 from ..models.softmax import cross_entropy
 from .labelled import ClassifyTask
+from .task import Loss
 
 
 class GlimpseTask(ClassifyTask):
@@ -34,14 +35,15 @@ class GlimpseTask(ClassifyTask):
         """As of every labelled task, and the number of copies."""
         return {**super().describe(), "copies": self.copies}
 
-    def loss(
-        self, model: GlimpseClassifier, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: GlimpseClassifier, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's images and their copies."""
         inputs, targets, lengths = (jnp.repeat(x, self.copies, axis=0) for x in batch)
         terms = loss_terms(model.look(inputs, key), targets, model.std)
         real = lengths > 0
-        return jnp.sum(jnp.where(real, sum(terms), 0.0)) / jnp.sum(real), state
+        total, nats = (
+            jnp.sum(jnp.where(real, x, 0.0)) / jnp.sum(real) for x in (sum(terms), terms[0])
+        )
+        return Loss(total, nats, state)
 
 
 def loss_terms(

@@ -8,12 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from ..data import Batch, Buckets, LabelledData, Sequences, TextEncoder, in_order_of_length
 from ..models.softmax import cross_entropy
 from . import metrics
-from .task import Evaluation
+from .task import Evaluation, Loss
 
 
 class LabelledTask(ABC):
@@ -70,9 +70,7 @@ class LabelledTask(ABC):
         return None
 
     @abstractmethod
-    def loss(
-        self, model: Any, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean loss in nats, and the state as it was."""
 
     @abstractmethod
@@ -85,13 +83,12 @@ class ClassifyTask(LabelledTask):
 
     kind = "classify"
 
-    def loss(
-        self, model: Any, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's sequences."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
         real = batch.lengths > 0
-        return jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real), state
+        mean = jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real)
+        return Loss(mean, mean, state)
 
     def evaluate(self, model: Any) -> Evaluation:
         """Accuracy and macro F1 on the held-out part."""
@@ -105,13 +102,12 @@ class TagTask(LabelledTask):
 
     kind = "tag"
 
-    def loss(
-        self, model: Any, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's steps."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
         real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
-        return jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real), state
+        mean = jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real)
+        return Loss(mean, mean, state)
 
     def evaluate(self, model: Any) -> Evaluation:
         """Accuracy, macro F1 and span F1 on the held-out part."""

@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from ..limits import MAX_SAMPLE_BYTES
 from ..models.language import LanguageModel
 from ..models.softmax import sampled_nats, token_nats
-from .task import Evaluation
+from .task import Evaluation, Loss
 
 FULL_SOFTMAX_UP_TO = 10_000  # tokens in the vocabulary, for softmax="auto"
 EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT = 32, 128, 256
@@ -30,9 +30,9 @@ class LanguageTask:
 
     The training part becomes `batch` contiguous lanes, read in chunks of `steps_per_chunk`
     tokens; the state is carried from chunk to chunk, detached at the boundary, and reset
-    where the lanes wrap. `softmax` is "full", "sampled" (the target against
+    when an epoch begins (see `Lanes`). `softmax` is "full", "sampled" (the target against
     `softmax_samples` drawn tokens; evaluation is always full) or "auto": sampled above
-    10,000 tokens. Raises DataError where the text is too short for one chunk.
+    10,000 tokens. Raises DataError if the text is too short for one chunk.
     """
 
     def __init__(
@@ -69,8 +69,12 @@ class LanguageTask:
             size.unknown / max(1, tokens)
             for size, tokens in ((self.text.train_size, train), (self.text.val_size, val))
         ]
+        chunk = (
+            "an epoch is one chunk of batch x steps_per_chunk, so that no state is carried: a "
+            "smaller batch would have longer lanes",
+        ) * (self.lanes.chunks_per_epoch == 1)
         unknown = f"unknown: {shares[0]:.1%} of the training part, {shares[1]:.1%} of the held-out"
-        return (*self.text.notes, sizes, *([unknown] if any(shares) else []))
+        return (*self.text.notes, sizes, *([unknown] if any(shares) else []), *chunk)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -96,20 +100,18 @@ class LanguageTask:
     def batch(self, position: int) -> Chunk:
         return self.lanes.chunk(position)
 
-    def loss(
-        self, model: LanguageModel, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: LanguageModel, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         inputs, targets, wraps = batch
         k_dropout, k_softmax = jax.random.split(key)
         state = carry(state, model.initial_state(len(inputs)), wraps)
         hidden, state = model.hidden(inputs, state, key=k_dropout)
         if self.softmax == "sampled":
-            nats = sampled_nats(
+            estimates = sampled_nats(
                 model, hidden, targets, self.softmax_samples, k_softmax, self.by_frequency
             )
-        else:
-            nats = token_nats(model, hidden, targets)
-        return jnp.mean(nats), state
+            return Loss(jnp.mean(estimates), None, state)
+        nats = jnp.mean(token_nats(model, hidden, targets))
+        return Loss(nats, nats, state)
 
     def evaluate(self, model: LanguageModel) -> Evaluation:
         return evaluate(model, self.text.val, self.text.vocab, self.text.val_size)

@@ -67,11 +67,13 @@ def self_critical_loss(
     reward: Reward,
     most: int,
 ) -> Float[Array, ""]:
-    """sum_k (r_k - b_k) (-ln p(y_k | picture)) over the tokens of captions y_k that are drawn
+    """Minus the mean reward of captions drawn from the model, with the gradient of
 
-    from the model, K for each picture; r_k is a caption's reward and b_k the mean of the other
-    K - 1 (Rennie et al. 2017, arXiv 1612.00563; Luo 2020, arXiv 2003.09971). The gradient is that
-    of the mean reward, and what is returned is minus that. Captions are cut after `most` tokens.
+        mean over captions of (r_k - b_k) sum_t -ln p(y_kt | picture, y_k1..y_k(t-1))
+
+    K captions y_k are drawn for each picture; r_k is a caption's reward and b_k the mean of the
+    other K - 1 (Rennie et al. 2017, arXiv 1612.00563; Luo 2020, arXiv 2003.09971). That gradient
+    is an unbiased estimate of minus that of the mean reward. Captions are cut after `most` tokens.
     """
     sentences = reward.sentences
     decoder = without_unknown(model.decoder, sentences.vocab)
@@ -87,8 +89,9 @@ def self_critical_loss(
     readouts, _ = decoder.read(shifted(tokens, sentences.end), each)
     nats = token_nats(decoder, readouts, tokens)
     is_written = jnp.arange(most) < _lengths(jnp, tokens, sentences.end)[:, None]
-    loss = jnp.sum(jnp.where(is_written, nats * advantage, 0.0)) / jnp.sum(is_written)
-    mean = jnp.sum(rewards) / (DRAWN * jnp.maximum(jnp.sum(batch.is_real), 1))
+    captions = DRAWN * jnp.maximum(jnp.sum(batch.is_real), 1)
+    loss = jnp.sum(jnp.where(is_written, nats * advantage, 0.0)) / captions
+    mean = jnp.sum(rewards) / captions
     return loss - jax.lax.stop_gradient(loss + mean)
 
 

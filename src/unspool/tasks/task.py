@@ -3,18 +3,34 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from jaxtyping import Array, Float, PRNGKeyArray
+
+LOSS = "loss"  # what chooses the best weights, unless a metric does
+
+
+class Loss(NamedTuple):
+    """What a step minimises, and what it can be compared by.
+
+    `objective` is differentiated. `nats` is the mean cross-entropy of the batch's targets, with
+    dropout but without smoothing, penalties and rewards: the figure that belongs beside the
+    held-out loss. It is None if the step does not form it (sampled softmax, rewards). `state` is
+    carried to the next batch.
+    """
+
+    objective: Float[Array, ""]
+    nats: Float[Array, ""] | None
+    state: Any
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The held-out loss per token (per sequence where a sequence has one label).
+    """The held-out loss per token (per sequence if a sequence has one label).
 
     Of a text also the loss per character and byte. `metrics` are numbers worth following in
-    training; `best_by` names the one whose highest value is the best model, None where the
-    lowest loss is. `details` are JSON values of any form.
+    training; `best_by` names the one whose highest value is the best model, or is "loss": then
+    the lowest loss is. `details` are JSON values of any form.
     """
 
     loss_nats: float
@@ -22,14 +38,19 @@ class Evaluation:
     bits_per_char: float | None = None
     bits_per_byte: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    best_by: str | None = None
+    best_by: str = LOSS
     details: dict[str, Any] = field(default_factory=dict)
     unit: str = "token"
 
     @property
-    def objective(self) -> list[float]:
-        """What training wants low: the loss; before it the negative of the metric `best_by`."""
-        first = [] if self.best_by is None else [-self.metrics[self.best_by]]
+    def best_value(self) -> float:
+        """The figure that `best_by` names."""
+        return self.loss_nats if self.best_by == LOSS else self.metrics[self.best_by]
+
+    @property
+    def rank(self) -> list[float]:
+        """Lower is better: the loss; before it the negative of the metric `best_by`."""
+        first = [] if self.best_by == LOSS else [-self.best_value]
         return [*first, self.loss_nats]
 
     def as_dict(self) -> dict[str, Any]:
@@ -64,10 +85,8 @@ class Task(Protocol):
     def batch(self, position: int) -> Any:
         """The arrays of batch number `position`, counted from 0 over all epochs."""
 
-    def loss(
-        self, model: Any, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
-        """Mean loss in nats per token, and the state to carry to the next batch."""
+    def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
+        """Mean objective and cross-entropy per token, and the state to carry on."""
 
     def evaluate(self, model: Any) -> Evaluation:
         """The loss over the whole held-out part."""

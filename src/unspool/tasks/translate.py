@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..data import Buckets, PairBatch, PairData, Pairs, in_order_of_length
 from ..decoding.translation import translate
 from ..models.decoder import shifted
-from ..models.softmax import token_nats
+from ..models.softmax import smoothed_nats
 from ..models.translator import Translator
-from .task import Evaluation
+from .task import Evaluation, Loss
 
 SAMPLES = 4  # held-out sentences to translate at every evaluation
 
@@ -73,13 +73,11 @@ class TranslateTask:
         """Batch number `position`."""
         return self.data.train.padded(*self.buckets.rows(position))
 
-    def loss(
-        self, model: Translator, batch: Any, state: Any, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], Any]:
+    def loss(self, model: Translator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's target tokens."""
         start = self.data.target.end
-        total, count = _nats(model, batch, start, key, self.label_smoothing)
-        return total / count, state
+        smoothed, nats, count = _nats(model, batch, start, key, self.label_smoothing)
+        return Loss(smoothed / count, nats / count, state)
 
     def evaluate(self, model: Translator) -> Evaluation:
         """The loss of the held-out part, without smoothing."""
@@ -109,16 +107,19 @@ def _nats(
     start: Any,
     key: PRNGKeyArray | None = None,
     label_smoothing: float = 0.0,
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The sum of the losses of a batch's target tokens, and how many there are."""
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """The sums of the losses of a batch's target tokens, with smoothing and without, and how many
+    tokens there are.
+    """
     readouts = model(
         batch.source, batch.source_lengths, shifted(batch.target, start), batch.target_lengths, key
     )
-    nats = token_nats(model, readouts, batch.target, label_smoothing)
-    real = jnp.arange(nats.shape[1]) < batch.target_lengths[:, None]
-    return jnp.sum(jnp.where(real, nats, 0.0)), jnp.sum(real)
+    losses = smoothed_nats(model, readouts, batch.target, label_smoothing)
+    real = jnp.arange(batch.target.shape[1]) < batch.target_lengths[:, None]
+    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
+    return smoothed, nats, jnp.sum(real)
 
 
 @eqx.filter_jit
 def _evaluate(model: Translator, batch: Any, start: Any) -> Float[Array, ""]:
-    return _nats(model, batch, start)[0]
+    return _nats(model, batch, start)[1]

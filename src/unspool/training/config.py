@@ -13,6 +13,7 @@ from typing import Any, Self
 from ..errors import ConfigError
 
 DEFAULT_MAX_STEPS = 5000
+WARMUP_PART = 5  # warm-up takes at most a fifth of max_steps
 STEPS = 2**31  # steps are counted in 32 bits
 LARGEST = 3.4e38  # what 32 bits hold
 
@@ -70,22 +71,26 @@ class TrainingConfig(Options):
 
     learning_rate: float = option(4e-3, "peak learning rate of AdamW", above=0)
     schedule: str = option("cosine", "learning rate after warm-up", choices=("cosine", "constant"))
-    warmup_steps: int = option(100, "steps of linear warm-up", at_least=0)
+    warmup_steps: int = option(
+        100, "steps of linear warm-up, at most a fifth of max_steps", at_least=0
+    )
     final_rate: float = option(
         0.0, "where the cosine ends, as a share of the peak", at_least=0, below=1
     )
-    weight_decay: float = option(0.0, "decoupled weight decay of matrices", at_least=0)
+    weight_decay: float = option(
+        0.0, "decoupled weight decay of weights; not of biases, gains and embeddings", at_least=0
+    )
     beta2: float = option(0.99, "decay of Adam's squared gradients", at_least=0, below=1)
     clip_norm: float = option(1.0, "gradients are scaled to at most this global norm", above=0)
     average: float = option(
-        0.0, "decay of an average of the weights that is evaluated and kept; 0: none",
-        at_least=0, below=1,
+        0.0, "mean age of averaged weights, which are evaluated and kept, as a share of the run "
+        "so far; 0: no average", at_least=0, below=0.5,
     )  # fmt: skip
-    max_steps: int | None = option(None, f"stop after so many steps ({DEFAULT_MAX_STEPS} where "
+    max_steps: int | None = option(None, f"stop after so many steps ({DEFAULT_MAX_STEPS} if "
                                    "no limit is given)", at_least=1, below=STEPS)  # fmt: skip
     max_minutes: float | None = option(None, "stop after so many minutes", above=0)
     patience: int | None = option(
-        None, "stop after so many evaluations without a better loss", at_least=1
+        None, "stop after so many evaluations without better weights", at_least=1
     )
     eval_every: int = option(250, "steps between evaluations", at_least=1)
     log_every: int = option(10, "steps between records in metrics.jsonl", at_least=1)
@@ -95,10 +100,18 @@ class TrainingConfig(Options):
     seed: int = option(0, "seed of weights, dropout and data offsets", at_least=0, below=2**32)
 
     def progress(self, step: int, elapsed_s: float) -> float:
-        """Share of the run that is done, by steps where they are limited, else by time."""
-        if self.max_steps is None and self.max_minutes is not None:
-            return elapsed_s / (60 * self.max_minutes)
-        return step / (self.max_steps or DEFAULT_MAX_STEPS)
+        """Share of the run that is done, by steps if they are limited, else by time."""
+        if self.steps is not None:
+            return step / self.steps
+        assert self.max_minutes is not None
+        return elapsed_s / (60 * self.max_minutes)
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps the run has; None if minutes alone limit it."""
+        if self.max_steps is None and self.max_minutes is None:
+            return DEFAULT_MAX_STEPS
+        return self.max_steps
 
     def is_over(self, step: int, elapsed_s: float) -> bool:
         """Whether a limit on steps or minutes has been reached."""
@@ -106,14 +119,25 @@ class TrainingConfig(Options):
         return out_of_time or self.progress(step, elapsed_s) >= 1
 
     def rate(self, step: int, elapsed_s: float) -> float:
-        """Learning rate of a step: linear warm-up, then constant or half a cosine
-        (Loshchilov and Hutter 2017) down to `final_rate` times the peak.
+        """Learning rate of step number `step`, from 0: linear warm-up to the peak, then constant,
+        or half a cosine from there down to `final_rate` times the peak (Loshchilov and Hutter
+        2017, arXiv 1608.03983, without restarts).
+
+        Warm-up takes `warmup_steps`, but at most a fifth of `max_steps`. A run that minutes limit
+        has, for the cosine, as many steps as its speed so far lets expect.
         """
-        rate = self.learning_rate * min(1.0, (step + 1) / (self.warmup_steps or 1))
+        warmup = self.warmup_steps
+        if self.steps is not None:
+            warmup = min(warmup, self.steps // WARMUP_PART)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
         if self.schedule == "constant":
-            return rate
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(step, elapsed_s))))
-        return rate * (self.final_rate + (1 - self.final_rate) * cosine)
+            return self.learning_rate
+        done = self.progress(step, elapsed_s)
+        steps = self.steps or (step / done if done > 0 else math.inf)
+        share = min(1.0, (step - warmup) / max(1.0, steps - warmup))
+        cosine = 0.5 * (1 + math.cos(math.pi * share))
+        return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:

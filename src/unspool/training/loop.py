@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from .._version import __version__
 from ..errors import DivergedError
 from ..models.registry import backends, describe_model
-from ..tasks.task import Evaluation, Task
+from ..tasks.task import LOSS, Evaluation, Task
 from . import directory
 from .checkpoint import load_arrays, reading_facts, save_arrays
 from .config import TrainingConfig
@@ -42,11 +42,13 @@ def train(
 
     `options` are the fields of `TrainingConfig`. With `resume` the run goes on from its
     last save with the losses and weights it would have had without the stop, bit for bit
-    (a schedule in minutes follows the clock, and so cannot repeat exactly); `model` then
-    only tells the structure.
+    (a schedule in minutes follows the clock, and so cannot repeat exactly); `model` is then
+    used only for its structure.
 
-    SIGINT, SIGTERM, SIGHUP and leaving the loop save first. Raises ConfigError for a bad option,
-    RunError where `run` cannot be used, DivergedError after 10 non-finite losses in a row.
+    A step whose loss or gradient is not finite changes nothing and halves the learning rate, which
+    doubles again after every 100 sound steps in a row. SIGINT, SIGTERM, SIGHUP and leaving the loop
+    save first. Raises ConfigError for a bad option, RunError if `run` cannot be used, DivergedError
+    after 10 non-finite losses in a row.
 
         for report in unspool.train(model, task, run="runs/shakespeare", max_minutes=5):
             print(report)
@@ -156,8 +158,15 @@ class _Training:
             yield from self._evaluate(stop)
             reason = f"stopped by {stop.name}" if self._is_unevaluated() else reason
         yield self._save()
+        progress = self.progress
         yield StopReport(
-            self.progress.step, reason, self.progress.best_val_loss_nats, self.progress.elapsed_s
+            step=progress.step,
+            reason=reason,
+            best_val_loss_nats=progress.best_val_loss_nats,
+            elapsed_s=progress.elapsed_s,
+            best_step=progress.best_step,
+            best_by=progress.best_by,
+            best_value=progress.best_value,
         )
 
     def _is_evaluation_due(self) -> bool:
@@ -171,7 +180,8 @@ class _Training:
         if stop.name is not None:
             return f"stopped by {stop.name}"
         if patience is not None and progress.evaluations_since_best >= patience:
-            return f"no better held-out loss in {patience} evaluations"
+            figure = "held-out loss" if progress.best_by == LOSS else progress.best_by
+            return f"no better {figure} in {patience} evaluations"
         if self.config.is_over(progress.step, progress.elapsed_s):
             return "finished"
         return None
@@ -184,15 +194,14 @@ class _Training:
         self.learner, outcome = self.step(self.learner, batch, progress.step, rate)
         outcome = jax.device_get(outcome)  # waits for the step
         skipped = not outcome.is_finite
-        progress.step += 1
-        progress.skipped_in_row = progress.skipped_in_row + 1 if skipped else 0
-        progress.rate_scale *= 0.5 if skipped else 1.0
+        progress.count_step(skipped)
         now = time.monotonic()
         progress.elapsed_s = now - self.started_at
         share = config.progress(progress.step, progress.elapsed_s)
         report = StepReport(
             step=progress.step,
-            loss_nats=float(outcome.loss_nats),
+            objective=float(outcome.objective),
+            loss_nats=None if outcome.loss_nats is None else float(outcome.loss_nats),
             gradient_norm=float(outcome.gradient_norm),
             learning_rate=rate,
             tokens_per_s=self.task.tokens_per_batch / (now - began),
@@ -213,6 +222,8 @@ class _Training:
             )
         elif report.step % self.config.log_every == 0:
             record = dataclasses.asdict(report) | {"clipped": sum(self.clipped) / len(self.clipped)}
+            if report.objective == report.loss_nats:
+                del record["objective"]
             kept = {k: v for k, v in record.items() if k not in _NOT_RECORDED and v is not None}
             self.journal.record(**kept)
             self.clipped = []
@@ -229,10 +240,9 @@ class _Training:
         sample = None if pieces is None else _joined(pieces, stop)
         if pieces is not None and sample is None:
             return
-        is_best = _is_better(evaluation.objective, progress.best_objective)
+        is_best = _is_better(evaluation.rank, progress.best_rank)
         if is_best:
-            progress.best_objective = evaluation.objective
-            progress.best_val_loss_nats = evaluation.loss_nats
+            progress.keep_best(evaluation)
             self._write_model(weights, evaluation.metrics)
         progress.evaluations_since_best = 0 if is_best else progress.evaluations_since_best + 1
         progress.last_evaluation = progress.step
@@ -250,6 +260,7 @@ class _Training:
             elapsed_s=self.progress.elapsed_s,
             sample=sample,
             metrics=evaluation.metrics,
+            best_by=evaluation.best_by,
         )
         record = dataclasses.asdict(report)
         left_out = ("sample", "metrics")
@@ -264,6 +275,7 @@ class _Training:
             "step": self.progress.step,
             "val_loss_nats": self.progress.best_val_loss_nats,
             "val_metrics": metrics or {},
+            "best_by": self.progress.best_by,
         }
         save_arrays(self.path / directory.MODEL, weights, facts)
 
@@ -318,5 +330,5 @@ def _joined(pieces: Iterable[str], stop: StopRequest) -> str | None:
 _NOT_RECORDED = ("eta_s", "skipped")
 
 
-def _is_better(objective: list[float], best: list[float] | None) -> bool:
-    return all(map(math.isfinite, objective)) and (best is None or objective < best)
+def _is_better(rank: list[float], best: list[float] | None) -> bool:
+    return all(map(math.isfinite, rank)) and (best is None or rank < best)

@@ -1,4 +1,4 @@
-"""The optimiser step: clipped AdamW that leaves everything alone where a value is not finite."""
+"""The optimiser step: clipped AdamW that leaves everything alone if a value is not finite."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float
 from .config import TrainingConfig
 
 SATURATED = 0.9
+UNDECAYED = ("b_", "bias", "gain")  # how the names of biases and gains begin
+TABLES = {"embedding", "states"}  # looked up by a token or a condition
 
 
 class Learner(NamedTuple):
@@ -23,23 +25,25 @@ class Learner(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a step reports."""
+    """What a step reports; see `Loss` for the first two."""
 
-    loss_nats: Float[Array, ""]
+    objective: Float[Array, ""]
+    loss_nats: Float[Array, ""] | None
     gradient_norm: Float[Array, ""]
     is_finite: Bool[Array, ""]
     saturation: Float[Array, ""] | None  # None where no state is carried
 
 
 def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
-    """Clipping by global norm, Adam, decoupled decay of matrices; the rate comes later.
+    """Clipping by global norm, Adam, decoupled decay of weights; the rate comes later.
 
-    Loshchilov and Hutter 2019, arXiv 1711.05101; Pascanu et al. 2013 for the clipping.
+    Loshchilov and Hutter 2019, arXiv 1711.05101; Pascanu et al. 2013, arXiv 1211.5063, for the
+    clipping. See `is_decayed` for what decays.
     """
     return optax.chain(
         optax.stateless(partial(_clip, config.clip_norm)),
         optax.scale_by_adam(b1=0.9, b2=config.beta2),
-        optax.add_decayed_weights(config.weight_decay, mask=_matrices),
+        optax.add_decayed_weights(config.weight_decay, mask=_decayed),
     )
 
 
@@ -57,13 +61,21 @@ def apply_gradients(
     step: Float[Array, ""],
     config: TrainingConfig,
 ) -> Learner:
-    """One AdamW step with learning rate `rate`, and the running average of the weights."""
+    """One AdamW step with learning rate `rate`, number `step` from 0; and the average of the
+    weights p_1, p_2, ... with shares that grow as a polynomial of the step:
+
+        a_t = a_{t-1} + s_t (p_t - a_{t-1})     s_t = (n + 1) / (t + n), so that a_1 = p_1
+
+    with n = 1 / `average` - 2, so that the weights in a_t are on average `average` t steps old.
+    (Shamir and Zhang 2013, arXiv 1212.1824.)
+    """
     updates, state = optimizer(config).update(gradients, learner.optimizer, learner.params)
     params = jax.tree.map(lambda p, u: p - rate * u, learner.params, updates)
     average = learner.average
     if average is not None:
-        decay = jnp.minimum(config.average, (1 + step) / (10 + step))
-        average = jax.tree.map(lambda a, p: a + (1 - decay) * (p - a), average, params)
+        n = 1 / config.average - 2
+        share = (n + 1) / (step + 1 + n)
+        average = jax.tree.map(lambda a, p: a + share * (p - a), average, params)
     return Learner(params, state, average, learner.carried)
 
 
@@ -83,5 +95,19 @@ def saturation(carried: Any) -> Float[Array, ""] | None:
     return jnp.mean(jnp.stack([jnp.mean(jnp.abs(h) > SATURATED) for h in hs]))
 
 
-def _matrices(params: Any) -> Any:
-    return jax.tree.map(lambda p: p.ndim > 1, params)
+def is_decayed(path: tuple[Any, ...], leaf: Any) -> bool:
+    """Whether weight decay acts on a parameter, told by the names on the path to it.
+
+    Weights decay: matrices of layers and kernels of convolutions. Biases (b, b_..., bias...) and
+    the gains of layer norm (gain..., which rest at 1) do not. Nor do tables that are looked up
+    (embeddings, tied ones too, and the first states of a generator): the row of a rare token would
+    shrink at every step and be trained at few. Other vectors do not decay either.
+    """
+    names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
+    names = [name for name in names if name and not name.isdigit()]
+    is_undecayed = names[-1] == "b" or names[-1].startswith(UNDECAYED)
+    return leaf.ndim > 1 and not is_undecayed and TABLES.isdisjoint(names)
+
+
+def _decayed(params: Any) -> Any:
+    return jax.tree.map_with_path(is_decayed, params)

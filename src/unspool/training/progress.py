@@ -5,7 +5,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..tasks.task import LOSS, Evaluation
 from .config import STEPS
+
+RECOVERY_STEPS = 100  # sound steps after which a halved learning rate doubles
 
 
 @dataclass
@@ -14,30 +17,47 @@ class Progress:
 
     step: int = 0  # batches used so far, which is also the data position
     elapsed_s: float = 0.0
-    rate_scale: float = 1.0  # halved at every non-finite loss
+    rate_scale: float = 1.0  # halved at every non-finite loss, doubled again after sound steps
     skipped_in_row: int = 0
-    best_val_loss_nats: float | None = None
-    best_objective: list[float] | None = None  # what "best" is decided by; lower is better
+    sound_in_row: int = 0  # since the last skipped step, or the last doubling
+    best_val_loss_nats: float | None = None  # of the best weights
+    best_value: float | None = None  # what they are best by: the loss, or a metric
+    best_rank: list[float] | None = None  # what "best" is decided by; lower is better
+    best_by: str = LOSS
+    best_step: int = 0
     evaluations_since_best: int = 0
     last_evaluation: int = 0
 
+    def count_step(self, skipped: bool) -> None:
+        """Count a step, and follow how its loss was: the learning rate is halved at one that was
+        not finite, and doubles again, up to what it was, after every 100 sound steps in a row.
+        """
+        self.step += 1
+        self.skipped_in_row = self.skipped_in_row + 1 if skipped else 0
+        self.sound_in_row = 0 if skipped else self.sound_in_row + 1
+        if skipped:
+            self.rate_scale *= 0.5
+        elif self.sound_in_row == RECOVERY_STEPS:
+            self.rate_scale, self.sound_in_row = min(1.0, 2 * self.rate_scale), 0
+
+    def keep_best(self, evaluation: Evaluation) -> None:
+        """Remember what the weights at hand reach, which are the best."""
+        self.best_val_loss_nats = evaluation.loss_nats
+        self.best_by, self.best_value = evaluation.best_by, evaluation.best_value
+        self.best_rank, self.best_step = evaluation.rank, self.step
+
     @classmethod
     def of(cls, facts: dict[str, Any]) -> "Progress":
-        """What was saved; before `best_objective` was kept, the loss alone decided.
-
-        Raises TypeError or ValueError for values that were never saved.
-        """
+        """What was saved. Raises TypeError or ValueError for values that never were."""
         progress = cls(**facts)
         for field in dataclasses.fields(cls):
             value = getattr(progress, field.name)
             if type(field.default) is int and not (type(value) is int and 0 <= value < STEPS):
                 raise ValueError(field.name)
-        best, objective = progress.best_val_loss_nats, progress.best_objective
-        if "best_objective" not in facts:
-            objective = progress.best_objective = [best] if best else None
-        numbers = [progress.elapsed_s, progress.rate_scale, *(objective or ())]
-        if not isinstance(objective, list | None) or not all(
-            map(math.isfinite, numbers if best is None else [*numbers, best])
-        ):
+        if not isinstance(progress.best_rank, list | None):
+            raise TypeError("best_rank")
+        best = (progress.best_val_loss_nats, progress.best_value, *(progress.best_rank or ()))
+        numbers = [progress.elapsed_s, progress.rate_scale, *(x for x in best if x is not None)]
+        if not all(map(math.isfinite, numbers)):
             raise ValueError("a loss or time is not a finite number")
         return progress

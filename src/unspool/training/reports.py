@@ -16,14 +16,17 @@ class StartReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimiser step. `loss_nats` is the mean over the chunk's tokens; a step whose loss
-    or gradient was not finite has `skipped` set and changed nothing. `clipped`: the gradient's norm
+    """One optimiser step. `loss_nats` is the mean cross-entropy of the batch's tokens, to be read
+    beside the held-out loss, or None if the step did not form it; `objective` is what the step
+    minimised, with smoothing, penalties or rewards (see `Loss`). A step whose objective or gradient
+    was not finite has `skipped` set and changed nothing. `clipped`: the gradient's norm
     was above `clip_norm` (in metrics.jsonl the share of such steps since the last record);
     `saturation` is the share of the carried states' |h| above 0.9.
     """
 
     step: int
-    loss_nats: float
+    objective: float
+    loss_nats: float | None
     gradient_norm: float
     learning_rate: float
     tokens_per_s: float
@@ -36,7 +39,10 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """One evaluation over the whole held-out part; `metrics` are the task's own figures."""
+    """One evaluation over the whole held-out part; `metrics` are the task's own figures.
+
+    `best_by` says what chooses the best weights: "loss", or the metric of that name.
+    """
 
     step: int
     val_loss_nats: float
@@ -45,6 +51,7 @@ class EvalReport:
     elapsed_s: float
     sample: str | None
     metrics: dict[str, float] = field(default_factory=dict)
+    best_by: str = "loss"
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,17 @@ class CheckpointReport:
 
 @dataclass(frozen=True)
 class StopReport:
-    """The last report: why training ended and the best held-out loss so far."""
+    """The last report: why training ended, and the best weights so far: their step, the figure
+    `best_value` that chose them by `best_by` ("loss" or a metric), and their held-out loss.
+    """
 
     step: int
     reason: str
     best_val_loss_nats: float | None
     elapsed_s: float
+    best_step: int = 0
+    best_by: str = "loss"
+    best_value: float | None = None
 
 
 Report = StartReport | StepReport | EvalReport | CheckpointReport | StopReport

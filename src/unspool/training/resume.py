@@ -1,21 +1,33 @@
-"""Whether a run directory may be gone on with."""
+"""Check that a run can be resumed."""
 
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
+from .directory import FORMAT_VERSION
 
 # A resumed run may train for longer and report differently; nothing else may change.
 MAY_CHANGE = {
     "max_steps", "max_minutes", "patience", "eval_every", "log_every", "save_minutes",
-    "sources", "sample_tokens",
+    "sources", "sample_tokens", "reward_after",
 }  # fmt: skip
 
 _NAMES = {"text_sha256": "the text", "data_sha256": "the data", "vocabulary": "the vocabulary"}
 
 
+def check_format(config: dict[str, Any], path: Path) -> None:
+    """Raise RunError for a run of an older format: resumed, it would not go on as it began."""
+    if config["format_version"] < FORMAT_VERSION:
+        raise RunError(
+            f"cannot resume {path}: Unspool {config.get('unspool', '')} began it, and learning "
+            "rates, averages and the order of the text have changed since",
+            "finish it with that version, or train a new run; its weights can be used as before",
+        )
+
+
 def check_resumable(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Raise RunError naming every value of config.json that differs from this call's."""
+    """Raise RunError naming a value of config.json that differs from this call's."""
+    check_format(saved, path)
     for section in ("task", "model", "training"):
         before, after = saved[section], now[section]
         # A changed text may change other values too: it comes first.

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..cells.init import random_key
 from ..tasks.task import Task
 from .config import TrainingConfig
 from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
@@ -30,20 +31,21 @@ def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
 
 def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
     """The program of a step: (learner, batch, number, rate) -> (learner, outcome)."""
-    key = jax.random.key(config.seed)
+    key = random_key(config.seed, "training")
 
     def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:
-        return task.loss(eqx.combine(params, static), batch, carried, key)
+        found = task.loss(eqx.combine(params, static), batch, carried, key)
+        return found.objective, found
 
     @partial(jax.jit, donate_argnums=0)
     def step(learner: Learner, batch: Any, number: Any, rate: Any) -> tuple[Learner, Outcome]:
         gradient = jax.value_and_grad(loss, has_aux=True)
         step_key = jax.random.fold_in(key, number)
-        (nats, carried), gradients = gradient(learner.params, learner.carried, batch, step_key)
+        (objective, found), gradients = gradient(learner.params, learner.carried, batch, step_key)
         norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradients)))
-        is_finite = jnp.isfinite(nats) & jnp.isfinite(norm)
+        is_finite = jnp.isfinite(objective) & jnp.isfinite(norm)
         new = apply_gradients(learner, gradients, rate, number, config)
-        new = keep_finite(is_finite, new._replace(carried=carried), learner)
-        return new, Outcome(nats, norm, is_finite, saturation(carried))
+        new = keep_finite(is_finite, new._replace(carried=found.state), learner)
+        return new, Outcome(objective, found.nats, norm, is_finite, saturation(found.state))
 
     return step

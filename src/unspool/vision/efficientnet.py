@@ -87,7 +87,7 @@ class EfficientNetLite0(eqx.Module):
     @classmethod
     def create(cls, *, seed: int = 0, classes: int = CLASSES) -> "EfficientNetLite0":
         """Random weights: the shape into which a checkpoint is read; 0 classes: features only."""
-        keys = jax.random.split(random_key(seed), len(_BLOCKS) + 2)
+        keys = jax.random.split(random_key(seed, "cnn"), len(_BLOCKS) + 2)
         return cls(
             Conv.create(3, 32, keys[-1], kernel=3, stride=2),
             tuple(Block.create(*row, key=key) for row, key in zip(_BLOCKS, keys, strict=False)),

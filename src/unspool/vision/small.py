@@ -37,7 +37,7 @@ class SmallCNN(eqx.Module):
         """
         if not channels or min(channels) < 1:
             raise ConfigError(f"channels must be numbers from 1 up, got {channels}")
-        keys = jax.random.split(random_key(seed), len(channels))
+        keys = jax.random.split(random_key(seed, "cnn"), len(channels))
         sizes = zip((5, *channels), channels, keys, strict=False)
         return cls(
             tuple(Conv.create(i, o, key, kernel=3, stride=2) for i, o, key in sizes),

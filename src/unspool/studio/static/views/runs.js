@@ -35,13 +35,14 @@ export async function show(element, run) {
   }
 
   async function read(name) {
-    const held = curves.get(name) ?? { offset: 0, train: [], held: [] };
+    const held = curves.get(name) ?? { offset: 0, train: [], objective: [], held: [] };
     const { records, offset, restart } = await api(`/api/runs/curve/${encodeURIComponent(name)}?offset=${held.offset}`);
-    if (restart) Object.assign(held, { train: [], held: [] });
+    if (restart) Object.assign(held, { train: [], objective: [], held: [] });
     held.offset = offset;
-    for (const { step, loss_nats, val_loss_nats } of records) {
+    for (const { step, loss_nats, objective, val_loss_nats } of records) {
       if (!Number.isFinite(step)) continue;
       if (Number.isFinite(loss_nats)) held.train.push([step, loss_nats]);
+      else if (Number.isFinite(objective)) held.objective.push([step, objective]);
       if (Number.isFinite(val_loss_nats)) held.held.push([step, val_loss_nats]);
     }
     curves.set(name, held);
@@ -49,9 +50,12 @@ export async function show(element, run) {
 
   function draw() {
     const lines = [...chosen].filter((name) => curves.has(name)).flatMap((name, i) => {
-      const { train, held } = curves.get(name);
+      const { train, objective, held } = curves.get(name);
       return [
-        { name: `${name}, training`, colour: colourOf(i), dashed: true, points: thinned(train) },
+        // A step with a sampled softmax or rewards forms no cross-entropy.
+        train.length
+          ? { name: `${name}, training`, colour: colourOf(i), dashed: true, points: thinned(train) }
+          : { name: `${name}, training objective`, colour: colourOf(i), dashed: true, points: thinned(objective) },
         { name: `${name}, held out`, colour: colourOf(i), points: held },
       ];
     });
