@@ -2,7 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,23 @@ def data_file(name: str) -> Path:
     if root is None:
         sys.exit("set UNSPOOL_DATA to the folder that holds the data: see benchmarks/README.md")
     return Path(root) / name
+
+
+@contextmanager
+def run_directory(kept: Path | None) -> Iterator[Path]:
+    """Where to train: the directory that the user wants to keep, or one that goes away."""
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "run"
+
+
+def unspool(*arguments: object) -> str:
+    """What a command prints; its progress goes where ours does."""
+    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _command() -> str:

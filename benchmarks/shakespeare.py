@@ -18,7 +18,7 @@ import unspool
 from unspool.recipes.text import merge_options, train_text
 from unspool.training import EvalReport, StartReport, StepReport
 
-from .common import write_result
+from .common import run_directory, write_result
 from .tiny_shakespeare import EVALUATED, best, clocked, point, seconds_to, write_parts
 
 WAYS = {"carried": None, "window_256": 256, "window_64": 64}
@@ -29,10 +29,12 @@ def main() -> None:
     parser.add_argument("preset", choices=("small", "medium", "large"))
     parser.add_argument("--eval-every", type=int)
     parser.add_argument("--max-steps", type=int, help="fewer, to try this file")
+    parser.add_argument("--run", type=Path, help="keep the run there")
     arguments = vars(parser.parse_args())
+    kept = arguments.pop("run")
     given = {name: value for name, value in arguments.items() if value is not None}
-    with tempfile.TemporaryDirectory() as folder:
-        paths, run = write_parts(Path(folder)), Path(folder) / "run"
+    with tempfile.TemporaryDirectory() as folder, run_directory(kept) as run:
+        paths = write_parts(Path(folder))
         options = merge_options({**given, "sample_tokens": 0, "val": paths["development"]})
         answer = train(paths["train"], run, options)
         answer["nats"] = {part: evaluate(run, paths[part]) for part in EVALUATED}
