@@ -14,7 +14,7 @@ from unspool import EvalReport, load
 from unspool.recipes.caption import CAPTIONER
 from unspool.recipes.shapes import NEW, captioned_shapes, described, new_pictures
 
-from .common import write_result
+from .common import whole, write_result
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 def train(sources: tuple[str, str], run: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The wall clock, and the last step."""
     began, step = time.perf_counter(), 0
-    for report in CAPTIONER.start(sources, run, CAPTIONER.merge(sources, options)):
+    for report in whole(CAPTIONER.start(sources, run, CAPTIONER.merge(sources, options))):
         if isinstance(report, EvalReport):
             step = report.step
             print(f"step {step}  {report.val_loss_nats:.4f} nats  {report.metrics}", flush=True)

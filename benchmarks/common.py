@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unspool.bench.origin import origin
+from unspool.training import StopReport
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,6 +41,15 @@ def run_directory(kept: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / "run"
+
+
+def whole(reports: Iterable[Any]) -> Iterator[Any]:
+    """The reports of a training; there is no result of one that a signal stopped."""
+    last = None
+    for last in reports:
+        yield last
+    if isinstance(last, StopReport) and last.reason.startswith("stopped by"):
+        sys.exit(f"{last.reason}: no result is written")
 
 
 def unspool(*arguments: object) -> str:

@@ -18,7 +18,7 @@ import unspool
 from unspool.recipes.text import merge_options, train_text
 from unspool.training import EvalReport, StartReport, StepReport
 
-from .common import run_directory, write_result
+from .common import run_directory, whole, write_result
 from .tiny_shakespeare import EVALUATED, best, clocked, point, seconds_to, write_parts
 
 WAYS = {"carried": None, "window_256": 256, "window_64": 64}
@@ -49,7 +49,7 @@ def main() -> None:
 def train(source: str, run: Path, options: Any) -> dict[str, Any]:
     """Train into `run`: the curve on the development part."""
     curve, speeds, wall, trained = [], [], 0.0, 0.0
-    for report, wall, trained in clocked(train_text((source,), run, options)):
+    for report, wall, trained in clocked(whole(train_text((source,), run, options))):
         match report:
             case StartReport():
                 parameters = report.parameters
