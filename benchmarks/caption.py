@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from unspool import load
+from unspool.data import Pictures, decode_picture
 from unspool.recipes.caption import CAPTIONER
 
-from .common import data_file, write_result
+from .common import data_file, run_directory, write_result
 from .labelled import follow
 from .translate import curve
 
@@ -27,26 +28,36 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }
 NEURALTALK = (0.579, 0.383, 0.245, 0.160)
 BAR = (0.64, 0.44, 0.29, 0.19)
+EXAMPLES = {
+    "2501742763_b2cb322087.jpg": "a black dog that runs on grass",
+    "2975118353_5af5a5df54.jpg": "a snowboarder in the air",
+    "3203878596_cbb307ce3b.jpg": "two brown dogs in the snow",
+    "537579448_a7f92cef58.jpg": "a girl with a pink hat, picking up a football",
+    "2502835694_4fe121bbea.jpg": "people sitting and standing in front of a building",
+    "463786229_b54c9a3436.jpg": "a bee on a yellow flower",
+    "2500567791_101d5ddee3.jpg": "two cows and a dog",
+    "3005124440_c096b310fb.jpg": "three people with signs",
+    "3306464579_1b16a0caf2.jpg": "a man at a frying pan",
+}
 PARTS = ("images.tar", "captions.tsv")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("question", choices=QUESTIONS)
-    parser.add_argument("--run", type=Path, help="a run of that recipe, trained already")
+    parser.add_argument(
+        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+    )
     arguments = parser.parse_args()
     given = QUESTIONS[arguments.question]
-    with tempfile.TemporaryDirectory() as folder:
-        run = arguments.run or Path(folder) / "run"
-        began = time.monotonic()
-        if arguments.run is None:
-            os.environ["XDG_CACHE_HOME"] = folder
-            train(given, run)
+    with run_directory(arguments.run) as run:
+        whole_s = None if run.exists() else train(given, run)
         answer = {
             "neuraltalk": NEURALTALK,
             "bar": BAR,
-            "whole_s": time.monotonic() - began if arguments.run is None else None,
+            "whole_s": whole_s,
             "val": {f"beam_{beams}": score(run, beams) for beams in (1, 3)},
+            "examples": examples(run),
             "given": given,
             **curve(run),
             "config": load(run).config,
@@ -55,10 +66,14 @@ def main() -> None:
     write_result(f"caption-{arguments.question}", answer)
 
 
-def train(given: dict[str, Any], run: Path) -> None:
-    """By the recipe, showing the curve."""
+def train(given: dict[str, Any], run: Path) -> float:
+    """By the recipe, showing the curve; the seconds, with features."""
+    began = time.monotonic()
     sources = tuple(str(data_file(f"flickr8k/train-{part}")) for part in PARTS)
-    follow(CAPTIONER.start(sources, run, CAPTIONER.merge(sources, given)))
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        follow(CAPTIONER.start(sources, run, CAPTIONER.merge(sources, given)))
+    return time.monotonic() - began
 
 
 def score(run: Path, beams: int) -> dict[str, Any]:
@@ -67,6 +82,18 @@ def score(run: Path, beams: int) -> dict[str, Any]:
     began = time.monotonic()
     found = load(run).evaluate(*files, num_beams=beams).as_dict()
     return {**found, "eval_s": round(time.monotonic() - began, 1)}
+
+
+def examples(run: Path) -> list[dict[str, str]]:
+    """What it says of some pictures by a beam of 3, and what there is."""
+    source = Pictures(data_file("flickr8k/val-images.tar"))
+    shown = [(name, content) for name, content in source.contents() if Path(name).name in EXAMPLES]
+    found = load(run).caption([decode_picture(content, name) for name, content in shown])
+    said = {Path(name).name: best[0].text for (name, _), best in zip(shown, found, strict=True)}
+    return [
+        {"file": name, "caption": said[name], "there_is": there_is}
+        for name, there_is in EXAMPLES.items()
+    ]
 
 
 if __name__ == "__main__":

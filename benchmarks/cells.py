@@ -8,14 +8,11 @@ annotations and scores.
 import argparse
 import json
 import resource
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from .common import data_file, write_result
+from .common import data_file, run_directory, unspool, write_result
 
 OPTIONS = (
     "--cell", "lstm", "--hidden", "256", "--layers", "2", "--batch", "32",
@@ -26,15 +23,18 @@ CHARS = 1_000_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, help="a run with these options, instead of a new one")
+    parser.add_argument(
+        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+    )
     parser.add_argument("--minutes", type=float, default=15)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        run = arguments.run or train(Path(folder) / "run", arguments.minutes)
+    with run_directory(arguments.run) as run:
+        if not run.exists():
+            train(run, arguments.minutes)
         write_result("cells", {**quality(run), **speed(run)})
 
 
-def train(run: Path, minutes: float) -> Path:
+def train(run: Path, minutes: float) -> None:
     unspool(
         "train",
         "text",
@@ -45,13 +45,13 @@ def train(run: Path, minutes: float) -> Path:
         "--max-minutes",
         minutes,
     )
-    return run
 
 
 def quality(run: Path) -> dict[str, Any]:
     """The best cell of each annotation on the held-out part."""
     found = json.loads(unspool("inspect", run, "--json", "--top", 1))
     return {
+        "text_bytes": data_file("linux-kernel.txt").stat().st_size,
         "options": (run / "options.toml").read_text().splitlines(),
         "val_loss_nats": json.loads(unspool("eval", run, "--json"))["loss_nats"],
         "held_out_chars": found["chars"],
@@ -69,12 +69,6 @@ def speed(run: Path) -> dict[str, Any]:
         "seconds": time.perf_counter() - began,
         "peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
     }
-
-
-def unspool(*arguments: object) -> str:
-    """What a command prints; its progress goes where ours does."""
-    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -2,11 +2,16 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unspool.bench.origin import origin
+from unspool.training import StopReport
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -25,6 +30,32 @@ def data_file(name: str) -> Path:
     if root is None:
         sys.exit("set UNSPOOL_DATA to the folder that holds the data: see benchmarks/README.md")
     return Path(root) / name
+
+
+@contextmanager
+def run_directory(kept: Path | None) -> Iterator[Path]:
+    """Where to train: the directory that the user wants to keep, or one that goes away."""
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "run"
+
+
+def whole(reports: Iterable[Any]) -> Iterator[Any]:
+    """The reports of a training; there is no result of one that a signal stopped."""
+    last = None
+    for last in reports:
+        yield last
+    if isinstance(last, StopReport) and last.reason.startswith("stopped by"):
+        sys.exit(f"{last.reason}: no result is written")
+
+
+def unspool(*arguments: object) -> str:
+    """What a command prints; its progress goes where ours does."""
+    command = [sys.executable, "-m", "unspool", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _command() -> str:

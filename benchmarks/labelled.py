@@ -20,7 +20,7 @@ from unspool.data.labelled import held_out
 from unspool.recipes.glimpse import LOOKER
 from unspool.recipes.labelled import CLASSIFIER, TAGGER, LabelledRecipe
 
-from .common import data_file, write_result
+from .common import data_file, whole, write_result
 
 
 class Question(NamedTuple):
@@ -121,7 +121,7 @@ def split(source: str | Path, folder: Path) -> tuple[str, str]:
 def follow(reports: Any) -> dict[str, Any]:
     """Notes, speed and the curve on the development part."""
     curve, speeds, start = [], [], None
-    for report in reports:
+    for report in whole(reports):
         match report:
             case StartReport():
                 start = report

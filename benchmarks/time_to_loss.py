@@ -22,9 +22,10 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from unspool import LanguageModel, LanguageTask, Text
 from unspool.recipes.text import create_model, merge_options, train_text
-from unspool.training import EvalReport, StepReport
+from unspool.training import EvalReport
 
 from .common import data_file, write_result
+from .tiny_shakespeare import clocked
 
 GOALS_NATS = (1.886, 1.60)
 EVAL_EVERY = 50
@@ -39,13 +40,10 @@ Point = tuple[float, float]  # seconds of training, held-out nats
 def ours(source: str) -> Iterator[Point]:
     """Unspool's own loop, with evaluation and saving taken off its clock."""
     with tempfile.TemporaryDirectory() as folder:
-        spent, began = 0.0, time.perf_counter()
-        for report in train_text((source,), Path(folder) / "run", merge_options(RECIPE)):
-            if isinstance(report, StepReport):
-                spent += time.perf_counter() - began
+        reports = train_text((source,), Path(folder) / "run", merge_options(RECIPE))
+        for report, _, trained in clocked(reports):
             if isinstance(report, EvalReport):
-                yield spent, report.val_loss_nats
-            began = time.perf_counter()
+                yield trained, report.val_loss_nats
 
 
 class TorchModel(nn.Module):

@@ -8,7 +8,6 @@ evaluations and saving. Needs sacrebleu.
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from unspool import load
 from unspool.recipes.translate import TRANSLATOR
 
-from .common import data_file, write_result
+from .common import data_file, run_directory, write_result
 from .labelled import follow
 
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -30,12 +29,13 @@ BARS = {"attention": 36.0, "plain": 25.0}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("question", choices=QUESTIONS)
-    parser.add_argument("--run", type=Path, help="a run of that recipe, trained already")
+    parser.add_argument(
+        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+    )
     arguments = parser.parse_args()
     given = QUESTIONS[arguments.question]
-    with tempfile.TemporaryDirectory() as folder:
-        run = arguments.run or Path(folder) / "run"
-        if arguments.run is None:
+    with run_directory(arguments.run) as run:
+        if not run.exists():
             train(given, run)
         answer = {
             "bar_bleu": BARS.get(arguments.question),

@@ -1,7 +1,8 @@
 """What do weights of fewer bits cost in loss, and what do they gain in sampling speed?
 
-RUN is a language model's run directory that keeps its text (`unspool train text`). The loss is that
-of its whole held-out part. Speeds are medians of interleaved repeats, one text at a time.
+RUN is a language model's run directory, that of `shakespeare.py small --run RUN`. The loss is that
+of its whole held-out part, there the development part. Speeds are medians of interleaved repeats,
+one text at a time.
 """
 
 import argparse

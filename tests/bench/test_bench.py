@@ -1,13 +1,14 @@
 """`unspool bench`: the same function everywhere, needed work counted, results in JSON."""
 
 import json
+import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
 
-from unspool.bench import contestants, ours
+from unspool.bench import contestants, origin, ours
 from unspool.bench.shapes import GATES, Shape
 from unspool.bench.timing import in_turn, warm_up
 from unspool.cli.main import main
@@ -96,6 +97,23 @@ def test_the_command_writes_what_it_measured(monkeypatch, capsys, tmp_path):
     assert [r["failed"].keys() for r in answer["results"][:3]] == [{"broken"}] * 3
     assert "broken failed: ModuleNotFoundError" in err
     assert sum("absent" in line and "pip install" in line for line in err.splitlines()) == 1
+
+
+def test_the_origin_tells_code_that_is_in_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(origin, "ROOT", tmp_path)
+    found = origin.origin("measure")
+    assert (found["commit"], found["modified"]) == (None, None)  # no clone
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "code.py").write_text("1\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    (tmp_path / "result.json").write_text("what a benchmark writes is no code")
+    found = origin.origin("measure")
+    assert len(found["commit"]) >= 7
+    assert found["modified"] is False
+    (tmp_path / "src" / "new.py").write_text("2\n")
+    assert origin.origin("measure")["modified"] is True
 
 
 @pytest.mark.parametrize(

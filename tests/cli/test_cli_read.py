@@ -140,6 +140,17 @@ def test_eval_is_the_loss_over_the_whole_held_out_part(unspool, trained):
     assert found["loss_nats"] == pytest.approx(run.val_loss_nats)
 
 
+def test_eval_in_windows(unspool, trained):
+    run, text = load(trained), Text.open(trained / "data")
+    starts = range(0, len(text.val) - 1, 50)
+    nats = np.concatenate([exact_nats(run, text.val[start : start + 51]) for start in starts])
+    found = json.loads(sampled(unspool("eval", trained, "--window", 50, "--json")))
+    assert found["loss_nats"] == pytest.approx(nats.mean(), rel=1e-5)
+    assert found["loss_nats"] != pytest.approx(run.val_loss_nats, rel=3e-5)
+    done = unspool("eval", trained, "--window", 0)
+    assert (done.code, done.err) == (2, "unspool: --window must be at least 1, got 0\n")
+
+
 def test_eval_of_another_text(unspool, trained, tmp_path):
     (tmp_path / "other.txt").write_text("in the wheel, in the thread" * 9)
     run = load(trained)

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from unspool.data import Lanes, build_vocabulary, evaluation_chunks, open_tokens, write_tokens
+from unspool.data import (
+    Lanes,
+    build_vocabulary,
+    evaluation_chunks,
+    evaluation_windows,
+    open_tokens,
+    write_tokens,
+)
 from unspool.data.streams import token_dtype
 from unspool.errors import ConfigError, DataError, RunError, UnknownTokenError
 
@@ -144,9 +151,35 @@ def test_evaluation_shares_the_work():
     assert len(chunks) == (10_000 + 9 * 100) // 10 // 50 + 1
 
 
+@given(**sizes, window=st.integers(1, 400))
+def test_windows_score_every_token_once(n, batch, steps, window):
+    passes = [list(chunks) for chunks in evaluation_windows(np.arange(n), window, batch, steps)]
+    assert len({array.shape for chunks in passes for chunk in chunks for array in chunk}) == 1
+    scored = []
+    for chunks in passes:
+        inputs, targets, weights = (np.concatenate(a, axis=1) for a in zip(*chunks, strict=True))
+        assert (targets == inputs + 1).all()
+        for row, weight in zip(inputs, weights, strict=True):
+            own = row[weight == 1].tolist()
+            scored += own
+            if own:
+                assert row[0] == own[0]  # nothing is read before it
+                assert own[0] % window == 0
+                assert len(own) == window or own[-1] == n - 2
+    assert scored == list(range(n - 1))
+
+
 def test_evaluation_needs_two_tokens():
     with pytest.raises(DataError, match="at least 2 tokens, got 1"):
         next(evaluation_chunks(np.arange(1), 2, 2, 0))
+    with pytest.raises(DataError, match="at least 2 tokens, got 1"):
+        next(evaluation_windows(np.arange(1), 2, 2, 2))
+
+
+@pytest.mark.parametrize("bad", ["window", "batch", "steps"])
+def test_bad_windows(bad):
+    with pytest.raises(ConfigError, match=f"{bad} must be at least 1, got 0"):
+        next(evaluation_windows(np.arange(9), **{"window": 2, "batch": 2, "steps": 2, bad: 0}))
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="no madvise on this system")

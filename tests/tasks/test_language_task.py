@@ -101,6 +101,23 @@ def test_evaluation_of_short_texts(text, model, length):
     assert found.loss_nats == pytest.approx(exact_nats(model, tokens).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("window", [1, 7, 130, 10**6])
+def test_windows_start_from_new_states(text, model, window, monkeypatch):
+    monkeypatch.setattr(language, "EVAL_BATCH", 3)  # more than one pass, the last one padded
+    monkeypatch.setattr(language, "EVAL_STEPS", 50)  # more than one chunk
+    logits = jax.jit(lambda tokens: model(tokens, model.initial_state(1))[0])
+    padded = np.zeros(window if window < 500 else len(text.val) - 1, np.int32)
+    nats = []
+    for start in range(0, len(text.val) - 1, window):
+        tokens = np.asarray(text.val[start : start + window + 1], np.int32)
+        padded[: len(tokens) - 1] = tokens[:-1]
+        chosen = jax.nn.log_softmax(logits(padded[None])[0, : len(tokens) - 1])
+        nats += (-chosen[np.arange(len(tokens) - 1), tokens[1:]]).tolist()
+    found = evaluate(model, text.val, text.vocab, text.val_size, window)
+    assert found.tokens == len(text.val) - 1 == len(nats)
+    assert found.loss_nats == pytest.approx(np.mean(nats), rel=1e-5)
+
+
 def test_evaluation_needs_two_tokens(text, model):
     with pytest.raises(DataError, match="at least 2 tokens, got 1"):
         evaluate(model, text.val[:1], text.vocab, text.val_size)

@@ -12,13 +12,22 @@ LIBRARIES = (
     "unspool", "jax", "jaxlib", "numpy", "torch", "flax", "keras", "onnx", "onnxruntime",
 )  # fmt: skip
 
+ROOT = Path(__file__).parents[3]
+CODE = ("src", "native", "benchmarks/*.py", "pyproject.toml", "CMakeLists.txt")
+
 
 def origin(command: str) -> dict[str, Any]:
-    """The command that measured, with date, commit (None outside a clone), machine, versions."""
+    """The command that measured, with date, commit, machine and versions.
+
+    `modified` tells whether the code differed from that commit; outside a clone both are None.
+    """
+    commit = _git("rev-parse", "--short", "HEAD")
+    changes = _git("status", "--porcelain", "--", *CODE)
     return {
         "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": _commit(),
+        "commit": commit or None,
+        "modified": None if changes is None else changes != "",
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
@@ -35,17 +44,17 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """Of the clone that this file is in, not of any repository that an installation is in."""
-    root = Path(__file__).parents[3]
-    if not (root / ".git").exists():
+def _git(*arguments: str) -> str | None:
+    """What git prints of the clone that this file is in, not of any repository that an
+    installation is in; None if there is no clone or git fails.
+    """
+    if not (ROOT / ".git").exists():
         return None
-    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
     except OSError:
         return None
-    return done.stdout.strip() or None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _cpu() -> str:

@@ -11,7 +11,7 @@ import typer
 from ..data.pixels import check_pillow
 from ..recipes.caption import CaptionRecipe
 from ..recipes.recipe import Recipe
-from ..recipes.shapes import NEW, captioned_shapes, new_pictures
+from ..recipes.shapes import NEW, captioned_shapes, described, new_pictures
 from ..recipes.text import TEXT
 from ..run import load
 from . import console, streams
@@ -70,13 +70,13 @@ def _caption(run: Path, minutes: float) -> None:
     if not _train(recipe, sources, run, {**options, "max_minutes": minutes}):
         return
     new = new_pictures()
-    best = [found[0].text for found in load(run).caption([one.picture for one in new])]
-    exact = [text in one.captions for text, one in zip(best, new, strict=True)]
-    for text, one, right in list(zip(best, new, exact, strict=True))[:SHOWN]:
+    found = described(load(run), new)
+    for (text, right), one in zip(found[:SHOWN], new[:SHOWN], strict=True):
         print(
             f"{'true ' if right else 'FALSE'}  {text}" + ("" if right else f"  ({one.captions[0]})")
         )
-    print(f"\nOf {NEW} new pictures {100 * sum(exact) / NEW:.1f} % are described exactly.")
+    exact = sum(right for _, right in found)
+    print(f"\n{exact} of {NEW} new pictures are described exactly.")
     print(
         f"Describe others: unspool caption {console.quoted(run)} {console.quoted(folder / 'new')}"
     )

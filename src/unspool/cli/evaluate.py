@@ -13,6 +13,7 @@ from .session import prepare
 
 TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
     "weights": (Run,),
+    "window": (Run,),
     "num_beams": (TranslatorRun, CaptionerRun),
     "length_penalty": (TranslatorRun, CaptionerRun),
     "tokenize": (TranslatorRun,),
@@ -35,6 +36,13 @@ def evaluate(
         str | None,
         typer.Option(
             help="bfloat16 or int8: the loss of sampling with such weights.", show_default=False
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            help="Start from a new state after every so many tokens; else the state is carried.",
+            show_default=False,
         ),
     ] = None,
     source: Annotated[
@@ -92,8 +100,8 @@ def evaluate(
     prepare()
     loaded = load(run)
     options = {
-        "weights": weights, "num_beams": num_beams, "length_penalty": length_penalty,
-        "tokenize": tokenize, "split": split,
+        "weights": weights, "window": window, "num_beams": num_beams,
+        "length_penalty": length_penalty, "tokenize": tokenize, "split": split,
     }  # fmt: skip
     given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
     for name in given:

@@ -31,7 +31,14 @@ from .pixels import decode_picture
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
 from .sources import open_sources
-from .streams import Chunk, Lanes, evaluation_chunks, open_tokens, write_tokens
+from .streams import (
+    Chunk,
+    Lanes,
+    evaluation_chunks,
+    evaluation_windows,
+    open_tokens,
+    write_tokens,
+)
 from .tars import is_tar
 from .text import Size, Text, fingerprint_sources
 from .text_files import (
@@ -85,6 +92,7 @@ __all__ = [
     "decode_picture",
     "encode_rows",
     "evaluation_chunks",
+    "evaluation_windows",
     "fingerprint_sources",
     "form_of",
     "held_out",

@@ -144,9 +144,7 @@ def evaluation_chunks(
     """
     _check_at_least(1, batch=batch, steps=steps)
     _check_at_least(0, context=context)
-    total = len(tokens) - 1  # pairs of an input and the target after it
-    if total < 1:
-        raise DataError(f"a text to evaluate must have at least 2 tokens, got {len(tokens)}")
+    total = _pairs(tokens)
     lanes, context = min(batch, total), min(context, total - 1)
     # Lane b reads the pairs from b * stride on and scores all but the first `context`, which
     # lane b - 1 scores; lane 0 scores these too. Hence length + (lanes - 1) * stride >= total.
@@ -162,6 +160,46 @@ def evaluation_chunks(
         yield _copy(tokens, pairs), _copy(tokens, pairs + 1), weights
         if first // steps % _CHUNKS_BETWEEN_RELEASES == 0:
             _release_pages(tokens)
+
+
+def evaluation_windows(
+    tokens: Tokens, window: int, batch: int, steps: int
+) -> Iterator[Iterator[tuple[Ids, Ids, Weights]]]:
+    """Yield passes of chunks (inputs, targets, weights); a new state starts each pass.
+
+    Each row of a pass is a window: its inputs are `window` tokens, its targets the same one token
+    later, and the next window's inputs start at its last target. So every token but the first is
+    scored once, with 1 to `window` tokens of context. A pass has `batch` windows, fewer if the
+    text has, in chunks of at most `steps` time steps; weights are 0 for padding. All chunks have
+    the same shape. Raises `DataError` for fewer than 2 tokens.
+    """
+    _check_at_least(1, window=window, batch=batch, steps=steps)
+    total = _pairs(tokens)
+    window = min(window, total)
+    batch = min(batch, -(-total // window))
+    steps = -(-window // -(-window // steps))  # chunks of the same length, with little padding
+    for first in range(0, total, batch * window):
+        yield _window_chunks(tokens, first + window * np.arange(batch), window, steps)
+
+
+def _window_chunks(
+    tokens: Tokens, starts: npt.NDArray[np.intp], window: int, steps: int
+) -> Iterator[tuple[Ids, Ids, Weights]]:
+    total = _pairs(tokens)
+    for first in range(0, window, steps):
+        offsets = np.arange(first, first + steps)
+        pairs = starts[:, None] + offsets
+        weights = ((offsets < window) & (pairs < total)).astype(np.float32)
+        pairs = np.minimum(pairs, total - 1)
+        yield _copy(tokens, pairs), _copy(tokens, pairs + 1), weights
+    _release_pages(tokens)
+
+
+def _pairs(tokens: Tokens) -> int:
+    """How many pairs of an input and the target after it a text to evaluate has."""
+    if len(tokens) < 2:
+        raise DataError(f"a text to evaluate must have at least 2 tokens, got {len(tokens)}")
+    return len(tokens) - 1
 
 
 def _copy(tokens: Tokens, where: npt.NDArray[np.intp]) -> Ids:

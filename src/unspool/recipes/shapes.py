@@ -28,6 +28,12 @@ def captioned_shapes(folder: Path) -> tuple[tuple[str, str], dict[str, Any]]:
     return (str(folder / "train"), str(folder / "train.tsv")), options
 
 
+def described(run: Any, drawn: list[Drawn]) -> list[tuple[str, bool]]:
+    """What a run says of each picture, and whether that is exactly one of its captions."""
+    best = [found[0].text for found in run.caption([one.picture for one in drawn])]
+    return [(text, text in one.captions) for text, one in zip(best, drawn, strict=True)]
+
+
 def new_pictures() -> list[Drawn]:
     """Pictures that are in no part to learn from."""
     return [draw_shapes(number, PARTS["new"][1]) for number in range(NEW)]

@@ -41,17 +41,20 @@ class Run(LoadedRun):
         """
         return stream_text(self.model, self.vocab, prompt, **options)
 
-    def evaluate(self, *sources: str, weights: str = "float32") -> Evaluation:
+    def evaluate(
+        self, *sources: str, weights: str = "float32", window: int | None = None
+    ) -> Evaluation:
         """Loss over all tokens of the sources; without any, over the run's held-out part.
 
-        With `weights` "bfloat16" or "int8", the loss of the model that samples with these.
+        With `weights` "bfloat16" or "int8", the loss of the model that samples with these. With
+        `window` the state is not carried, but new for every window of so many tokens.
         """
         model = round_weights(self.model, weights)
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
-            return evaluate(model, text.train, self.vocab, text.train_size)
+            return evaluate(model, text.train, self.vocab, text.train_size, window)
         text = self.own_data(open_text, "name a text to evaluate on")
-        return evaluate(model, text.val, self.vocab, text.val_size)
+        return evaluate(model, text.val, self.vocab, text.val_size, window)
 
 
 def open_text(directory: Path) -> Text:

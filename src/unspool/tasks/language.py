@@ -1,7 +1,7 @@
 """Language modelling: truncated backpropagation through a text in lanes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..bptt import carry
 from ..cells.base import check_sizes
-from ..data import Chunk, Lanes, Size, Text, Vocabulary, evaluation_chunks
+from ..data import (
+    Chunk,
+    Lanes,
+    Size,
+    Text,
+    Vocabulary,
+    evaluation_chunks,
+    evaluation_windows,
+)
 from ..decoding import LanguageStepper, stream, without_unknown
 from ..errors import ConfigError
 from ..limits import MAX_SAMPLE_BYTES
@@ -144,20 +152,28 @@ def _by_frequency(text: Text) -> np.ndarray:
     return np.argsort(-counts, kind="stable").astype(np.int32)
 
 
-def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: Size) -> Evaluation:
+def evaluate(
+    model: LanguageModel,
+    tokens: np.ndarray,
+    vocab: Vocabulary,
+    size: Size,
+    window: int | None = None,
+) -> Evaluation:
     """The loss of every token but the first, under the full softmax; `size` is the text's.
 
     The tokens are read in lanes; a lane starts with unscored tokens from before it, so
-    that no prediction is made without context but the first ones. Bits per character and byte
+    that no prediction is made without context but the first ones. With `window` every window of
+    so many tokens starts from a new state instead, so that a token is predicted from 1 to `window`
+    tokens before it, as by a model of that context. Bits per character and byte
     count the whole text but its first token, and add to the loss what it costs to spell unknown
     tokens (`Vocabulary.unknown`), so that vocabularies can be compared: they are None if that is
     not known. `unknown_share` is the share of these tokens. Raises DataError for fewer than 2.
     """
-    total, state = 0.0, None
-    for inputs, targets, weights in evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT):
-        state = model.initial_state(len(inputs)) if state is None else state
-        nats, state = _chunk_nats(model, inputs, targets, weights, state)
-        total += float(nats)
+    if window is None:
+        passes = iter([evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT)])
+    else:
+        passes = evaluation_windows(tokens, window, EVAL_BATCH, EVAL_STEPS)
+    total = sum(_pass_nats(model, chunks) for chunks in passes)
     bits, predicted = (total + size.spelling_nats) / math.log(2), len(tokens) - 1
     is_known = not math.isnan(size.spelling_nats)
     return Evaluation(
@@ -167,6 +183,16 @@ def evaluate(model: LanguageModel, tokens: np.ndarray, vocab: Vocabulary, size: 
         tokens=predicted,
         metrics={"unknown_share": size.unknown / predicted} if size.unknown else {},
     )
+
+
+def _pass_nats(model: LanguageModel, chunks: Iterable[tuple[Any, Any, Any]]) -> float:
+    """The weighted nats of chunks, from a new state at the first."""
+    total, state = 0.0, None
+    for inputs, targets, weights in chunks:
+        state = model.initial_state(len(inputs)) if state is None else state
+        nats, state = _chunk_nats(model, inputs, targets, weights, state)
+        total += float(nats)
+    return total
 
 
 @eqx.filter_jit
