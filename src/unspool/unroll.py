@@ -43,7 +43,8 @@ class Stack(eqx.Module):
     """Layers of cells: the outputs of one are the inputs of the next.
 
     `dropout` acts on the outputs of every layer, with one mask for all time steps of a call
-    (locked dropout: Gal and Ghahramani 2016). `weight_drop` sets elements of every W_hh to
+    (locked dropout: Gal and Ghahramani 2016, arXiv 1512.05287, but not on h_{t-1}; the name is of
+    Merity et al. 2018, arXiv 1708.02182). `weight_drop` sets elements of every W_hh to
     zero for a call (DropConnect on the recurrent weights: Merity et al. 2018). Both act only
     where a `key` is given.
     """

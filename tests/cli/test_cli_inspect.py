@@ -20,7 +20,9 @@ def test_the_table_names_the_best_cells(unspool, trained, verse):
     out = inspected(unspool, trained, verse)
     assert "1,420 tokens, 8 cells in 1 layer, by h" in out
     assert "The same everywhere in this text: URL" in out
-    word_start = r"word start +│ +0 │ +\d │ +AUC [01]\.\d{3} │ (high|low) +│ +0\.\d{3}"
+    word_start = (
+        r"word start +│ +0 │ +\d │ +AUC [01]\.\d{3} │ (high|low) +│ +0\.\d{3} │ +(0\.\d+|1)"
+    )
     assert re.search(word_start, out), out
     assert re.search(r"position in line +│ +0 │ +\d │ +ρ [+-]0\.\d{3}", out)
     assert re.search(r"│ +0 │ +z │ +\d+\.\d% │", out)
@@ -35,7 +37,7 @@ def test_json_has_every_cell_and_the_library_s_scores(unspool, trained, verse):
     assert {one["annotation"] for one in found["scores"]} >= {"word start", "capital", "hread"}
     for one in found["scores"]:
         assert set(one) - {"auc", "correlation"} == {
-            "annotation", "layer", "cell", "direction", "control",
+            "annotation", "layer", "cell", "direction", "control", "p",
         }  # fmt: skip
         assert ("auc" in one) != ("correlation" in one)
     assert (found["quantity"], found["tokens"], found["chars"]) == ("h", len(text), len(text))

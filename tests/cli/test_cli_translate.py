@@ -137,6 +137,10 @@ def test_resume_goes_on(unspool, translator, files, tmp_path):
             ["translate", "{run}", "in", "--length-penalty", "nan"],
             "--length-penalty must be from -5 to 5, got nan",
         ),
+        (
+            ["eval", "{run}", "{both}", "--length-penalty-form", "mean"],
+            "--length-penalty-form must be power or gnmt, got 'mean'",
+        ),
         (["eval", "{run}", "--source", "{en}"], "name its file with --t"),
         (["eval", "{run}", "{both}", "--tokenize", "x"], "tokenize must be one of"),
         (["eval", "{run}", "--weights", "int8"], "is a translator: use `unspool translate`"),

@@ -43,7 +43,7 @@ def search(stepper, **options):
     return type(found)(*map(np.asarray, found))
 
 
-def every_sequence(logits, steps, penalty):
+def every_sequence(logits, steps, penalty, form="power"):
     """All sequences with END, and those of full length without: (finished, score, tokens)."""
     log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     found = []
@@ -55,15 +55,18 @@ def every_sequence(logits, steps, penalty):
             before = (START, *tokens[:-1])
             total = sum(log_p[t, a, b] for t, (a, b) in enumerate(zip(before, tokens, strict=True)))
             text = tokens[:-1] if ended else tokens
-            found.append((not ended, -total / length**penalty, text))
+            divisor = length**penalty if form == "power" else ((5 + length) / 6) ** penalty
+            found.append((not ended, -total / divisor, text))
     return sorted(found)
 
 
+@pytest.mark.parametrize("form", ["power", "gnmt"])
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.5, -1.0])
-def test_a_wide_beam_finds_every_sequence_in_order(penalty):
+def test_a_wide_beam_finds_every_sequence_in_order(penalty, form):
     steps, stepper = 3, tables(steps=3)
-    wanted = [every_sequence(np.float64(t), steps, penalty) for t in stepper.tables]
-    found = search(stepper, num_beams=60, max_new_tokens=steps, length_penalty=penalty)
+    wanted = [every_sequence(np.float64(t), steps, penalty, form) for t in stepper.tables]
+    options = {"length_penalty": penalty, "length_penalty_form": form}
+    found = search(stepper, num_beams=60, max_new_tokens=steps, **options)
     assert len(wanted[0]) < 60
     for row, sequences in enumerate(wanted):
         for k, (unfinished, score, tokens) in enumerate(sequences):
@@ -195,6 +198,7 @@ def test_transforms_shape_the_choice():
         ({"num_beams": 0}, "num_beams must be a whole number of at least 1, got 0"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, got 0"),
         ({"length_penalty": float("nan")}, "length_penalty must be from -5 to 5, got nan"),
+        ({"length_penalty_form": "mean"}, "length_penalty_form must be power or gnmt, got 'mean'"),
     ],
 )
 def test_arguments_that_break_a_rule(options, message):

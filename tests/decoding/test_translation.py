@@ -76,6 +76,18 @@ def test_drawn_translations_follow_seed_sentence_and_number(side, model):
     assert cold[0][0].log_p == pytest.approx(greedy[0][0].log_p, rel=1e-4)
 
 
+@pytest.mark.parametrize("how", [{"num_beams": 3}, {"do_sample": True, "max_new_tokens": 16}])
+@pytest.mark.parametrize("form", ["power", "gnmt"])
+def test_scores_are_log_p_divided_by_the_length_penalty(side, model, how, form):
+    options = {"n_best": 3, "length_penalty": 0.6, "length_penalty_form": form, **how}
+    ((found),) = translate(model, side, [side.encode("a b c")], **options)
+    assert len({len(one.ids) for one in found}) > 1
+    for one in found:
+        length = len(one.ids) + one.finished
+        divisor = length**0.6 if form == "power" else (5 + length) ** 0.6 / (5 + 1) ** 0.6
+        assert one.score == pytest.approx(one.log_p / divisor, rel=1e-5)
+
+
 def test_what_has_no_end_is_returned_and_marked(side, model):
     silent = model.decoder.b_out.at[side.end].set(-jnp.inf)
     endless = model.__class__(
@@ -106,6 +118,7 @@ def test_attention_of_a_translation(side, model):
         ({"n_best": 6}, r"n_best must be at most num_beams \(5\), got 6"),
         ({"n_best": 0}, "n_best must be a whole number of at least 1"),
         ({"top_k": 3}, "top_k needs do_sample"),
+        ({"do_sample": True, "length_penalty": 9}, "length_penalty must be from -5 to 5, got 9"),
         ({"do_sample": True, "temperature": -1.0}, "temperature must be at least 0"),
     ],
 )

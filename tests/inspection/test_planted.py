@@ -46,7 +46,8 @@ def test_a_cell_that_toggles_at_quotes_is_found():
     assert best.auc == 1.0
     runner_up = best_units(scores, 2)["quotes"][1]
     assert runner_up.auc < 1
-    assert best.control < 0.9
+    assert best.auc > best.control  # 79 tokens again and again: some shifts nearly fit
+    assert best.p == 1 / 20
     left, right = trace.saturation[0]["f"][:, 11]
     np.testing.assert_allclose(
         [left, right], [TEXT.count('"') / len(TEXT), 1 - TEXT.count('"') / len(TEXT)]

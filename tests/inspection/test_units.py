@@ -6,7 +6,7 @@ from scipy.stats import rankdata, spearmanr
 
 from unspool.errors import ConfigError, DataError
 from unspool.inspection import Annotation, Spans, Trace, best_units, score_units
-from unspool.inspection.units import centred_ranks
+from unspool.inspection.units import _shifts, centred_ranks
 
 
 def traced(layers, length):
@@ -80,6 +80,72 @@ def test_the_control_shows_what_chance_gives_the_best_of_many_cells():
     best = score_units(traced([{"h": planted}], steps), {"runs": Annotation("runs", runs, "")})[0]
     assert (best.cell, best.direction) == (17, -1)
     assert best.auc > 0.98 > best.control
+    assert best.p == 1 / 20
+
+
+def noise(seed):
+    """Twenty slow cells and an annotation in runs of 10 that have nothing to do with each other."""
+    draw = np.random.default_rng(seed)
+    states = draw.normal(size=(400, 20)).astype(np.float32)
+    for distance in (1, 2, 4, 8):
+        states += 0.9**distance * np.roll(states, distance, axis=0)
+    held = np.roll(np.repeat(draw.random(40) < 0.3, 10), draw.integers(400))
+    return states, held
+
+
+def best_of(states, held, **options):
+    note = {"held": Annotation("held", held, "")}
+    return score_units(traced([{"h": states}], len(held)), note, **options)[0]
+
+
+def test_chance_finds_a_cell_once_in_twenty():
+    found = [best_of(*noise(seed), seed=seed) for seed in range(300)]
+    above = [one.auc > one.control for one in found]
+    assert np.mean(above) == pytest.approx(1 / 20, abs=0.03)  # of 300: 2.4 standard deviations
+    assert above == [one.p <= 1 / 20 for one in found]
+    states, held = noise(0)
+    states[:, 7] -= 8 * held
+    best = best_of(states, held)
+    assert (best.cell, best.p) == (7, 1 / 20)
+    assert best_of(states, held, shifts=99).p == 1 / 100
+
+
+@pytest.mark.parametrize("shifts", [3, 30])
+def test_control_and_p_are_those_of_the_shifted_annotation(shifts):
+    draw = np.random.default_rng(5)
+    states = draw.integers(-9, 9, (3000, 40)).astype(np.float32)  # more than a group; with ties
+    held, number = draw.random(3000) < 0.4, draw.integers(0, 9, 3000).astype(np.float32)
+    notes = {"held": Annotation("held", held, ""), "number": Annotation("number", number, "")}
+    scores = score_units(traced([{"h": states}], 3000), notes, shifts=shifts, seed=2)
+    for name, values in (("held", held), ("number", number)):
+        reached = []
+        for distance in _shifts(3000, shifts, seed=2):
+            note = {"moved": Annotation("moved", np.roll(values, distance), "")}
+            (best, *_) = score_units(traced([{"h": states}], 3000), note, shifts=1)
+            reached.append(best.strength)
+        own = [one for one in scores if one.annotation == name]
+        control = 2 * own[0].control - 1 if name == "held" else own[0].control
+        assert control == pytest.approx(max(reached), abs=1e-6)
+        for one in own:
+            assert one.p == (1 + sum(np.array(reached) >= one.strength)) / (1 + shifts)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 39, 40, 41, 1000])
+def test_shifts_are_distinct_and_spread(steps):
+    for seed in range(20):
+        shifts = _shifts(steps, 19, seed)
+        assert len(shifts) == min(19, max(1, steps // 2 - 1))
+        assert len(set(shifts.tolist())) == len(shifts)
+        ends = np.concatenate(([0], shifts, [steps]))
+        assert np.diff(ends).min() >= max(1, int(0.5 * steps / (len(shifts) + 1)))
+
+
+def test_a_text_that_repeats_itself_gives_no_evidence():
+    """Shifted by whole repetitions the annotation is the same again: p is not small."""
+    held = np.tile(np.arange(10) < 3, 200)
+    best = best_of(held[:, None].astype(np.float32), held)
+    assert best.auc == best.control == 1.0
+    assert best.p > 1 / 20
 
 
 def test_a_token_has_the_annotation_of_its_last_character():

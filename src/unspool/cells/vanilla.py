@@ -21,8 +21,9 @@ class RNNState(NamedTuple):
 class RNN(Cell):
     """h_t = tanh(W_ih x_t + W_hh h_{t-1} + b)   (Elman 1990)
 
-    Weights in PyTorch's layout, (out, in). With `layer_norm` the two products are
-    normalised before they are added (Ba et al. 2016).
+    Weights in PyTorch's layout, (out, in). With `layer_norm` the two products are normalised
+    before they are added, as Ba et al. 2016 do in LSTMs and GRUs (in an RNN they normalise the
+    sum).
     """
 
     w_ih: Float[Array, "H D"]

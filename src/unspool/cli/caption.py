@@ -20,7 +20,7 @@ from ..runs.caption_picture import Look, draw
 from ..runs.captioned import FEATURES, read_given
 from ..vision.preparation import GIVEN
 from . import console, streams
-from .options import RunArgument, file, output
+from .options import LengthPenaltyForm, RunArgument, file, output
 from .session import prepare
 
 DRAWN = 20  # pictures on a page
@@ -41,8 +41,9 @@ def caption(
         int, typer.Option(help="Width of the beam search; 1: greedy.")
     ] = NUM_BEAMS,
     length_penalty: Annotated[
-        float, typer.Option(help="Scores are divided by tokens to this power; 0: not at all.")
+        float, typer.Option(help="p: scores are divided by tokens to this power; 0: not at all.")
     ] = LENGTH_PENALTY,
+    length_penalty_form: LengthPenaltyForm = "power",
     n_best: Annotated[int, typer.Option(help="Captions a picture, best first.")] = 1,
     do_sample: Annotated[
         bool, typer.Option("--sample", help="Draw instead of searching: --n-best different tries.")
@@ -89,7 +90,8 @@ def caption(
     if attention is not None:
         streams.outlive_readers()
     options: dict[str, Any] = {
-        "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
+        "num_beams": num_beams, "length_penalty": length_penalty,
+        "length_penalty_form": length_penalty_form, "n_best": n_best,
         "max_new_tokens": max_new_tokens, "do_sample": do_sample, "temperature": temperature,
         "top_k": top_k, "top_p": top_p, "seed": seed,
     }  # fmt: skip

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text as RichText
 
+from ..tasks.task import LOSS
 from ..training import (
     CheckpointReport,
     EvalReport,

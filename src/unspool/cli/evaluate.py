@@ -8,7 +8,7 @@ from ..recipes.caption import CAPTIONER
 from ..recipes.translate import TRANSLATOR
 from ..run import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
 from . import console
-from .options import RunArgument, file
+from .options import LENGTH_PENALTY_FORMS, RunArgument, file
 from .session import prepare
 
 TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
@@ -16,6 +16,7 @@ TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
     "window": (Run,),
     "num_beams": (TranslatorRun, CaptionerRun),
     "length_penalty": (TranslatorRun, CaptionerRun),
+    "length_penalty_form": (TranslatorRun, CaptionerRun),
     "tokenize": (TranslatorRun,),
     "split": (CaptionerRun,),
 }
@@ -83,8 +84,13 @@ def evaluate(
     length_penalty: Annotated[
         float | None,
         typer.Option(
-            help="Scores of the beam / tokens to this power (1; captions 0.7).", show_default=False
+            help="p: the beam's scores / tokens to this power (1; captions 0.7).",
+            show_default=False,
         ),
+    ] = None,
+    length_penalty_form: Annotated[
+        str | None,
+        typer.Option(help=f"{LENGTH_PENALTY_FORMS} (power)", show_default=False),
     ] = None,
     tokenize: Annotated[
         str | None,
@@ -101,7 +107,8 @@ def evaluate(
     loaded = load(run)
     options = {
         "weights": weights, "window": window, "num_beams": num_beams,
-        "length_penalty": length_penalty, "tokenize": tokenize, "split": split,
+        "length_penalty": length_penalty, "length_penalty_form": length_penalty_form,
+        "tokenize": tokenize, "split": split,
     }  # fmt: skip
     given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
     for name in given:

@@ -25,6 +25,7 @@ from ..inspection import (
     page,
     score_units,
 )
+from ..inspection.units import SHIFTS
 from ..models.generator import Generator
 from ..models.language import LanguageModel
 from ..run import LoadedRun, load
@@ -91,14 +92,18 @@ def inspect(
         int, typer.Option(min=1, help="Read at most so many characters.")
     ] = 1_000_000,
     page_chars: Annotated[int, typer.Option(min=1, help="Characters on the page.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the control's shifts.")] = 0,
+    shifts: Annotated[
+        int, typer.Option(min=1, help="Of each annotation; the least p is 1/(1+n).")
+    ] = SHIFTS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shifts.")] = 0,
 ) -> None:
     """Find out which cell of a network stands for what, on a text.
 
     unspool inspect runs/kernel more.c --html cells.html
 
     Every cell is scored against annotations of the text: AUC for those that hold or not, rank
-    correlation for numbers; control is what the best cell reaches by chance.
+    correlation for numbers. Control is the best that any cell reaches when the annotation is
+    shifted against the text, p how often some cell reaches the score by such shifts.
     """
     prepare()
     loaded = load(run)
@@ -109,7 +114,7 @@ def inspect(
     notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
     _check_layer(layer, loaded)
     trace = _record(reading, quantity, keep_all=out is not None)
-    scores = score_units(trace, notes, quantity=quantity, seed=seed)
+    scores = score_units(trace, notes, quantity=quantity, shifts=shifts, seed=seed)
     scores = [one for one in scores if layer in (None, one.layer)]
     constant = sorted(notes.keys() - {one.annotation for one in scores})
     if out is not None:
@@ -228,8 +233,8 @@ def _print(
     layers = f"{len(trace.layers)} layer{'s' * (len(trace.layers) > 1)}"
     console.print(
         f"{len(trace):,} tokens, {cells} cells in {layers}, by {quantity}. "
-        "Layers and cells are counted from 0.\nControl: what the best cell reaches where the "
-        "annotation is shifted against the text."
+        "Layers and cells are counted from 0.\nControl: the best that any cell reaches when the "
+        "annotation is shifted against the text; p: how often some cell reaches the score so."
     )
     if constant:
         names = ours.visible(", ".join(constant))
@@ -239,7 +244,7 @@ def _print(
 
 def _score_table(best: dict[str, list[UnitScore]]) -> Table:
     table = Table(title="Cells", title_justify="left")
-    for name in ("annotation", "layer", "cell", "score", "", "control"):
+    for name in ("annotation", "layer", "cell", "score", "", "control", "p"):
         table.add_column(name, justify="left" if name in ("annotation", "") else "right")
     for name, rows in best.items():
         for place, one in enumerate(rows):
@@ -247,8 +252,9 @@ def _score_table(best: dict[str, list[UnitScore]]) -> Table:
             score = f"AUC {one.auc:.3f}" if binary else f"ρ {one.correlation:+.3f}"
             side = ("high" if one.direction > 0 else "low") if binary else ""
             label = RichText(ours.visible(name) if place == 0 else "")
-            numbers = (str(one.layer), str(one.cell), score, side, f"{one.control:.3f}")
-            table.add_row(label, *numbers, end_section=one is rows[-1])
+            chance = f"{one.control:.3f}", f"{one.p:.3g}"
+            cell = str(one.layer), str(one.cell), score, side, *chance
+            table.add_row(label, *cell, end_section=one is rows[-1])
     return table
 
 

@@ -46,6 +46,9 @@ RunArgument = Annotated[
     Path, typer.Argument(help="A run directory.", show_default=False, parser=path)
 ]
 
+LENGTH_PENALTY_FORMS = "power: scores / tokens^p; gnmt: / ((5 + tokens) / 6)^p."
+LengthPenaltyForm = Annotated[str, typer.Option(help=LENGTH_PENALTY_FORMS)]
+
 
 def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag for each field of `options`; it receives those given on the

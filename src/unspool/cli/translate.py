@@ -14,7 +14,7 @@ from ..run import TranslatorRun, load, require
 from ..runs.attention_picture import Look, draw
 from . import console, streams
 from .label import is_source
-from .options import RunArgument, output
+from .options import LengthPenaltyForm, RunArgument, output
 from .session import prepare
 
 DRAWN = 20  # sentences in a picture
@@ -33,8 +33,9 @@ def translate(
     ] = None,
     num_beams: Annotated[int, typer.Option(help="Width of the beam search; 1: greedy.")] = 5,
     length_penalty: Annotated[
-        float, typer.Option(help="Scores are divided by tokens to this power; 0: not at all.")
+        float, typer.Option(help="p: scores are divided by tokens to this power; 0: not at all.")
     ] = 1.0,
+    length_penalty_form: LengthPenaltyForm = "power",
     n_best: Annotated[int, typer.Option(help="Translations a sentence, best first.")] = 1,
     do_sample: Annotated[bool, typer.Option("--sample", help="Draw instead of searching.")] = False,
     temperature: Annotated[
@@ -79,7 +80,8 @@ def translate(
     if attention is not None:
         streams.outlive_readers()
     options: dict[str, Any] = {
-        "num_beams": num_beams, "length_penalty": length_penalty, "n_best": n_best,
+        "num_beams": num_beams, "length_penalty": length_penalty,
+        "length_penalty_form": length_penalty_form, "n_best": n_best,
         "max_new_tokens": max_new_tokens, "batch": batch,
     }  # fmt: skip
     if do_sample:

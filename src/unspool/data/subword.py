@@ -207,7 +207,8 @@ def _is_count(value: Any) -> bool:
 
 
 class BpeVocabulary(Vocabulary):
-    """Byte-level byte pair encoding (Sennrich et al. 2016) by the `tokenizers` library.
+    """Byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909) of bytes instead of characters
+    (Radford et al. 2019, GPT-2), by the `tokenizers` library.
 
     The 256 bytes are tokens, so every text is representable and nothing is unknown.
     """

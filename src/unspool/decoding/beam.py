@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..cells.base import check_sizes
-from ..errors import ConfigError
+from .length_penalty import LengthPenalty
 from .stepper import Stepper
 from .transforms import Transform
 
-MOST_PENALTY = 5
 LARGEST_BLOCK = 80  # tokens of which the search for the likeliest first takes the maximum
 NONE = -math.inf  # the score of a place where there is no hypothesis
 
@@ -26,7 +25,7 @@ class Hypotheses(NamedTuple):
 
     tokens: Int[Array, "B K T"]  # without END; behind `lengths` stands END
     lengths: Int[Array, "B K"]
-    scores: Float[Array, "B K"]  # log_p / (tokens, END counted) ** length_penalty
+    scores: Float[Array, "B K"]  # log_p, divided by the `LengthPenalty`
     log_p: Float[Array, "B K"]
     finished: Bool[Array, "B K"]  # False: END had not come after max_new_tokens
 
@@ -52,11 +51,15 @@ def beam_search(
     num_beams: int = 5,
     max_new_tokens: int = 100,
     length_penalty: float = 1.0,
+    length_penalty_form: str = "power",
     transforms: tuple[Transform, ...] = (),
 ) -> Hypotheses:
     """The `num_beams` best sequences of each condition by score
 
-        score(y) = log p(y) / |y|^length_penalty     |y| counts END (Wu et al. 2016, 1609.08144)
+        score(y) = log p(y) / |y|^length_penalty                form "power"
+        score(y) = log p(y) / ((5 + |y|) / 6)^length_penalty    form "gnmt"
+
+    |y| counts END (see `LengthPenalty`).
 
     At every step the K live beams of a condition are continued by every token (Sutskever et al.
     2014). Of the 2K likeliest continuations those that are END and among the first K are finished
@@ -64,15 +67,11 @@ def beam_search(
     beam is greedy decoding. Where none came to END, the live beams are returned, marked unfinished.
     Ties go to the better beam, then to the smaller token.
 
-    `length_penalty` 0 ranks by probability, which favours short sequences. `transforms` act on
-    the logits in order. Raises ConfigError where an argument breaks its rule.
+    `transforms` act on the logits in order. Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(num_beams=num_beams, max_new_tokens=max_new_tokens)
-    if not -MOST_PENALTY <= length_penalty <= MOST_PENALTY:  # powers of lengths stay finite
-        raise ConfigError(
-            f"length_penalty must be from -{MOST_PENALTY} to {MOST_PENALTY}, got {length_penalty}"
-        )
-    ends = jnp.int32(start), jnp.int32(end), jnp.float32(length_penalty)
+    penalty = jax.tree.map(jnp.float32, LengthPenalty.create(length_penalty, length_penalty_form))
+    ends = jnp.int32(start), jnp.int32(end), penalty
     return _beam_search(stepper, condition, *ends, transforms, int(num_beams), int(max_new_tokens))
 
 
@@ -82,7 +81,7 @@ def _beam_search(
     condition: Any,
     start: Array,
     end: Array,
-    penalty: Array,
+    penalty: LengthPenalty,
     transforms: tuple[Transform, ...],
     beams: int,
     most: int,
@@ -163,7 +162,7 @@ def _advance(
     beam: Int[Array, "B N"],
     token: Int[Array, "B N"],
     end: Array,
-    penalty: Array,
+    penalty: LengthPenalty,
 ) -> _Search:
     """The search one step later; conditions that are done stay as they are."""
     rows, beams = search.log_p.shape
@@ -192,11 +191,11 @@ def _add_ended(
     ending: Bool[Array, "B K"],
     log_p: Float[Array, "B K"],
     beam: Int[Array, "B K"],
-    penalty: Array,
+    penalty: LengthPenalty,
 ) -> Hypotheses:
     """The K best of what had ended and what ends now."""
     old, beams = search.ended, search.log_p.shape[1]
-    scores = jnp.where(ending, _score(log_p, search.t + 1, penalty), NONE)
+    scores = jnp.where(ending, penalty.score(log_p, search.t + 1), NONE)
     new = Hypotheses(
         jnp.take_along_axis(search.tokens, beam[..., None], axis=1),
         jnp.where(ending, search.t, 0),
@@ -209,7 +208,7 @@ def _add_ended(
     return Hypotheses(*(_taken(x, order) for x in both))
 
 
-def _ranked(search: _Search, penalty: Array) -> Hypotheses:
+def _ranked(search: _Search, penalty: LengthPenalty) -> Hypotheses:
     """Finished hypotheses, and behind them what still lives."""
     ended, beams = search.ended, search.log_p.shape[1]
     none = search.log_p == NONE
@@ -217,7 +216,7 @@ def _ranked(search: _Search, penalty: Array) -> Hypotheses:
     live = Hypotheses(
         search.tokens,
         jnp.where(none, 0, steps),
-        jnp.where(none, NONE, _score(search.log_p, search.t, penalty)),
+        jnp.where(none, NONE, penalty.score(search.log_p, search.t)),
         search.log_p,
         jnp.zeros_like(none),
     )
@@ -226,10 +225,6 @@ def _ranked(search: _Search, penalty: Array) -> Hypotheses:
     kind = jnp.where(both[4], 0, jnp.where(both[2] > NONE, 1, 2))
     order = jnp.lexsort((-both[2], kind), axis=-1)[:, :beams]
     return Hypotheses(*(_taken(x, order) for x in both))
-
-
-def _score(log_p: Array, length: Array, penalty: Array) -> Array:
-    return log_p / length.astype(jnp.float32) ** penalty
 
 
 def _taken(x: Array, order: Int[Array, "B K"]) -> Array:

@@ -17,11 +17,12 @@ from ..models.decoder import Condition, Decoder, DecoderState, shifted
 from ..models.softmax import token_nats
 from .beam import beam_search
 from .conditional import Started, until_end
+from .length_penalty import LengthPenalty
 from .sampling import stream
 
 
 class Hypothesis(NamedTuple):
-    """One sentence: `score` is log_p / (tokens with END) ** length_penalty, `log_p` the natural
+    """One sentence: `score` is log_p divided by the `LengthPenalty`, `log_p` the natural
     logarithm of its probability; `finished` is False where END had not come at the most tokens.
     """
 
@@ -40,6 +41,7 @@ class Search:
 
     num_beams: int = 5
     length_penalty: float = 1.0
+    length_penalty_form: str = "power"
     n_best: int = 1
     max_new_tokens: int | None = None
     do_sample: bool = False
@@ -98,7 +100,8 @@ def find(
     end = sentences.end
     made = beam_search(
         ConditionStepper(decoder), condition, start=end, end=end, num_beams=search.num_beams,
-        length_penalty=search.length_penalty, max_new_tokens=most,
+        length_penalty=search.length_penalty, length_penalty_form=search.length_penalty_form,
+        max_new_tokens=most,
     )  # fmt: skip
     columns = [np.asarray(column)[:, : search.n_best] for column in made]
     found = []
@@ -148,11 +151,11 @@ def _draw(
     tokens = ended([ids for ids, _ in rows], end, most + 1)
     each = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), condition)
     nats = np.asarray(reread(decoder, each, tokens, end)[0], np.float64)
-    made = []
+    made, penalty = [], LengthPenalty.create(search.length_penalty, search.length_penalty_form)
     for (ids, finished), row in zip(rows, nats, strict=True):
         size = len(ids) + finished
         log_p = -float(row[:size].sum())
-        score = log_p / size**search.length_penalty
+        score = penalty.score(log_p, size)
         made.append(Hypothesis(sentences.decode(ids), score, log_p, finished, ids))
     made_of = [made[i : i + count] for i in range(0, len(made), count)]
     return [sorted(drawn, key=lambda one: -one.score) for drawn in made_of]

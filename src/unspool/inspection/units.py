@@ -15,9 +15,12 @@ from ..errors import ConfigError, DataError
 from .annotations import Annotation
 from .trace import Trace, cell_quantity
 
-CONTROLS = 3  # shifted texts
-CELLS_AT_ONCE = 16  # their float32 numbers at one step fill a cache line
-STEPS_AT_ONCE = 1 << 12  # float64 ranks of so many steps stay in a processor's cache
+SHIFTS = 19  # above all of them: 1 in 20 by chance
+CELLS_AT_ONCE = 32  # their float32 numbers at one step fill two cache lines
+STEPS_AT_ONCE = 1 << 11  # of so many rows, shifted annotations: they stay in a processor's cache
+ROWS_AT_ONCE = 320
+SMALL_PRODUCT = 1 << 18  # OpenBLAS runs one of so many multiplications in the thread that calls
+SAME = 1e-5  # relative: controls in float32 differ by less
 
 
 class UnitScore(NamedTuple):
@@ -26,9 +29,12 @@ class UnitScore(NamedTuple):
     `auc` (binary annotations) is the probability that the cell is further on its side where the
     annotation holds than where it does not, equal values counting half; from 0.5, chance, to 1.
     `correlation` (numbers) is Spearman's. `direction` is 1 where the cell is higher where the
-    annotation holds (or is greater), -1 where it is lower. `control` is the best score, of the
-    same kind, that any cell of the model reaches where the annotation is shifted against the
-    text: what chance gives the best of so many cells.
+    annotation holds (or is greater), -1 where it is lower.
+
+    `control` is the best score, of the same kind, that any cell of the model reaches on any of N
+    shifts of the annotation against the text. `p` is (1 + the shifts on which some cell of the
+    model reaches this cell's score) / (1 + N). It allows for the best of so many cells, but not
+    for many annotations.
     """
 
     annotation: str
@@ -38,6 +44,7 @@ class UnitScore(NamedTuple):
     correlation: float | None
     direction: int
     control: float
+    p: float
 
     @property
     def strength(self) -> float:
@@ -54,6 +61,7 @@ def score_units(
     annotations: Mapping[str, Annotation],
     *,
     quantity: str = "cell",
+    shifts: int = SHIFTS,
     seed: int = 0,
     progress: Callable[[int], None] = lambda cells: None,
 ) -> list[UnitScore]:
@@ -63,10 +71,14 @@ def score_units(
     `quantity` of the trace. A token has the annotation of its last character. Ranks are exact,
     ties have the mean of theirs. The order is that of `UnitScore.strength`.
 
-    The control shifts the annotation around the text, three times by a random part of it between
-    a quarter and three quarters. That keeps its runs and how often it holds and breaks only the
-    tie to the text. Single shuffled values would make chance look smaller than it is: a slow cell
-    and an annotation in long runs agree by chance far more often than shuffled values do.
+    The control turns the annotation around the text by `shifts` distances, spread evenly but for
+    a random quarter of their spacing (fewer in a text of less than 2 (shifts + 1) tokens). That
+    keeps its runs and how often it holds and breaks only the tie to the text: where there is none,
+    and text and states are alike throughout, all places of the annotation are exchangeable, and
+    `p` is at most 1 / (1 + shifts) with just that probability (a randomization test; Phipson and
+    Smyth 2010, arXiv 1603.05766). Single shuffled values would make chance look smaller than it
+    is: a slow cell and an annotation in long runs agree by chance far more often than shuffled
+    values do.
 
     Raises ConfigError for a quantity that the trace has not, DataError for a state that is not
     finite or annotations of another text.
@@ -81,34 +93,34 @@ def score_units(
     ]
     if not targets:
         return []
-    wanted = np.stack([_target(one) for one in targets], axis=1)
-    scales = np.array([_scale(one, wanted[:, i]) for i, one in enumerate(targets)])
+    wanted = np.stack([_target(one) for one in targets])
+    scales = np.array([_scale(one, wanted[i]) for i, one in enumerate(targets)])
     numbers = np.array([not one.is_binary for one in targets])
-    shifts = _shifts(len(trace), seed)
+    turned = _shifts(len(trace), shifts, seed)
+    around = np.concatenate((wanted, wanted), axis=1)
 
-    def score(group: tuple[int, int]) -> np.ndarray:
+    def score(group: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         layer, first = group
         # Two copies: to read and to turn at once takes three times as long.
-        values = np.ascontiguousarray(states[layer][:, first : first + CELLS_AT_ONCE])
-        values = np.ascontiguousarray(values.T)
-        ranks = np.empty(values.shape)
-        for cell, own in enumerate(values):
-            ranks[cell] = centred_ranks(own)
-        spread = np.sqrt(np.einsum("ct,ct->c", ranks, ranks))[:, None]
+        ranks = np.ascontiguousarray(states[layer][:, first : first + CELLS_AT_ONCE])
+        ranks = np.ascontiguousarray(ranks.T, np.float32)
+        spread = np.array([_rank(own) for own in ranks])[:, None]
         spread[spread == 0] = 1.0  # a cell that never moves has all scores 0
-        made = np.stack([_product(ranks, wanted, shift) for shift in (0, *shifts)]) * scales
-        return np.where(numbers, made / spread, made)  # 2 AUC - 1, or Spearman's correlation
+        unit = np.where(numbers, scales / spread, scales)  # 2 AUC - 1, or Spearman's correlation
+        shifted = np.abs(_shifted_products(ranks, around, turned) * unit)
+        return _products(ranks, wanted) * unit, shifted.max(axis=1)
 
     with ThreadPoolExecutor(library.threads()) as pool:
         parts = []
         for part in pool.map(score, groups):
             parts.append(part)
             progress(CELLS_AT_ONCE * len(parts))
-    scores = np.concatenate(parts, axis=1)  # (1 + controls, cells, annotations)
-    control = np.abs(scores[1:]).max(axis=(0, 1))
+    scores = np.concatenate([part for part, _ in parts])  # (cells, annotations)
+    controls = np.max([part for _, part in parts], axis=0)  # (shifts, annotations)
+    best, p = controls.max(axis=0).tolist(), _p_values(scores, controls)
     cells = [(layer, cell) for layer, one in enumerate(states) for cell in range(one.shape[1])]
     made = [
-        _unit(one, layer, cell, scores[0, row, column], control[column])
+        _unit(one, layer, cell, scores[row, column], best[column], p[row][column])
         for row, (layer, cell) in enumerate(cells)
         for column, one in enumerate(targets)
     ]
@@ -181,38 +193,91 @@ def _quantity(arrays: dict[str, np.ndarray], quantity: str) -> str:
 def _target(annotation: Annotation) -> np.ndarray:
     """What the ranks are multiplied by: 0 and 1, so that their sums are exact; or other ranks."""
     values = annotation.values
-    return values.astype(np.float64) if annotation.is_binary else centred_ranks(values)
+    return (values if annotation.is_binary else centred_ranks(values)).astype(np.float32)
 
 
 def _scale(annotation: Annotation, target: np.ndarray) -> float:
     if annotation.is_binary:
         # The sum of centred ranks over the n1 places where it holds is n1 n0 (AUC - 1/2).
-        held = int(target.sum())
+        held = np.count_nonzero(target)
         return 2 / (held * (len(target) - held))
-    return float(1 / np.sqrt(np.sum(target * target)))
+    return 1 / _size(target)
 
 
-def _shifts(steps: int, seed: int) -> list[int]:
-    quarter = steps // 4
-    return [
-        int(i) for i in np.random.default_rng(seed).integers(quarter, steps - quarter, CONTROLS)
-    ]
+def _size(ranks: np.ndarray) -> float:
+    return float(np.sqrt(np.sum(np.square(ranks, dtype=np.float64))))
 
 
-def _product(ranks: np.ndarray, wanted: np.ndarray, shift: int) -> np.ndarray:
-    """ranks @ wanted, with the targets moved `shift` steps later and around the end."""
-    steps = len(wanted)
-    total = np.zeros((len(ranks), wanted.shape[1]))
-    for start, stop, back in ((shift, steps, shift), (0, shift, shift - steps)):
-        for i in range(start, stop, STEPS_AT_ONCE):
-            j = min(i + STEPS_AT_ONCE, stop)
-            total += ranks[:, i:j] @ wanted[i - back : j - back]
+def _rank(values: np.ndarray) -> float:
+    """Put ranks in the place of the values; float32 holds them exactly up to 2^24 values."""
+    values[:] = centred_ranks(values)
+    return _size(values)
+
+
+def _shifts(steps: int, count: int, seed: int) -> np.ndarray:
+    """Distinct distances from 1 to steps - 1, spread over the text."""
+    count = max(1, min(count, steps // 2 - 1))
+    near = np.random.default_rng(seed).uniform(-0.25, 0.25, count)
+    return np.floor((np.arange(1, count + 1) + near) * steps / (count + 1) + 0.5).astype(int)
+
+
+def _products(ranks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """ranks @ wanted.T in float64: (cells, annotations)."""
+    total = np.zeros((len(ranks), len(wanted)))
+    for i in range(0, ranks.shape[1], STEPS_AT_ONCE):
+        part = slice(i, i + STEPS_AT_ONCE)
+        total += _product(ranks[:, part].astype(np.float64), wanted[:, part].astype(np.float64))
     return total
 
 
-def _unit(annotation: Annotation, layer: int, cell: int, score: float, control: float) -> UnitScore:
+def _shifted_products(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """ranks @ wanted.T with `wanted` moved later by each shift and around the end.
+
+    `around` is `wanted` twice. Of a few shifts at a time all annotations are rows of one product
+    in float32: (shifts, cells, annotations).
+    """
+    most = max(1, ROWS_AT_ONCE // len(around))
+    groups = np.split(shifts, range(most, len(shifts), most))
+    return np.concatenate([_side_by_side(ranks, around, group) for group in groups])
+
+
+def _side_by_side(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    cells, steps = ranks.shape
+    total = np.zeros((cells, len(shifts) * len(around)))
+    block = np.empty((len(shifts), len(around), STEPS_AT_ONCE), np.float32)
+    for i in range(0, steps, STEPS_AT_ONCE):
+        length = min(STEPS_AT_ONCE, steps - i)
+        for part, begin in zip(block, steps + i - shifts, strict=True):
+            part[:, :length] = around[:, begin : begin + length]
+        total += _product(ranks[:, i : i + length], block.reshape(-1, STEPS_AT_ONCE)[:, :length])
+    return total.reshape(cells, len(shifts), -1).swapaxes(0, 1)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a @ b.T as a sum of small products.
+
+    OpenBLAS shares a large one among its threads, which then wait for each other: beside other
+    programs that takes up to twenty times as long.
+    """
+    depth = max(1, SMALL_PRODUCT // (len(a) * len(b)))
+    whole = a.shape[1] // depth * depth
+    left, right = (x[:, :whole].reshape(len(x), -1, depth).swapaxes(0, 1) for x in (a, b))
+    return np.matmul(left, right.mT).sum(axis=0) + a[:, whole:] @ b[:, whole:].T
+
+
+def _p_values(scores: np.ndarray, controls: np.ndarray) -> list[list[float]]:
+    """Of each cell and annotation the share of places, the true one counted, that reach it."""
+    reached = controls[:, None] >= (1 - SAME) * np.abs(scores)
+    p: list[list[float]] = ((1 + reached.sum(axis=0)) / (1 + len(controls))).tolist()
+    return p
+
+
+def _unit(
+    annotation: Annotation, layer: int, cell: int, score: float, control: float, p: float
+) -> UnitScore:
     direction = 1 if score >= 0 else -1
+    where = annotation.name, layer, cell
     if annotation.is_binary:
-        auc, best = 0.5 + abs(score) / 2, 0.5 + control / 2
-        return UnitScore(annotation.name, layer, cell, float(auc), None, direction, float(best))
-    return UnitScore(annotation.name, layer, cell, None, float(score), direction, float(control))
+        auc = float(0.5 + abs(score) / 2)
+        return UnitScore(*where, auc, None, direction, 0.5 + control / 2, p)
+    return UnitScore(*where, None, float(score), direction, control, p)

@@ -52,7 +52,9 @@ class Attention(eqx.Module):
 
 
 class Additive(Attention):
-    """score(q, k_s) = v^T tanh(W_q q + W_k v_s + b)  (Bahdanau et al. 2015, arXiv 1409.0473)"""
+    """score(q, k_s) = v^T tanh(W_q q + W_k v_s + b)  (Bahdanau et al. 2015, arXiv 1409.0473,
+    without b)
+    """
 
     w_query: Float[Array, "A H"]
     w_key: Float[Array, "A F"]

@@ -29,10 +29,12 @@ class Captioner(eqx.Module):
 
         h_t = f(W_xh x_t + W_hh h_{t-1} + W_ih v)
 
-    (Karpathy and Fei-Fei 2015). "first": v is the first input (Show and Tell, Vinyals et al.
-    2015). "attention": the decoder looks at the places of the grid (Show, Attend and Tell, Xu et
-    al. 2015); its first state comes from their mean. `dropout_features` acts on f where a `key`
-    is given.
+    (Donahue et al. 2015, arXiv 1411.4389; Karpathy and Fei-Fei 2015, arXiv 1412.2306, add it at the
+    first step only), and every readout sees it too (as the multimodal layer of Mao et al. 2015,
+    arXiv 1412.6632). "first": v is the first input (Show and Tell, Vinyals et al. 2015, arXiv
+    1411.4555). "attention": the decoder looks at the places of the grid (Show, Attend and Tell, Xu
+    et al. 2015, arXiv 1502.03044); its first state comes from their mean.
+    `dropout_features` acts on f where a `key` is given.
 
     With a `cnn` of its own the captioner takes pixels (B, P, P, 3), 0 to 255, and f is the CNN's
     last layer. Its weights are kept divided by `cnn_scale`: Adam, whose steps are of one size,

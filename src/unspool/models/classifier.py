@@ -17,7 +17,9 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 
 class Attention(eqx.Module):
-    """softmax over time of v tanh(W h_t): how much each step counts (Yang et al. 2016)."""
+    """softmax over time of v tanh(W h_t): how much each step counts (Yang et al. 2016, who have a
+    bias inside the tanh).
+    """
 
     w: Float[Array, "F F"]
     v: Float[Array, "F"]

@@ -80,8 +80,9 @@ def sampled_nats(
     `by_frequency[k]`, from the log-uniform distribution q(k) = ln((k+2)/(k+1)) / ln(V+1). Their
     logits are corrected by the log of their expected count, and draws that hit a row's
     target are masked, so that the sum of exponentials estimates the softmax's denominator
-    without bias (Blanc and Rendle 2018, arXiv 1712.00527). For training only: the full
-    softmax is the limit for many samples.
+    without bias (Bengio and Senecal 2008; Jean et al. 2015, arXiv 1412.2007). Its logarithm, and so
+    the gradient, keep a bias (Blanc and Rendle 2018, arXiv 1712.00527), which vanishes for many
+    samples. For training only.
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
     ranks = log_uniform(key, samples, size)

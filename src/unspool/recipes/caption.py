@@ -98,7 +98,7 @@ class CaptionOptions(TrainingConfig):
         0.0, "share of each target that is spread over all tokens", at_least=0, below=1
     )
     doubly_stochastic: float = option(
-        0.0, "weight of the loss that wants every place looked at equally", at_least=0
+        0.0, "weight, beside a caption's nats, of looking at all places equally", at_least=0
     )
     reward_share: float = option(
         0.0, "share of max_steps, at the end, in which captions are drawn and trained on their "

@@ -80,6 +80,7 @@ class CaptionerRun(LoadedRun):
         split: str | None = None,
         num_beams: int = NUM_BEAMS,
         length_penalty: float = LENGTH_PENALTY,
+        length_penalty_form: str = "power",
         track: Track = untracked,
     ) -> Evaluation:
         """Loss of a token; and BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D of the captions found by beam
@@ -87,7 +88,10 @@ class CaptionerRun(LoadedRun):
 
         `sources`: pictures (or features, .npz) and captions; without, the held-out part.
         """
-        options = {"num_beams": num_beams, "length_penalty": length_penalty}
+        options: dict[str, Any] = {
+            "num_beams": num_beams, "length_penalty": length_penalty,
+            "length_penalty_form": length_penalty_form,
+        }  # fmt: skip
         with TemporaryDirectory() as folder:
             part, notes = self._part(sources, split, Path(folder) / "rows", track)
             check_rows(self.model, part.features)

@@ -72,7 +72,12 @@ class TranslatorRun(LoadedRun):
         ]
 
     def evaluate(
-        self, *sources: str, num_beams: int = 5, length_penalty: float = 1.0, tokenize: str = "13a"
+        self,
+        *sources: str,
+        num_beams: int = 5,
+        length_penalty: float = 1.0,
+        length_penalty_form: str = "power",
+        tokenize: str = "13a",
     ) -> Evaluation:
         """Loss of a target token; on files (source and target, or a TSV) also BLEU and chrF of
         the translations with `signature`, as sacreBLEU counts them (Post 2018).
@@ -86,8 +91,11 @@ class TranslatorRun(LoadedRun):
         lines, notes = without_empty(read_parallel(*sources))
         pairs = encode_lines(lines, self.source, self.target)
         loss = evaluate_translator(self.model, pairs, self.target.end)
-        options = {"num_beams": num_beams, "length_penalty": length_penalty}
-        found = translate(self.model, self.target, pairs.source.split(), **options)  # type: ignore[arg-type]
+        options: dict[str, Any] = {
+            "num_beams": num_beams, "length_penalty": length_penalty,
+            "length_penalty_form": length_penalty_form,
+        }  # fmt: skip
+        found = translate(self.model, self.target, pairs.source.split(), **options)
         metrics, details = score([best[0].text for best in found], lines.target)
         details |= {
             "sentences": len(found),

@@ -24,8 +24,9 @@ SAMPLES = 4  # held-out pictures to describe at every evaluation
 class CaptionTask:
     """The mean of -ln p(y_t | picture, y_1..y_{t-1}) over all tokens of a batch of captions.
 
-    With attention, `doubly_stochastic` times the mean over captions of sum_s (1 - sum_t alpha_ts)^2
-    is added: every place is to be looked at about as much as the others (Xu et al. 2015).
+    With attention, `doubly_stochastic` times sum_s (1 - sum_t alpha_ts)^2 is added to the sum of a
+    caption's -ln p, so that every place is looked at about as much as the others (lambda of Xu et
+    al. 2015, arXiv 1502.03044); all is divided by the batch's tokens.
 
     From batch number `reward_after` on captions are drawn from the model and made likelier the
     better they score (see `self_critical_loss`); the loss is then minus their mean reward, and the
@@ -102,7 +103,7 @@ class CaptionTask:
             return Loss(found, None, state)
         start = self.data.sentences.end
         smoothed, nats, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
-        objective = smoothed / count + self.doubly_stochastic * unevenness
+        objective = (smoothed + self.doubly_stochastic * unevenness) / count
         return Loss(objective, nats / count, state)
 
     def evaluate(self, model: Captioner) -> Evaluation:
@@ -153,8 +154,7 @@ def _nats(
     if weights is not None:
         looked = jnp.sum(jnp.where(real[..., None], weights, 0.0), axis=1)
         squares = jnp.sum((1 - looked) ** 2, axis=1)
-        is_row = batch.lengths > 0
-        unevenness = jnp.sum(jnp.where(is_row, squares, 0.0)) / jnp.maximum(jnp.sum(is_row), 1)
+        unevenness = jnp.sum(jnp.where(batch.lengths > 0, squares, 0.0))
     smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
     return smoothed, nats, jnp.sum(real), unevenness
 

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0: a small network for photographs, with weights trained on ImageNet.
 
 Tan and Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks",
-arXiv 1905.11946; Lite0 is its authors' variant without squeeze-and-excite and with ReLU6
+arXiv 1905.11946; Lite0 is Google's variant without squeeze-and-excite and with ReLU6
 (github.com/tensorflow/tpu, models/official/efficientnet/lite).
 """
 

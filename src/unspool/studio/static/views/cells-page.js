@@ -61,16 +61,19 @@ function busy(element, parts, on) {
   else if (parts.message.textContent === "Reading\u2026") parts.message.replaceChildren();
 }
 
+const CHANCE = "Control: the best that any cell reaches when the annotation is shifted against the text, 19 times; "
+  + "p: how often some cell reaches the score so";
+
 /** The best of ranked cells, each a button. */
 function list(element, ranked, layer, cell, choose) {
   element.replaceChildren(
     ...ranked.slice(0, 12).map((one) => {
       const score = one.auc === undefined ? `correlation ${signed(one.correlation)}` : `AUC ${one.auc?.toFixed(3)}`;
       const figure = one.inside === undefined
-        ? `${score}, by chance ${one.control.toFixed(3)}`
+        ? `${score}, control ${one.control.toFixed(3)}, p ${+one.p.toPrecision(2)}`
         : `on in ${percent(one.inside)} of the span, ${percent(one.outside)} elsewhere`;
       const chosen = one.layer === layer && one.cell === cell;
-      return el("li", {},
+      return el("li", { title: one.inside === undefined ? CHANCE : "" },
         el("button", { type: "button", ariaPressed: String(chosen), onclick: () => choose(one) }, `layer ${one.layer + 1}, cell ${one.cell}`),
         ` ${figure}`);
     }),

@@ -1,0 +1,35 @@
+"""What a sentence's log probability is divided by, as long sentences are the less likely."""
+
+from typing import Any, NamedTuple
+
+from ..errors import ConfigError
+
+MOST = 5
+FORMS = {"power": 0, "gnmt": 5}  # tokens that are added
+
+
+class LengthPenalty(NamedTuple):
+    """score(y) = log p(y) / lp(y),  lp(y) = ((k + |y|) / (k + 1)) ** power
+
+    |y| is the number of tokens, END counted. The form "power" has k = 0, so that lp is
+    |y| ** power: `power` 1 gives the mean log probability of a token, 0 ranks by probability, which
+    favours short sentences. "gnmt" has k = 5, which tells short sentences apart less. Both are in
+    Wu et al. 2016, arXiv 1609.08144, section 7: the first as what they tried, the second as what
+    they used.
+    """
+
+    power: Any
+    offset: Any  # k
+
+    @classmethod
+    def create(cls, power: float, form: str = "power") -> "LengthPenalty":
+        """Raise ConfigError for a power that is not from -5 to 5, or another form."""
+        if not -MOST <= power <= MOST:  # powers of lengths stay finite
+            raise ConfigError(f"length_penalty must be from -{MOST} to {MOST}, got {power}")
+        if form not in FORMS:
+            raise ConfigError(f"length_penalty_form must be {' or '.join(FORMS)}, got {form!r}")
+        return cls(float(power), float(FORMS[form]))
+
+    def score(self, log_p: Any, length: Any) -> Any:
+        """Divide log probabilities of so many tokens."""
+        return log_p / ((self.offset + length) / (self.offset + 1)) ** self.power
