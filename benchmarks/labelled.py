@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from unspool import EvalReport, StartReport, StepReport, load
-from unspool.data import read_labelled
-from unspool.data.labelled import held_out
+from unspool.data import content_key, held_out, read_labelled, repeats_note
 from unspool.recipes.glimpse import LOOKER
 from unspool.recipes.labelled import CLASSIFIER, TAGGER, LabelledRecipe
 
@@ -108,7 +107,10 @@ def split(source: str | Path, folder: Path) -> tuple[str, str]:
     rows = read_labelled(source)
     is_images = isinstance(rows.rows[0], np.ndarray)
     paths = [folder / f"{part}.{'npz' if is_images else 'tsv'}" for part in ("train", "test")]
-    for path, numbers in zip(paths, held_out(rows.labels, 0.2, seed=0), strict=True):
+    inputs = list(map(content_key, rows.rows))
+    print(*repeats_note(inputs, "sequences"), sep="\n")
+    numbers_of = held_out(rows.labels, 0.2, seed=0, inputs=inputs)
+    for path, numbers in zip(paths, numbers_of, strict=True):
         part = rows.take(numbers)
         if is_images:
             np.savez(path, images=np.stack(part.rows), labels=part.labels)

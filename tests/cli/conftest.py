@@ -136,8 +136,12 @@ def kinds(tmp_path_factory):
     """A folder of small sources and a finished run of every kind, with its name: read it only."""
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "text.txt").write_text(VERSE)
-    (folder / "lines.tsv").write_text("label\ttext\n" + "a\tone thread\nb\ttwo wheels\n" * 12)
-    (folder / "words.txt").write_text("The\tDET\ndog\tNOUN\nruns\tVERB\n\n" * 12)
+    (folder / "lines.tsv").write_text(
+        "label\ttext\n" + "".join(f"a\tone thread {i}\nb\ttwo wheels {i}\n" for i in range(12))
+    )
+    (folder / "words.txt").write_text(
+        "".join(f"The\tDET\ndog{i}\tNOUN\nruns\tVERB\n\n" for i in range(12))
+    )
     (folder / "pairs.tsv").write_text("in and out\train und raus\nthe wheel\tdas rad\n" * 12)
     draw = np.random.default_rng(0)
     np.savez(folder / "images.npz", images=draw.integers(0, 255, (24, 6, 6), np.uint8),

@@ -115,6 +115,10 @@ def test_scores(unspool, captioner, files):
         assert 0 <= found[name] <= 1
     assert (found["pictures"], found["num_beams"]) == (COUNT, 3)
     assert any(note.startswith("captions without a picture: 1") for note in found["notes"])
+    assert (
+        f"{COUNT - 1} of {COUNT} pictures are in the training part too, as the model reads them"
+        in found["notes"]
+    )
     (own,) = map(json.loads, printed(unspool("eval", captioner, "--num-beams", 1, "--json")))
     assert (own["pictures"], own["num_beams"]) == (1, 1)
 

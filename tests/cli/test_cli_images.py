@@ -22,7 +22,7 @@ def files(tmp_path_factory):
     np.savez(folder / "unknown.npz", images=draw[:2], labels=["a", "c"])
     np.savez(folder / "unlabelled.npz", images=draw[:2])
     np.savez(folder / "series.npz", series=draw[:4], labels=["a", "b"] * 2)
-    (folder / "lines.txt").write_text("a one\nb two\n" * 6)
+    (folder / "lines.txt").write_text("".join(f"a one {i}\nb two {i}\n" for i in range(6)))
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 from support import printed
 
 LINES = "x the thread goes out\ny the wheel goes round\nx thread in\ny wheel un spun\n" * 6
-WORDS = "the O\nthread B-T\n\nwheels B-W\nspin I-W\nround O\n\n" * 8
+WORDS = "".join(f"the O\nthread{i} B-T\n\nwheels{i} B-W\nspin I-W\nround O\n\n" for i in range(8))
 TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
 
 
@@ -101,6 +101,12 @@ def test_eval_reads_files_one_after_the_other_and_tells_what_it_left_out(
     (two,) = map(json.loads, printed(unspool("eval", run, lines, lines, "--json")))
     assert two["tokens"] == 2 * one["tokens"]
     assert two["loss_nats"] == pytest.approx(one["loss_nats"])
+    assert one["notes"] == [
+        "12 of 24 sequences are in the training part too, as the model reads them"
+    ]
+    assert two["notes"] == [
+        "24 of 48 sequences are in the training part too, as the model reads them"
+    ]
     piped = spawn("eval", run, "-", "--json", stdin=lines.read_text())
     assert json.loads(piped.out) == one
     for name in ("x/1", "y/1", "README"):

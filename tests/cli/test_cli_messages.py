@@ -178,7 +178,7 @@ def is_clean(text):
 
 def test_a_label_and_a_text_are_shown_and_not_obeyed(unspool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = f"{EVIL}a\tone {EVIL}\nb\ttwo\n" * 6
+    rows = "".join(f"{EVIL}a\tone {EVIL}{i}\nb\ttwo {i}\n" for i in range(6))
     (tmp_path / "t.tsv").write_text(f"label\ttext\n{rows}")
     done = unspool("train", "classify", "t.tsv", "--run", "r", *TINY)
     assert done.code == 0, done.err
@@ -193,7 +193,7 @@ def test_a_label_and_a_text_are_shown_and_not_obeyed(unspool, tmp_path, monkeypa
 
 def test_tags_and_words_are_shown(unspool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "t.txt").write_text(f"dog\tN{EVIL}\nruns\tV\n\n" * 6)
+    (tmp_path / "t.txt").write_text("".join(f"dog{i}\tN{EVIL}\nruns\tV\n\n" for i in range(6)))
     assert unspool("train", "tag", "t.txt", "--run", "r", *TINY).code == 0
     done = unspool("tag", "r", f"dog{EVIL} runs")
     assert is_clean(done.out)
@@ -204,7 +204,8 @@ def test_tags_and_words_are_shown(unspool, tmp_path, monkeypatch):
 def test_what_a_network_wrote_is_raw_in_a_pipe_alone(unspool, tmp_path, monkeypatch, is_terminal):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.txt").write_text("\x1b\x07\t\n" * 200)
-    (tmp_path / "l.tsv").write_text("label\ttext\n" + "a\t\x1b\x07\nb\t\x07\n" * 6)
+    lines = "a\t\x1b\x07\nb\t\x07\na\t\x1b\x1b\nb\t\x07\x07\n" * 3
+    (tmp_path / "l.tsv").write_text(f"label\ttext\n{lines}")
     (tmp_path / "p.tsv").write_text("in\t\x1b\x07\nout\t\x07\n" * 6)
     small = ["--steps-per-chunk", "8", "--sample-tokens", "20"]
     done = unspool("train", "text", "t.txt", "--run", "t", *TINY, *small)

@@ -158,6 +158,12 @@ def test_eval_of_another_text(unspool, trained, tmp_path):
     found = json.loads(sampled(unspool("eval", trained, tmp_path / "other.txt", "--json")))
     assert found["loss_nats"] == pytest.approx(nats.mean(), rel=1e-5)
     assert found["tokens"] == 27 * 9 - 1
+    assert "notes" not in found
+    (tmp_path / "same.txt").write_text(run.vocab.decode(Text.open(trained / "data").train[:150]))
+    shown = sampled(unspool("eval", trained, tmp_path / "same.txt")).splitlines()
+    assert shown[-1] == (
+        "note: 2 of 2 passages of 64 tokens of the text are in the training part too"
+    )
 
 
 def test_eval_in_words(unspool, trained):

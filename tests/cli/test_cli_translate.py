@@ -28,7 +28,7 @@ def translator(spawn, files, tmp_path_factory):
     pairs = ("--source", files / "en", "--target", files / "de")
     done = spawn("train", "translate", *pairs, "--run", run, *TINY)
     assert done.code == 0, done.err
-    assert "38 sentence pairs to train on, 2 held out" in done.out
+    assert "30 sentence pairs to train on, 10 held out" in done.out
     assert "translate with: unspool translate" in done.out
     return run
 
@@ -99,10 +99,14 @@ def test_eval_counts_bleu(unspool, translator, files):
     assert (found["sentences"], found["num_beams"]) == (40, 5)
     (same,) = map(json.loads, printed(unspool("eval", translator, files / "both.tsv", "--json")))
     assert same == found
+    assert found["notes"] == [
+        "30 of 40 sentences are in the training part too, as the model reads them"
+    ]
     options = ("--num-beams", 1, "--tokenize", "none")
     shown = printed(unspool("eval", translator, *pairs, *options))
     assert any(line.startswith("bleu ") for line in shown)
     assert any("tok:none" in line for line in shown)
+    assert "note: 30 of 40 sentences are in the training part too, as the model reads them" in shown
     own = printed(unspool("eval", translator))
     assert "nats per token over" in own[0]
 

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from unspool.data import LabelledData, form_of, read_labelled
-from unspool.data.labelled import Rows, class_names, held_out, label_ids, one_line
+from unspool.data import LabelledData, form_of, held_out, read_labelled
+from unspool.data.labelled import Rows, class_names, label_ids, one_line
 from unspool.errors import ConfigError, DataError, RunError
 
 CONLLU = """# text = The dogs'll bark
@@ -133,7 +133,7 @@ def test_a_share_of_every_label_is_held_out():
 
 
 def test_data_comes_back_from_its_directory(write, tmp_path):
-    source = write("a.txt", "x one two\ny three four five\n" * 5)
+    source = write("a.txt", "".join(f"x one two {i}\ny three four five {i}\n" for i in range(5)))
     data = LabelledData.read(source, val_fraction=0.4, affixes=64)
     data.save(tmp_path / "kept")
     again = LabelledData.open(tmp_path / "kept")
@@ -162,4 +162,8 @@ def test_series_and_texts_do_not_mix(write, tmp_path):
 
 def test_tags_are_those_of_words(write):
     with pytest.raises(ConfigError, match="tokens must be word for tags of words, got 'char'"):
-        LabelledData.read(write("a.txt", "a X\nb Y\n\n" * 5), aligned=True, tokens="char")
+        LabelledData.read(
+            write("a.txt", "".join(f"a{i} X\nb Y\n\n" for i in range(5))),
+            aligned=True,
+            tokens="char",
+        )

@@ -6,8 +6,14 @@ import pytest
 from unspool import ConfigError, DataError, RunError
 from unspool.data import PairData, Sentences, read_parallel
 
-ENGLISH = ["the thread goes out .", "the  wheel\tspins .", "in and out", "the thread"] * 5
-GERMAN = ["der faden geht hinaus .", "das rad dreht sich .", "hinein und hinaus", "der faden"] * 5
+LINES = {
+    "the thread goes out .": "der faden geht hinaus .",
+    "the  wheel\tspins .": "das rad dreht sich .",
+    "in and out": "hinein und hinaus",
+    "the thread": "der faden",
+}
+ENGLISH = ["and " * i + line for i in range(5) for line in LINES]
+GERMAN = ["und " * i + line for i in range(5) for line in LINES.values()]
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_pairs_to_translate_are_their_sources(write):
 
 
 def test_standard_input_is_training_data_too(write, standard_input):
-    text = "x one two\ny three four\n" * 5
+    text = "".join(f"x one two {i}\ny three four {i}\n" for i in range(5))
     standard_input(text)
     data = LabelledData.read("-")
     assert data.fingerprint() == LabelledData.read(write("l.txt", text)).fingerprint()

@@ -132,9 +132,11 @@ def evaluate(
         print(f"{result.bits_per_char:.4f} bits per character, {result.bits_per_byte:.4f} per byte")
     for name, value in result.metrics.items():
         print(f"{name.replace('_', ' ')} {value:.4f}")
-    for name in ("signature", "chrf_signature", "notes"):
+    for name in ("signature", "chrf_signature"):
         if result.details.get(name):
             print(f"{name.replace('_', ' ')}: {console.visible(str(result.details[name]))}")
+    for note in result.details.get("notes", ()):
+        print(f"note: {console.visible(note)}")
     if "confusion" in result.details:
         _print_confusion(result.details["labels"], result.details["confusion"])
 

@@ -13,9 +13,10 @@ from .encoders import (
     TextEncoder,
     load_encoder,
 )
+from .hold_out import content_key, held_out, overlap_note, repeats_note
 from .images import read_images
 from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import BOUNDARY, Rows, form_of, held_out, one_line, read_labelled
+from .labelled import BOUNDARY, Rows, form_of, one_line, read_labelled
 from .left_out import LeftOut
 from .pairs import (
     PairBatch,
@@ -88,6 +89,7 @@ __all__ = [
     "bucket_bounds",
     "build_vocabulary",
     "check_standard_input",
+    "content_key",
     "cut_notes",
     "decode_picture",
     "encode_rows",
@@ -108,6 +110,7 @@ __all__ = [
     "one_line",
     "open_sources",
     "open_tokens",
+    "overlap_note",
     "pair",
     "read_arrays",
     "read_captions",
@@ -119,6 +122,7 @@ __all__ = [
     "read_sentences",
     "read_series",
     "read_unlabelled",
+    "repeats_note",
     "suffix_of",
     "vocabulary_from_json",
     "words_of",

@@ -16,7 +16,7 @@ from .words import characters_note
 
 DESCRIPTION, ARRAYS = "captions.json", "captions.npz"
 PARTS = ("train", "val")
-_DESCRIBED = ("preparation", "made_from", "plain", "notes")
+_DESCRIBED = ("preparation", "made_from", "plain", "notes", "keys")
 
 
 class CaptionBatch(NamedTuple):
@@ -48,7 +48,8 @@ class CaptionPart(NamedTuple):
 class CaptionData(NamedTuple):
     """Captioned pictures to train on and held out. `preparation` says in JSON what was done to
     pictures, `made_from` is a hash of these and their captions, which are `plain` where they were
-    made lower-case words without punctuation.
+    made lower-case words without punctuation. `keys` are hashes of the pictures to train on, if
+    they are known.
     """
 
     sentences: Sentences
@@ -58,6 +59,7 @@ class CaptionData(NamedTuple):
     made_from: str = ""
     plain: bool = True
     notes: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
 
     @classmethod
     def build(
@@ -127,8 +129,10 @@ class CaptionData(NamedTuple):
                 _part(rows, arrays[name], **described["parts"][name])
                 for name, rows in zip(PARTS, features, strict=True)
             )
+            described = {"keys": [], **described}  # older runs kept none
             facts = {name: described[name] for name in _DESCRIBED}
             facts["notes"] = files.strings(facts["notes"])
+            facts["keys"] = files.strings(facts["keys"])
         except (KeyError, TypeError) as error:
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
         for part in (train, val):

@@ -10,7 +10,8 @@ import numpy as np
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .encoders import Encoder, ImageEncoder, SeriesEncoder, TextEncoder, load_encoder
-from .labelled import Rows, class_names, form_of, held_out, label_ids, one_line, read_labelled
+from .hold_out import content_key, held_out, overlap_note, repeats_note
+from .labelled import Rows, class_names, form_of, label_ids, one_line, read_labelled
 from .sequences import Sequences, load_sequences, save_sequences
 from .text_files import check_standard_input
 from .words import characters_note
@@ -58,8 +59,12 @@ class LabelledData:
         """
         check_standard_input((source, val))
         rows = read_labelled(source, aligned=aligned)
+        labels = tuple(class_names(rows, str(source)))
         if val is None:
-            train, val_rows = map(rows.take, held_out(rows.labels, val_fraction, seed))
+            inputs = list(map(content_key, rows.rows))
+            numbers = held_out(rows.labels, val_fraction, seed, inputs=inputs)
+            train, val_rows = map(rows.take, numbers)
+            shared = repeats_note(inputs, "sequences")
         else:
             train, val_rows = rows, read_labelled(val, aligned=aligned)
         form = form_of(source)
@@ -67,7 +72,6 @@ class LabelledData:
             raise DataError(f"{source} and {val} must both hold texts, or series, or images")
         if lines:
             train, val_rows = one_line(train), one_line(val_rows)
-        labels = tuple(class_names(train, str(source)))
         encoder: Encoder
         if form == "images":
             encoder = ImageEncoder.build(train.rows, image, patch)
@@ -78,9 +82,12 @@ class LabelledData:
         else:
             encoder = TextEncoder.build(train.rows, **encoding)
         parts = [encode_rows(part, encoder, labels) for part in (train, val_rows)]
+        if val is not None:
+            shared = overlap_note(parts[0].contents(), parts[1].contents(), "held-out sequences")
         sizes = f"{len(train.rows):,} sequences to train on, {len(val_rows.rows):,} held out"
         notes = (
             f"{sizes}, {len(labels)} labels",
+            *shared,
             *dict.fromkeys(train.notes + val_rows.notes),
             *vocabulary_notes(encoder, train, parts[0], parts[1]),
             *cut_notes([*train.rows, *val_rows.rows], [*train.where, *val_rows.where], encoder),

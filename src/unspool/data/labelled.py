@@ -1,14 +1,12 @@
 """Files of labelled sequences: one label a sequence, or one a step."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
-from .draws import raw_draws
+from ..errors import DataError
 from .forms import Found, labelled_texts, tagged_sentences
 from .images import DIGITS, is_images, read_images
 from .left_out import LeftOut, listed
@@ -148,42 +146,6 @@ def label_ids(rows: Rows, names: Sequence[str]) -> list[Any]:
         else np.array([lookup(tag, where) for tag in label], np.int32)
         for label, where in pairs
     ]
-
-
-def held_out(
-    labels: Sequence[Any], fraction: float, seed: int, *, option: str = "val"
-) -> tuple[list[int], list[int]]:
-    """Numbers of the sequences to train on and of those held out: `fraction` of every label
-    (rounded, but one stays on each side if a label has two); of all if labels are lists, but
-    nothing with a label that training would lack. `option` names the held-out part in errors.
-    """
-    if not 0 < fraction < 1:
-        raise ConfigError(f"val_fraction must be above 0 and below 1, got {fraction}")
-    keys = [label if isinstance(label, str) else "" for label in labels]
-    draw = raw_draws(seed)(len(keys))
-    shuffled = np.argsort(draw, kind="stable").tolist()
-    quota = {
-        key: min(max(round(fraction * count), 1), count - 1) for key, count in Counter(keys).items()
-    }
-    left = Counter(tag for tags in labels for tag in set(_tags(tags)))
-    val = set()
-    for i in shuffled:
-        tags = set(_tags(labels[i]))
-        if quota[keys[i]] > 0 and all(left[tag] > 1 for tag in tags):
-            quota[keys[i]] -= 1
-            left.subtract(tags)
-            val.add(i)
-    if not val:
-        raise DataError(
-            f"nothing of {len(labels)} can be held out for validation: training needs all of it",
-            "give more",
-            {option: "name a held-out part of its own ({})"},
-        )
-    return [i for i in range(len(keys)) if i not in val], sorted(val)
-
-
-def _tags(labels: Any) -> Sequence[str]:
-    return [labels] if isinstance(labels, str) else labels
 
 
 def _collect(found: Found) -> Rows:

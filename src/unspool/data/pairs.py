@@ -8,8 +8,9 @@ import numpy as np
 
 from .. import files
 from ..errors import ConfigError, DataError, RunError
+from .hold_out import held_out, overlap_note, repeats_note
 from .kinds import build_vocabulary, check_options, load_vocabulary
-from .labelled import BOUNDARY, held_out
+from .labelled import BOUNDARY
 from .sequences import Sequences, load_sequences, save_sequences
 from .sources import read_all_lines
 from .text_files import (
@@ -20,6 +21,7 @@ from .text_files import (
     read_lines,
 )
 from .vocab import CharVocabulary, Vocabulary
+from .words import one_spaced
 
 DESCRIPTION, ARRAYS = "pairs.json", "pairs.npz"
 SOURCE, TARGET = "source", "target"  # folders of the two vocabularies
@@ -127,11 +129,6 @@ class Sentences:
         return 0 if unknown is None else int(np.sum(encoded.values == unknown))
 
 
-def one_spaced(text: str) -> str:
-    """The text with single spaces, and none around it."""
-    return " ".join(text.split())
-
-
 @dataclass(frozen=True, eq=False)
 class PairData:
     """Encoded sentence pairs to train on and held out; `shared` languages have one vocabulary."""
@@ -171,10 +168,11 @@ class PairData:
         if val_source is None:
             if val_target is not None:
                 raise ConfigError("val_target needs val_source: give both files")
-            train, val = map(
-                train.take,
-                held_out([""] * len(train.where), val_fraction, seed, option="val_source"),
-            )
+            inputs = list(map(one_spaced, train.source))
+            notes += repeats_note(inputs, "sentence pairs")
+            none = [""] * len(inputs)
+            numbers = held_out(none, val_fraction, seed, inputs=inputs, option="val_source")
+            train, val = map(train.take, numbers)
         else:
             val, more = without_empty(read_parallel(val_source, val_target))
             notes += more
@@ -183,6 +181,10 @@ class PairData:
         kept, left_out = _within(encoded, max_length, train.where)
         held = encode_lines(val, *sides)
         sizes = f"{len(kept.lengths):,} sentence pairs to train on, {len(held.lengths):,} held out"
+        if val_source is not None:
+            notes += overlap_note(
+                kept.source.contents(), held.source.contents(), "held-out sentences"
+            )
         notes = [sizes, *notes, *left_out, _vocabulary(*sides), *_unknown(held, *sides)]
         return cls(*sides, shared, kept, held, tuple(notes))
 

@@ -60,6 +60,13 @@ class Sequences(NamedTuple):
         """The values of each sequence."""
         return np.split(self.values, np.cumsum(self.lengths)[:-1])
 
+    def contents(self) -> Iterator[bytes]:
+        """The values of each sequence as bytes: equal for equal values."""
+        ends = np.cumsum(self.lengths, dtype=np.int64).tolist()
+        return (
+            self.values[begin:end].tobytes() for begin, end in zip([0, *ends], ends, strict=False)
+        )
+
     def fingerprint(self) -> str:
         """SHA-256 of everything."""
         digest = sha256(str(self.aligned).encode())

@@ -18,6 +18,7 @@ import numpy as np
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .kinds import build_vocabulary, check_options, load_vocabulary
+from .passages import passages_note
 from .sources import Sources, open_sources
 from .streams import open_tokens, token_dtype, write_tokens
 from .vocab import Pieces, Tokens, Vocabulary
@@ -310,12 +311,16 @@ def _write(
     else:
         _check_tokens(train.tokens, main)
     used = [text for text in texts if text is not None]
+    notes = [note for text in used for note in text.notes]
+    if held_out is not None:
+        ids = [open_tokens(target / f"{name}.bin", len(vocab)) for name in _PARTS]
+        notes += passages_note(ids[0], ids[1], "held-out text")
     description = {
         "format_version": FORMAT_VERSION,
         "sources": list(texts[0].names),
         "sha256": digest.hexdigest(),
         "vocabulary": vocab.fingerprint(),
-        "notes": [note for text in used for note in text.notes],
+        "notes": notes,
         "parts": {"train": asdict(train), "val": asdict(val)},
     }
     files.write_json(target / DESCRIPTION, description)

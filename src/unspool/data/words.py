@@ -78,6 +78,11 @@ def characters_note(texts: Iterable[str | Sequence[str]]) -> list[str]:
     return [note] if once > FEW_REPEAT else []
 
 
+def one_spaced(text: str) -> str:
+    """The text with single spaces, and none around it."""
+    return " ".join(text.split())
+
+
 def word_starts(text: str) -> list[int]:
     """The places of the first characters of the words of a text."""
     return [match.start() for match in _WHOLE.finditer(text)]

@@ -10,7 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..data import FEW_REPEAT, CaptionData, held_out, read_captions, words_seen_once
+from ..data import (
+    FEW_REPEAT,
+    CaptionData,
+    held_out,
+    overlap_note,
+    read_captions,
+    repeats_note,
+    words_seen_once,
+)
 from ..errors import ConfigError, UnspoolError
 from ..limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE, MAX_TOKENS
 from ..models.captioner import CNNS, WAYS, Captioner
@@ -180,6 +188,7 @@ class CaptionRecipe(Recipe):
             names=(train.names, val.names),
             preparation=preparation.as_dict(),
             made_from=_made_from(train, val),
+            keys=tuple(train.keys),
             plain=options.plain,
             notes=(*train.notes, *val.notes),
         )
@@ -234,12 +243,15 @@ class CaptionRecipe(Recipe):
         )  # fmt: skip
         if others == (None, None, None):
             parts = held_out(
-                [""] * len(train.names), options.val_fraction, options.seed, option="val_images"
-            )
+                [""] * len(train.keys), options.val_fraction, options.seed,
+                inputs=train.keys, option="val_images",
+            )  # fmt: skip
+            notes = (*train.notes, *repeats_note(train.keys, "pictures"))
             kept, left = (train.take(numbers) for numbers in parts)
-            return kept, left._replace(notes=())
-        held = Path(others[0] or pictures), Path(others[1] or captions)
-        return train, gather(*held, others[2], **how)
+            return kept._replace(notes=notes), left._replace(notes=())
+        held = gather(Path(others[0] or pictures), Path(others[1] or captions), others[2], **how)
+        shared = overlap_note(train.keys, held.keys, "held-out pictures")
+        return train, held._replace(notes=(*held.notes, *shared))
 
 
 def _words_hardly_repeat(captions: str, split: str | None) -> bool:

@@ -2,8 +2,8 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -68,9 +68,28 @@ class LoadedRun(ABC):
             raise RunError(f"{self.path} keeps no data of its own: {remedy}")
         return read_data(self.path, self.config, open)
 
+    def shared_with_training(
+        self,
+        open: Callable[[Path], Data],
+        compare: Callable[[Data], list[str]],
+    ) -> list[str]:
+        """The notes of `compare` on what the run was trained on; none if it does not keep that."""
+        if not (self.path / DATA).is_dir():
+            return []
+        try:
+            return compare(self.own_data(open, ""))
+        except RunError as error:
+            return [f"not compared with the training part: {error}"]
+
     @abstractmethod
     def evaluate(self, *sources: str) -> Evaluation:
         """The run's figures on the sources; without any, on its held-out part."""
+
+
+def noted(result: Evaluation, notes: Iterable[str]) -> Evaluation:
+    """The evaluation with more notes on what it is of, if there are any."""
+    notes = [*result.details.get("notes", ()), *notes]
+    return replace(result, details=result.details | {"notes": notes}) if notes else result
 
 
 def require(run: LoadedRun, *kinds: type[Kind]) -> Kind:

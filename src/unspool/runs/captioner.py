@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..data import Sentences
+from ..data import Sentences, overlap_note
 from ..data.caption_data import PARTS, CaptionData, CaptionPart, caption_part
 from ..decoding.captioning import LENGTH_PENALTY, NUM_BEAMS, describe, look
 from ..decoding.hypotheses import Hypothesis
@@ -119,7 +119,11 @@ class CaptionerRun(LoadedRun):
             has = "pictures" if data.given is None else "features"
             raise DataError(f"{data.source} has {has}: give what the run was trained on")
         made = prepare_rows(data, self.preparation, rows, track)
-        return caption_part(made, data.names, data.captions, self.sentences), data.notes
+        shared = self.shared_with_training(
+            open_captions, lambda own: overlap_note(own.keys, data.keys, "pictures")
+        )
+        part = caption_part(made, data.names, data.captions, self.sentences)
+        return part, (*data.notes, *shared)
 
 
 def open_captions(directory: Path) -> CaptionData:

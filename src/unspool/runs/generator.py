@@ -9,7 +9,8 @@ from ..errors import ConfigError
 from ..models.generator import Generator
 from ..tasks.generate import evaluate_generator
 from ..tasks.task import Evaluation
-from .labelled import LabelledRun, noted
+from .base import noted
+from .labelled import LabelledRun
 
 
 @dataclass(frozen=True)

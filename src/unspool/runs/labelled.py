@@ -1,7 +1,7 @@
 """Runs of classifiers and taggers: they label new sequences, and are measured on labelled ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from ..data import (
     form_of,
     join_rows,
     load_encoder,
+    overlap_note,
     read_labelled,
 )
 from ..errors import DataError, RunError
@@ -34,7 +35,7 @@ from ..tasks.labelled import (
     unlabelled,
 )
 from ..tasks.task import Evaluation
-from .base import LoadedRun, check_size, check_vocabulary
+from .base import LoadedRun, check_size, check_vocabulary, noted
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,19 @@ class LabelledRun(LoadedRun):
     def read(
         self, sources: tuple[str, ...], prepare: Callable[[Rows], Rows] = lambda rows: rows
     ) -> tuple[Sequences, list[str]]:
-        """Encoded sequences of labelled files, one after the other, and notes on what was left out
-        or cut; of the run's held-out part without files.
+        """Encoded sequences of labelled files, one after the other, and notes on what was left
+        out, cut, or trained on; of the run's held-out part without files.
         """
         if not sources:
             return self.own_data(LabelledData.open, "name a file to evaluate on").val, []
         check_standard_input(sources)
         rows = prepare(join_rows([self._read(source) for source in sources]))
-        notes = [*rows.notes, *cut_notes(rows.rows, rows.where, self.encoder)]
-        return encode_rows(rows, self.encoder, self.labels), notes
+        found = encode_rows(rows, self.encoder, self.labels)
+        shared = self.shared_with_training(
+            LabelledData.open,
+            lambda data: overlap_note(data.train.contents(), found.contents(), "sequences"),
+        )
+        return found, [*rows.notes, *shared, *cut_notes(rows.rows, rows.where, self.encoder)]
 
     def _read(self, source: str) -> Rows:
         rows = read_labelled(source, aligned=self.aligned)
@@ -150,11 +155,6 @@ class TaggerRun(LabelledRun):
         """Loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
         sequences, notes = self.read(sources)
         return noted(evaluate_tagger(self.model, sequences, self.labels), notes)
-
-
-def noted(result: Evaluation, notes: list[str]) -> Evaluation:
-    """The evaluation with notes on what it is of, if there are any."""
-    return replace(result, details=result.details | {"notes": notes}) if notes else result
 
 
 def _counted(rows: Sequence[Any]) -> list[str]:

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..data import TextEncoder, Vocabulary
-from ..data.pairs import one_spaced
 from ..data.sources import open_sources
 from ..data.subword import WordVocabulary
-from ..data.words import splitter
+from ..data.words import one_spaced, splitter
 from ..errors import ConfigError, DataError, RunError
 from ..inspection import Spans
 from .base import LoadedRun

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..data import Text, Vocabulary, load_vocabulary
+from ..data.passages import passages_note
 from ..decoding import round_weights, stream_text
 from ..errors import RunError
 from ..models.language import LanguageModel
 from ..tasks.language import evaluate
 from ..tasks.task import Evaluation
-from .base import LoadedRun, read_vocabulary
+from .base import LoadedRun, noted, read_vocabulary
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,17 @@ class Run(LoadedRun):
         """Loss over all tokens of the sources; without any, over the run's held-out part.
 
         With `weights` "bfloat16" or "int8", the loss of the model that samples with these. With
-        `window` the state is not carried, but new for every window of so many tokens.
+        `window` the state is not carried, but new for every window of so many tokens. The
+        details have notes if passages of the sources are in the training part too.
         """
         model = round_weights(self.model, weights)
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
-            return evaluate(model, text.train, self.vocab, text.train_size, window)
+            shared = self.shared_with_training(
+                open_text, lambda data: passages_note(data.train, text.train, "text")
+            )
+            found = evaluate(model, text.train, self.vocab, text.train_size, window)
+            return noted(found, shared)
         text = self.own_data(open_text, "name a text to evaluate on")
         return evaluate(model, text.val, self.vocab, text.val_size, window)
 

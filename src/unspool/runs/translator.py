@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..data import PairData, Sentences, load_sentences, read_parallel
+from ..data import PairData, Sentences, load_sentences, overlap_note, read_parallel
 from ..data.pairs import encode_lines, without_empty
 from ..decoding.hypotheses import Hypothesis
 from ..decoding.translation import attend, translate
@@ -90,6 +90,12 @@ class TranslatorRun(LoadedRun):
         score = _scorer(tokenize)
         lines, notes = without_empty(read_parallel(*sources))
         pairs = encode_lines(lines, self.source, self.target)
+        notes += self.shared_with_training(
+            PairData.open,
+            lambda data: overlap_note(
+                data.train.source.contents(), pairs.source.contents(), "sentences"
+            ),
+        )
         loss = evaluate_translator(self.model, pairs, self.target.end)
         options: dict[str, Any] = {
             "num_beams": num_beams, "length_penalty": length_penalty,
