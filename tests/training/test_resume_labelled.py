@@ -11,14 +11,7 @@ from unspool import RunError, StepReport
 from unspool.data import LabelledData, PairData
 
 LINES = "x the thread goes out\ny the wheel goes round\nx in\ny un spun\n" * 6
-WORDS = "".join(f"the D
-thread{i} N
-
-wheels{i} N
-spin V
-round A
-
-" for i in range(8))
+WORDS = "".join(f"the D\nthread{i} N\n\nwheels{i} N\nspin V\nround A\n\n" for i in range(8))
 OPTIONS = {"max_steps": 25, "eval_every": 5, "log_every": 1, "average": 0.1, "save_minutes": 1e6}
 SIZES = {"hidden_size": 5, "dropout": 0.2}
 
