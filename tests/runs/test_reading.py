@@ -17,7 +17,14 @@ TEXT = "Don't stop — été!\n\nNow  stop.\n"
 
 
 def run_of(kind, **parts):
-    common = {"path": Path("r"), "config": {}, "step": 0, "val_loss_nats": None, "val_metrics": {}}
+    common = {
+        "path": Path("r"),
+        "config": {},
+        "step": 0,
+        "val_loss_nats": None,
+        "val_metrics": {},
+        "best_by": "loss",
+    }
     return kind(**common, **parts)
 
 

@@ -38,7 +38,13 @@ def root(tmp_path_factory):
 def facts(kind):
     """What a run says of itself besides its model."""
     config = {"model": {"kind": kind}, "task": {}, "training": {}}
-    return {"config": config, "step": 0, "val_loss_nats": None, "val_metrics": {}}
+    return {
+        "config": config,
+        "step": 0,
+        "val_loss_nats": None,
+        "val_metrics": {},
+        "best_by": "loss",
+    }
 
 
 def translator(root):
