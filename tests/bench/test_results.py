@@ -19,8 +19,8 @@ def has_history():
     return found is not None and found.stdout.strip() == "false"
 
 
-# Measured before their commits were in this history, or with code in no commit. The test fails for one
-# that is measured again and still stands here.
+# Measured before their commits were in this history, or with code in no commit. The test fails for
+# one that is measured again and still stands here.
 DUE = {
     "caption-attention", "caption_demo", "cells", "gradients", "labelled-digits_glimpses",
     "labelled-fashion_glimpses", "labelled-japanese_vowels", "labelled-names", "labelled-sst2",
@@ -29,7 +29,7 @@ DUE = {
 
 
 def is_current(name):
-    """Whether a result is of committed code, in a commit of this history; older ones do not tell."""
+    """Whether a result is of committed code in this history; older ones do not tell the first."""
     origin = result(name)["origin"]
     found = git("merge-base", "--is-ancestor", origin["commit"], "HEAD")
     return found.returncode == 0 and not origin.get("modified", False)
