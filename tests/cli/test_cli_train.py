@@ -61,7 +61,7 @@ def test_every_flag_reaches_its_option(monkeypatch, unspool, tmp_path, verse):
     }  # fmt: skip
     for field in dataclasses.fields(TextOptions):
         kinds = getattr(field.type, "__args__", (field.type,))
-        values.setdefault(field.name, True if bool in kinds else 7 if int in kinds else 0.625)
+        values.setdefault(field.name, True if bool in kinds else 7 if int in kinds else 0.375)
     monkeypatch.setattr(
         "unspool.cli.train.TEXT.start",
         lambda sources, run, options: received.update(options.as_dict()) or iter(()),
