@@ -1,5 +1,7 @@
 """What a glimpse network learns from: the three terms, and where each one's gradient goes."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -153,6 +155,20 @@ def test_the_loss_is_the_mean_over_independent_copies_of_real_rows(data):
     shown = loss_terms(looks, np.repeat(batch.targets, 3), STD)[0]  # the cross-entropy alone
     assert float(nats) == pytest.approx(float(jnp.mean(shown[real])), rel=1e-5)
     assert task.describe()["copies"] == 3
+
+
+def test_class_weights_are_of_whole_rows(data):
+    targets = np.repeat([0, 1], [15, 5])
+    data = replace(data, train=data.train._replace(targets=targets))
+    task = unspool.GlimpseTask(data, batch=20, copies=2, class_weights="balanced")
+    model, batch = create(glimpses=2, std=STD), task.batch(0)
+    labels = np.repeat(batch.targets, 2)
+    terms = loss_terms(look(model, jnp.repeat(batch.inputs, 2, axis=0), KEY), labels, STD)
+    weights = np.where(labels == 0, 15, 5) ** -1.0
+    objective, nats, _ = eqx.filter_jit(task.loss)(model, batch, (), KEY)
+    wanted = np.sum(weights * np.asarray(sum(terms))) / np.sum(weights)
+    assert float(objective) == pytest.approx(wanted, rel=1e-5)
+    assert float(nats) == pytest.approx(float(jnp.mean(terms[0])), rel=1e-5)
 
 
 def test_evaluation_looks_at_the_mean_places(data):

@@ -29,6 +29,7 @@ class GenerateRecipe(LabelledRecipe):
 
     name, next_command = "generate", "write with: unspool sample {run} --condition LABEL"
     options, task_class, aligned, lines = GenerateOptions, GenerateTask, False, True
+    task_options = ("batch", "seed")
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for all."""

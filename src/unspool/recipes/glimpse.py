@@ -11,11 +11,11 @@ from ..limits import MAX_GLIMPSES, MAX_PICTURE_SIDE
 from ..models.glimpse import GlimpseClassifier
 from ..tasks.glimpse import GlimpseTask
 from ..training.config import option
-from .labelled import LabelledOptions, LabelledRecipe
+from .labelled import LabelledRecipe, LabellingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlimpseOptions(LabelledOptions):
+class GlimpseOptions(LabellingOptions):
     """Every option of `unspool train glimpse`."""
 
     cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
@@ -44,14 +44,11 @@ class GlimpseRecipe(LabelledRecipe):
     next_command = "label and look with: unspool classify {run} IMAGES --plot glimpses.html"
     options, task_class, aligned = GlimpseOptions, GlimpseTask, False
     encoding = ()  # images are read as rows; `patch` is the sensor's
+    task_options = (*LabelledRecipe.task_options, "copies")
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for all images."""
         return DEFAULTS
-
-    def task(self, data: LabelledData, options: GlimpseOptions) -> GlimpseTask:
-        """Batches of images."""
-        return GlimpseTask(data, batch=options.batch, copies=options.copies, seed=options.seed)
 
     def model(self, data: LabelledData, options: GlimpseOptions) -> GlimpseClassifier:
         """A classifier of the data's images."""

@@ -17,6 +17,7 @@ from ..errors import ConfigError, DataError
 from ..limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
 from ..models.classifier import POOLINGS, Classifier
 from ..models.tagger import Tagger
+from ..tasks.balance import CLASS_WEIGHTS
 from ..tasks.labelled import ClassifyTask, LabelledTask, TagTask
 from ..training import TrainingConfig
 from ..training.config import option
@@ -50,7 +51,21 @@ class SequenceOptions(LabelledOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderOptions(SequenceOptions):
+class LabellingOptions(LabelledOptions):
+    """What all that find labels share."""
+
+    best_by: str | None = option(
+        None, "figure of the held-out part that chooses the weights to keep (accuracy)",
+        choices=ClassifyTask.criteria,
+    )  # fmt: skip
+    class_weights: str = option(
+        "none", "weights of labels in training; balanced: all labels together weigh the same",
+        choices=CLASS_WEIGHTS,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions(SequenceOptions, LabellingOptions):
     """What classifiers and taggers share."""
 
     bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
@@ -79,6 +94,11 @@ class ClassifyOptions(ReaderOptions):
 @dataclass(frozen=True, kw_only=True)
 class TagOptions(ReaderOptions):
     """Every option of `unspool train tag`."""
+
+    best_by: str | None = option(
+        None, "figure of the held-out part that chooses the weights to keep (accuracy; of BIO tags "
+        "span_f1)", choices=("span_f1", *TagTask.criteria),
+    )  # fmt: skip
 
 
 # Found on development sets; docs/lab-log.md has the figures.
@@ -123,6 +143,7 @@ class LabelledRecipe(Recipe):
         "tokens", "affixes", "vocab_size", "min_count", "max_length", "image", "patch",
     )  # fmt: skip
     task_class: type[LabelledTask]
+    task_options: tuple[str, ...] = ("batch", "seed", "best_by", "class_weights")
     by_input: dict[str, dict[str, Any]]
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,7 +165,7 @@ class LabelledRecipe(Recipe):
 
     def task(self, data: LabelledData, options: Any) -> LabelledTask:
         """Bucketed batches."""
-        return self.task_class(data, batch=options.batch, seed=options.seed)
+        return self.task_class(data, **{name: getattr(options, name) for name in self.task_options})
 
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
         if len(sources) != 1:

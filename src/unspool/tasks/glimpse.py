@@ -18,32 +18,26 @@ class GlimpseTask(ClassifyTask):
     """One label an image: -ln p(label), REINFORCE for the places, and the baseline's error.
 
     Every image of a batch is looked at `copies` times, at places drawn independently. The loss
-    is the mean over all of them of `loss_terms`' sum. Evaluation looks at the mean places; the
-    best model is the most accurate. The data's images are read as rows.
+    is the mean over all of them of `loss_terms`' sum, weighted as a whole by class weights.
+    Evaluation looks at the mean places. The data's images are read as rows.
     """
 
     kind = "glimpse"
 
-    def __init__(
-        self, data: LabelledData, *, batch: int = 32, copies: int = 1, seed: int = 0
-    ) -> None:
-        super().__init__(data, batch=batch, seed=seed)
+    def __init__(self, data: LabelledData, *, copies: int = 1, **options: Any) -> None:
+        super().__init__(data, **options)
         check_sizes(copies=copies)
         self.copies = copies
 
     def describe(self) -> dict[str, Any]:
-        """As of every labelled task, and the number of copies."""
+        """As of every classifier, and the number of copies."""
         return {**super().describe(), "copies": self.copies}
 
     def loss(self, model: GlimpseClassifier, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's images and their copies."""
         inputs, targets, lengths = (jnp.repeat(x, self.copies, axis=0) for x in batch)
         terms = loss_terms(model.look(inputs, key), targets, model.std)
-        real = lengths > 0
-        total, nats = (
-            jnp.sum(jnp.where(real, x, 0.0)) / jnp.sum(real) for x in (sum(terms), terms[0])
-        )
-        return Loss(total, nats, state)
+        return self._loss(sum(terms), terms[0], targets, lengths > 0, state)
 
 
 def loss_terms(

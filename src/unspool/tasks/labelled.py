@@ -1,6 +1,7 @@
 """Labels: of whole sequences (many to one), and of every step (many to many)."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from ..data import Batch, Buckets, LabelledData, Sequences, TextEncoder, in_order_of_length
+from ..errors import ConfigError
 from ..models.softmax import cross_entropy
 from . import metrics
-from .task import Evaluation, Loss
+from .balance import class_weights as weights_of_classes
+from .balance import weighted_mean
+from .task import LOSS, Evaluation, Loss
 
 
 class LabelledTask(ABC):
-    """Batches of sequences of similar length; what `ClassifyTask` and `TagTask` share.
+    """Batches of sequences of similar length; what all tasks of labelled sequences share.
 
     `batch` sequences a step, padded to one of a few lengths (see `Buckets`), each of which is
     one compiled program. Which ones follows from (seed, position) alone.
@@ -78,40 +82,85 @@ class LabelledTask(ABC):
         """The figures on the held-out part."""
 
 
-class ClassifyTask(LabelledTask):
-    """One label a sequence: the mean of -ln p(label); the best model is the most accurate."""
+class LabellingTask(LabelledTask):
+    """What tasks that find labels share.
+
+    `best_by` names the figure of the best model, "loss" or a metric; None is the first of
+    `criteria`. With `class_weights` "balanced" the objective is sum(w_y x) / sum(w_y) over the
+    batch, w as `class_weights` says; losses that are shown have no weights. Raises ConfigError
+    for values that are none of these.
+    """
+
+    criteria: tuple[str, ...] = ("accuracy", "macro_f1", LOSS)
+
+    def __init__(
+        self,
+        data: LabelledData,
+        *,
+        batch: int = 32,
+        best_by: str | None = None,
+        class_weights: str = "none",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, batch=batch, seed=seed)
+        self.best_by = self.criteria[0] if best_by is None else best_by
+        if self.best_by not in self.criteria:
+            known = ", ".join(self.criteria)
+            raise ConfigError(f"best_by must be one of {known}, got {best_by!r}")
+        self.class_weights = class_weights
+        self.weights = weights_of_classes(class_weights, data.train.targets, len(data.labels))
+
+    def describe(self) -> dict[str, Any]:
+        """As of every labelled task, and what the options name."""
+        return {
+            **super().describe(), "best_by": self.best_by, "class_weights": self.class_weights,
+        }  # fmt: skip
+
+    def _loss(self, objective: Any, nats: Any, targets: Any, real: Any, state: Any) -> Loss:
+        """The means of what is minimised and of the cross-entropies, if `real`."""
+        weights = jnp.where(real, jnp.asarray(self.weights)[targets], 0.0)
+        plain = weighted_mean(nats, real.astype(jnp.float32))
+        return Loss(weighted_mean(objective, weights), plain, state)
+
+
+class ClassifyTask(LabellingTask):
+    """One label a sequence: the mean of -ln p(label); see `LabellingTask` for the options."""
 
     kind = "classify"
 
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's sequences."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
-        real = batch.lengths > 0
-        mean = jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real)
-        return Loss(mean, mean, state)
+        return self._loss(nats, nats, batch.targets, batch.lengths > 0, state)
 
     def evaluate(self, model: Any) -> Evaluation:
         """Accuracy and macro F1 on the held-out part."""
-        return evaluate_classifier(model, self.data.val, self.data.labels)
+        found = evaluate_classifier(model, self.data.val, self.data.labels)
+        return replace(found, best_by=self.best_by)
 
 
-class TagTask(LabelledTask):
-    """One label a step: the mean of -ln p(tag) over all steps; the best model is the most
-    accurate, or for a BIO scheme the one of highest span F1.
+class TagTask(LabellingTask):
+    """One label a step: the mean of -ln p(tag) over all steps; see `LabellingTask` for the
+    options. `best_by` may be span F1 for a BIO scheme, and is if it is not given.
     """
 
     kind = "tag"
+
+    def __init__(self, data: LabelledData, **options: Any) -> None:
+        if metrics.is_bio(data.labels):
+            self.criteria = ("span_f1", *self.criteria)
+        super().__init__(data, **options)
 
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's steps."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
         real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
-        mean = jnp.sum(jnp.where(real, nats, 0.0)) / jnp.sum(real)
-        return Loss(mean, mean, state)
+        return self._loss(nats, nats, batch.targets, real, state)
 
     def evaluate(self, model: Any) -> Evaluation:
         """Accuracy, macro F1 and span F1 on the held-out part."""
-        return evaluate_tagger(model, self.data.val, self.data.labels)
+        found = evaluate_tagger(model, self.data.val, self.data.labels)
+        return replace(found, best_by=self.best_by)
 
 
 def evaluate_classifier(model: Any, sequences: Sequences, labels: tuple[str, ...]) -> Evaluation:
@@ -129,7 +178,7 @@ def evaluate_tagger(model: Any, sequences: Sequences, labels: tuple[str, ...]) -
         wanted = [[labels[i] for i in row] for row in np.split(sequences.targets, cuts)]
         found = [[labels[i] for i in row.argmax(axis=-1)] for row in log_p]
         evaluation.metrics["span_f1"] = metrics.span_f1(wanted, found)
-        return Evaluation(**{**vars(evaluation), "best_by": "span_f1"})
+        return replace(evaluation, best_by="span_f1")
     return evaluation
 
 
