@@ -17,7 +17,7 @@ DRAWS = ("uniform", "normal", "bernoulli", "categorical", "randint", "gumbel", "
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The keys that numbers were drawn with, one a call; compiled programs are run uncompiled."""
+    """The keys that numbers are drawn with, one a call."""
     keys, depth = [], [0]
 
     def recording(draw):
@@ -35,27 +35,27 @@ def drawn(monkeypatch):
 
     for name in DRAWS:
         monkeypatch.setattr(jax.random, name, recording(getattr(jax.random, name)))
-    with jax.disable_jit():
-        yield keys
+    return keys
 
 
 def test_a_run_draws_with_no_key_twice(drawn, tmp_path):
-    """Weights, then dropout of everything and a sampled softmax in three steps."""
+    """Weights, then dropout of everything and a sampled softmax in two steps."""
     path = tmp_path / "text.txt"
     path.write_text(" ".join(f"w{i % 7}" for i in range(200)))
     text = unspool.Text.read(path, tokens="word")
     task = unspool.LanguageTask(text, batch=2, steps_per_chunk=2, softmax="sampled")
     dropped = {"dropout": 0.5, "dropout_embedding": 0.5, "weight_drop": 0.5}
-    options = {"hidden_size": 3, "embedding_size": 3, "num_layers": 2}
+    options = {"hidden_size": 3, "embedding_size": 3, "num_layers": 1}
     model = unspool.LanguageModel.create(text.vocab, cell="lstm", seed=5, **options, **dropped)
     weights = len(drawn)
     config = TrainingConfig(seed=5)
     _, static = eqx.partition(model, eqx.is_inexact_array)
     learner, step = start_learner(model, task, config), compile_step(static, task, config)
-    for number in range(3):
-        learner, _ = step(learner, task.batch(number), number, 1e-3)
-    assert weights >= 6
-    assert len(drawn) >= weights + 3 * 5
+    with jax.disable_jit():  # or a key would be a symbol
+        for number in range(2):
+            learner, _ = step(learner, task.batch(number), number, 1e-3)
+    assert weights >= 4
+    assert len(drawn) >= weights + 2 * 4
     assert len(set(drawn)) == len(drawn)
 
 
