@@ -105,6 +105,9 @@ def until_a_step(started):
         pass
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="SIGHUP is ignored, as under nohup"
+)
 def test_a_closed_terminal_saves_and_stops(process, unspool, verse, tmp_path, small):
     """It sends SIGHUP twice: from the system, and from the shell."""
     run = tmp_path / "r"
