@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from unspool.tasks.caption.task.recipe import CAPTIONER
+
 from unspool import load
 from unspool.data import Pictures, decode_picture
-from unspool.recipes.caption import CAPTIONER
 
 from .common import data_file, run_directory, write_result
 from .labelled import follow

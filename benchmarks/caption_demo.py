@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from unspool.tasks.caption.task.recipe import CAPTIONER
+
 from unspool import EvalReport, load
-from unspool.recipes.caption import CAPTIONER
-from unspool.recipes.shapes import NEW, captioned_shapes, described, new_pictures
+from unspool.data.shapes import NEW, captioned_shapes, described, new_pictures
 
 from .common import whole, write_result
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from unspool.tasks.caption.task.decode import MOST, describe, without_unknown
 
 import unspool
 from unspool.data import Pictures, decode_picture
-from unspool.decoding.captioning import MOST, describe, without_unknown
 from unspool.models.captioner import Captioner
 
 from .common import data_file, write_result

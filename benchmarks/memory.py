@@ -17,7 +17,7 @@ CHILD = """
 import sys, resource, time
 began = time.perf_counter()
 from pathlib import Path
-from unspool.recipes.text import merge_options, train_text
+from unspool.tasks.text.recipe import merge_options, train_text
 from unspool.training import StepReport
 
 def resident_mib():

@@ -7,8 +7,8 @@ import argparse
 
 from unspool.bench import ours
 from unspool.bench.contestants import synthetic_task
-from unspool.bench.shapes import Shape
 from unspool.bench.timing import in_turn, median, warm_up
+from unspool.bench.workloads import Shape
 
 from .common import write_result
 

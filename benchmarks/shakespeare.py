@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import unspool
-from unspool.recipes.text import merge_options, train_text
+from unspool.tasks.text.recipe import merge_options, train_text
 from unspool.training import EvalReport, StartReport, StepReport
 
 from .common import run_directory, whole, write_result

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from unspool import LanguageModel, LanguageTask, Text
-from unspool.recipes.text import create_model, merge_options, train_text
+from unspool.tasks.text.recipe import create_model, merge_options, train_text
 from unspool.training import EvalReport
 
 from .common import data_file, write_result

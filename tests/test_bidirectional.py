@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import assert_close, inner, needs_library, random_cell, random_like
 
 import unspool
-from support import assert_close, inner, needs_library, random_cell, random_like
 from unspool import kernels
 from unspool.bidirectional import Bidirectional, reverse
 

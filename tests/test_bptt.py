@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
+from tests.support import assert_close, assert_equal, random_cell, random_like
 
-from support import assert_close, assert_equal, random_cell, random_like
 from unspool import unroll
 from unspool.bptt import carry
 

@@ -11,7 +11,8 @@ import unspool
 LAYERS = (
     ("errors", "_startup", "_version", "limits"),
     ("files",),
-    ("heap", "library", "interop"),
+    ("options", "heap", "library", "interop"),
+    ("options_file",),
     ("products",),
     ("cells",),
     ("kernels",),
@@ -19,13 +20,9 @@ LAYERS = (
     ("vision",),
     ("models",),
     ("data",),
-    ("decoding", "inspection"),
+    ("decoding", "inspection", "training"),
     ("tasks",),
-    ("training",),
-    ("runs",),
-    ("run",),
-    ("recipes", "bench"),
-    ("studio",),
+    ("bench", "studio"),
     ("cli",),
     ("__init__", "__main__"),
 )
@@ -92,7 +89,7 @@ def test_back_edges_are_found(path: str, source: str):
         ("cells/lstm.py", "from .base import Cell\nfrom ..errors import ConfigError"),
         ("unroll.py", "from . import kernels\nfrom .cells import Cell"),
         ("data/text.py", "from .. import files\nimport numpy.random"),
-        ("cli/main.py", "from ..training.config import option\nfrom . import console"),
+        ("cli/main.py", "from ..options import option\nfrom . import console"),
     ],
 )
 def test_imports_of_lower_layers_are_allowed(path: str, source: str):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import needs_library
 
 import unspool
-from support import needs_library
 from unspool.products import affine, look_up
 
 sizes = st.integers(1, 70)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from support import (
+from tests.support import (
     KINDS,
     assert_close,
     assert_equal,
@@ -19,6 +18,7 @@ from support import (
     random_cell,
     random_like,
 )
+
 from unspool import Cell, ConfigError, LanguageModel, Stack, project_inputs, unroll
 from unspool.bptt import carry
 from unspool.kernels import run

@@ -5,7 +5,7 @@ from ._version import __version__
 from .bidirectional import Bidirectional
 from .cells import GRU, LSTM, RNN, Cell, GRUState, LSTMState, RNNState, project_inputs
 from .data import CaptionData, LabelledData, PairData, Text, Vocabulary
-from .decoding import sample, stream, stream_text
+from .decoding import sample, stream
 from .errors import (
     ConfigError,
     DataError,
@@ -22,7 +22,11 @@ from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
 from .models.tagger import Tagger
 from .models.translator import Translator
-from .run import (
+from .tasks.caption.task import CaptionTask
+from .tasks.generate.task import GenerateTask
+from .tasks.glimpse.task import GlimpseTask
+from .tasks.label.task import ClassifyTask, TagTask
+from .tasks.registry import (
     CaptionerRun,
     ClassifierRun,
     GeneratorRun,
@@ -32,13 +36,9 @@ from .run import (
     TranslatorRun,
     load,
 )
-from .tasks.caption import CaptionTask
-from .tasks.generate import GenerateTask
-from .tasks.glimpse import GlimpseTask
-from .tasks.labelled import ClassifyTask, TagTask
-from .tasks.language import LanguageTask
-from .tasks.task import Evaluation, Task
-from .tasks.translate import TranslateTask
+from .tasks.text.stream import stream_text
+from .tasks.text.task import LanguageTask
+from .tasks.translate.task import TranslateTask
 from .training import (
     CheckpointReport,
     EvalReport,
@@ -48,6 +48,7 @@ from .training import (
     TrainingConfig,
     train,
 )
+from .training.task import Evaluation, Task
 from .unroll import Stack, unroll
 
 __all__ = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from unspool.bench import contestants, origin, ours
-from unspool.bench.shapes import GATES, Shape
 from unspool.bench.timing import in_turn, warm_up
+from unspool.bench.workloads import GATES, Shape
 from unspool.cli.main import main
 
 FIELDS = {"shape", "seconds", "failed", "limit", "tokens_per_s", "share_of_limit", "best_peer"}

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests import naive
+from tests.support import KINDS, assert_close, inner, random_cell, random_like
 
-import naive
-from support import KINDS, assert_close, inner, random_cell, random_like
 from unspool import ConfigError, unroll
 from unspool.cells import CELLS
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import KINDS, assert_close, random_cell, random_like
 
-from support import KINDS, assert_close, random_cell, random_like
 from unspool import GRU, unroll
 
 torch = pytest.importorskip("torch")

@@ -7,8 +7,8 @@ import tarfile
 
 import numpy as np
 import pytest
+from tests.support import printed
 
-from support import printed
 from unspool import load
 from unspool.data.shapes import draw_shapes
 

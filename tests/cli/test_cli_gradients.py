@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from support import printed
+from tests.support import printed
 
 FEW = ("--steps", 8, "--ends", 4)
 

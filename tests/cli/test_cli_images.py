@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from tests.support import printed
 
-from support import printed
 from unspool.cli.main import app
 
 TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]

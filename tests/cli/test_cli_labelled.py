@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-
-from support import printed
+from tests.support import printed
 
 LINES = "x the thread goes out\ny the wheel goes round\nx thread in\ny wheel un spun\n" * 6
 WORDS = "".join(f"the O\nthread{i} B-T\n\nwheels{i} B-W\nspin I-W\nround O\n\n" for i in range(8))

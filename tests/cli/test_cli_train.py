@@ -17,7 +17,7 @@ import safetensors.numpy
 import typer
 
 from unspool.cli.main import app
-from unspool.recipes.text import TextOptions, merge_options
+from unspool.tasks.text.recipe import TextOptions, merge_options
 
 OPTIONS = [field.name for field in dataclasses.fields(TextOptions)]
 

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from support import printed
+from tests.support import printed
 
 ENGLISH = ["the thread", "the wheel spins", "in", "out"] * 10
 GERMAN = ["der faden", "das rad dreht sich", "hinein", "hinaus"] * 10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unspool.data import LabelledData, form_of, held_out, read_labelled
-from unspool.data.labelled import Rows, class_names, label_ids, one_line
+from unspool.data.label_files import Rows, class_names, label_ids, one_line
 from unspool.errors import ConfigError, DataError, RunError
 
 CONLLU = """# text = The dogs'll bark

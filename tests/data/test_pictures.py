@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.data import Pictures, decode_picture, pictures
+from unspool.data import Pictures, decode_picture, picture_files
 from unspool.errors import DataError, UnspoolError
 
 Image = pytest.importorskip("PIL.Image")
@@ -56,7 +56,7 @@ def test_folder_in_sorted_order(tmp_path):
 
 
 def test_hostile_members_are_skipped_and_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_PICTURE_BYTES", 2**20)
+    monkeypatch.setattr(picture_files, "MAX_PICTURE_BYTES", 2**20)
     link = {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}
     path = tar(tmp_path / "a.tar", [
         ("/etc/passwd", b"x"), ("../up", b"x"), ("p/../../up", b"x"), ("\x1b[2Jname", b"x"),
@@ -106,7 +106,7 @@ def test_a_file_that_vanishes_is_counted(tmp_path):
 
 
 def test_notes_cannot_steer_a_terminal():
-    left_out = pictures.LeftOut()
+    left_out = picture_files.LeftOut()
     left_out.add("odd", "\x1b[2Ja\udcff")
     assert left_out.notes() == ["odd: 1 ('\\x1b[2Ja\\udcff')"]
 

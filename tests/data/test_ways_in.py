@@ -428,7 +428,7 @@ def test_names_in_a_folder_and_a_tar(tmp_path):
 
 
 def test_texts_without_blanks_are_read_by_characters(tmp_path):
-    from unspool.recipes.labelled import CLASSIFIER
+    from unspool.tasks.label.recipe import CLASSIFIER
 
     path = tmp_path / "t.tsv"
     signs = ["".join(np.random.default_rng(i).choice(list("电影很好看不差"), 9)) for i in range(60)]
@@ -447,7 +447,7 @@ def test_texts_without_blanks_are_read_by_characters(tmp_path):
 
 
 def test_captions_without_blanks_are_written_by_characters(tmp_path):
-    from unspool.recipes.caption import CAPTIONER
+    from unspool.tasks.caption.task.recipe import CAPTIONER
 
     path = tmp_path / "c.tsv"
     signs = [

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import needs_library, random_like
 
-from support import needs_library, random_like
 from unspool import ConfigError, LanguageModel, sample
 from unspool.decoding import LanguageStepper, round_weights, sampling
-from unspool.kernels.generate import generate, quantise, round_matrix
+from unspool.kernels.sampling import generate, quantise, round_matrix
 
 MODELS = {
     "rnn": {"cell": "rnn", "hidden_size": 70},
@@ -120,7 +120,7 @@ def test_rows_and_threads_change_no_bit(name, monkeypatch):
     given = np.arange(20, dtype=np.int32)
 
     def states(rows, threads):
-        monkeypatch.setattr("unspool.kernels.generate.threads", lambda: threads)
+        monkeypatch.setattr("unspool.kernels.sampling.threads", lambda: threads)
         start = random_like(model.initial_state(13), seed=1, scale=1.0)
         pairs = [(s.h[rows], getattr(s, "c", jnp.zeros((13, 0)))[rows]) for s in start]
         first = jnp.zeros(len(pairs[0][0]), jnp.int32)

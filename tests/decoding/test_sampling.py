@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array
+from tests.support import assert_equal, chi_square_p, random_like
 
-from support import assert_equal, chi_square_p, random_like
 from unspool import ConfigError, LanguageModel, sample, stream
 from unspool.decoding import LanguageStepper
 from unspool.decoding.sampling import BLOCK

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
+from tests.support import assert_close, assert_equal, create_leaky, random_like
 
-from support import assert_close, assert_equal, create_leaky, random_like
 from unspool import LanguageModel
 from unspool.decoding import LanguageStepper
 

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import KINDS, random_like
 
-from support import KINDS, random_like
 from unspool import Cell, ConfigError, DataError, LanguageModel
 from unspool.inspection import gradient_flow
 from unspool.models.softmax import cross_entropy

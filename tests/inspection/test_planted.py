@@ -7,7 +7,7 @@ import numpy as np
 from tests.support import random_like
 
 import unspool
-from unspool.data.kinds import build_vocabulary
+from unspool.data.vocabularies import build_vocabulary
 from unspool.inspection import Spans, Trace, annotate, best_units, score_units
 
 TEXT = 'He said "yes, it is", and "no": she went on. Not "all" were there (or "none").\n' * 20

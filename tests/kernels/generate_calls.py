@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
-from native_calls import GATES, LIBRARY, Guarded
+from tests import naive
+from tests.kernels.native_calls import GATES, LIBRARY, Guarded
 
-import naive
-from unspool.kernels.generate import pack, quantise, round_matrix
+from unspool.kernels.sampling import pack, quantise, round_matrix
 
 STEPS = {"rnn": naive.rnn_step, "lstm": naive.lstm_step, "gru": naive.gru_step}
 WEIGHTS = ("float32", "bfloat16", "int8")

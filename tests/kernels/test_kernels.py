@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from support import (
+from tests.support import (
     KINDS,
     LeakyCell,
     assert_close,
@@ -22,6 +21,7 @@ from support import (
     random_cell,
     random_like,
 )
+
 from unspool import LSTM, LSTMState, library, unroll
 from unspool.cells import CELLS
 from unspool.kernels import (

@@ -16,8 +16,12 @@ from unspool import library
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
-from generate_calls import Rule, draw_network, prepare  # after the skip: it needs the library
-from native_calls import (
+from tests.kernels.generate_calls import (  # after the skip: it needs the library
+    Rule,
+    draw_network,
+    prepare,
+)
+from tests.kernels.native_calls import (
     CELLS,
     FIELDS,
     GATES,

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.glimpse_reference import linear, naive_glimpse, next_state
+from tests.support import random_like
 
-from glimpse_reference import linear, naive_glimpse, next_state
-from support import random_like
 from unspool import ConfigError, GlimpseClassifier
 from unspool.models.glimpse import glimpse
 from unspool.models.registry import backends, build_model, describe_model

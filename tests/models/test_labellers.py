@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import assert_close, random_like
 
-from support import assert_close, random_like
 from unspool import Classifier, ConfigError, Generator, Tagger
 from unspool.models.classifier import POOLINGS
 from unspool.models.registry import backends, build_model, describe_model

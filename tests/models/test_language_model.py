@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from beartype import beartype
 from jaxtyping import jaxtyped
+from tests.support import LeakyCell, assert_close, assert_equal, create_leaky, random_like
 
-from support import LeakyCell, assert_close, assert_equal, create_leaky, random_like
 from unspool import GRU, LSTM, ConfigError, LanguageModel, Stack, unroll
 
 V, B, T, H, E = 7, 2, 5, 4, 3

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import logsumexp
+from tests.support import assert_close, assert_equal, chi_square_p, inner, random_like
 
-from support import assert_close, assert_equal, chi_square_p, inner, random_like
 from unspool import LanguageModel
 from unspool.models import softmax
 from unspool.models.softmax import (

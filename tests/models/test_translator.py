@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import KINDS, assert_close, random_like
 
-from support import KINDS, assert_close, random_like
 from unspool import ConfigError, Translator
 from unspool.models.attention import Additive, Multiplicative
 from unspool.models.decoder import ATTENTIONS, shifted

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.support import assert_close
 
-from support import assert_close
 from unspool import Translator
 
 torch = pytest.importorskip("torch")

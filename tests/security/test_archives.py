@@ -20,13 +20,13 @@ READERS = {  # what each kind of file is read with
     "is_tar": "from unspool.data import is_tar; print(is_tar(__import__('pathlib').Path(path)))",
     "picture": "print(unspool.data.decode_picture(path.read_bytes()).shape)",
     "labelled": "from unspool.data import read_labelled; print(len(read_labelled(path).rows))",
-    "features": "from unspool.runs.captioned import read_given; print(len(read_given(path)[0]))",
+    "features": "from unspool.tasks.caption.gather import read_given as r; print(len(r(path)[0]))",
     "weights": "from unspool.interop.torch_weights import read_torch_weights as r; r(path)",
 }
 PROGRAM = """
 import sys
 from pathlib import Path
-import unspool.data, unspool.runs.captioned, unspool.interop.torch_weights, PIL.Image
+import unspool.data, unspool.tasks.caption.gather, unspool.interop.torch_weights, PIL.Image
 from unspool import UnspoolError
 path = Path(sys.argv[1])
 def peak():  # ru_maxrss would begin at the memory of the process that started this one

@@ -18,18 +18,17 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from unspool.tasks.caption.task.recipe import CAPTIONER
+from unspool.tasks.generate.task.recipe import GENERATOR
+from unspool.tasks.glimpse.task.recipe import LOOKER
+from unspool.tasks.translate.task.recipe import TRANSLATOR
 
 import unspool
-from unspool import ConfigError, RunError, UnspoolError
+from unspool import ConfigError, RunError, UnspoolError, options_file
 from unspool.data import held_out
 from unspool.files import write_bytes
-from unspool.recipes import toml
-from unspool.recipes.caption import CAPTIONER
-from unspool.recipes.generate import GENERATOR
-from unspool.recipes.glimpse import LOOKER
-from unspool.recipes.labelled import CLASSIFIER, TAGGER
-from unspool.recipes.text import TEXT
-from unspool.recipes.translate import TRANSLATOR
+from unspool.tasks.label.recipe import CLASSIFIER, TAGGER
+from unspool.tasks.text.recipe import TEXT
 from unspool.training.checkpoint import _checksum
 
 TINY = {"hidden": 4, "batch": 2, "max_steps": 2, "eval_every": 2}
@@ -201,7 +200,7 @@ def try_options(run: Path, kind: str, work: Path, most: int | None) -> None:
     options = tomllib.loads((run / "options.toml").read_text())
     news = [new for new in VALUES if not isinstance(new, dict | list) and new is not None]
     for key, new in drawn([(key, new) for key in options for new in news], most):
-        toml.write(work / "options.toml", changed(options, (key,), new))
+        options_file.write(work / "options.toml", changed(options, (key,), new))
         check(lambda: resume(work, kind), "options.toml", (key,), new)
         shutil.rmtree(work)
         shutil.copytree(run, work)
@@ -271,7 +270,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "value", "message"), OPTIONS)
 def test_sizes_in_options_toml_are_compared_before_memory_is_taken(received, name, value, message):
     options = tomllib.loads((received / "options.toml").read_text())
-    toml.write(received / "options.toml", {**options, name: value})
+    options_file.write(received / "options.toml", {**options, name: value})
     with pytest.raises(RunError, match=message):
         resume(received, "text")
 

@@ -10,7 +10,7 @@ import pytest
 
 import unspool
 from unspool import RunError, UnspoolError
-from unspool.recipes.text import TEXT
+from unspool.tasks.text.recipe import TEXT
 from unspool.training import directory
 from unspool.training.directory import read_config
 from unspool.training.starting import check_free, check_start, locked

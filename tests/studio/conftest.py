@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from unspool.recipes.text import TEXT
+from unspool.tasks.text.recipe import TEXT
 
 pytest.importorskip("fastapi", reason="the studio needs its extra")
 uvicorn = pytest.importorskip("uvicorn", reason="the studio needs its extra")

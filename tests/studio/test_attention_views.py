@@ -9,8 +9,8 @@ from tests.studio.conftest import client_of, serve
 from tests.support import random_like
 
 import unspool
-from unspool.run import CaptionerRun
 from unspool.studio.store import Store
+from unspool.tasks.registry import CaptionerRun
 from unspool.vision.preparation import Preparation
 
 PAIRS = [("one two", "eins zwei"), ("three one", "drei eins"), ("two two", "zwei zwei")] * 8

@@ -8,9 +8,9 @@ from tests.studio.conftest import SMALL, VERSE, client_of
 
 import unspool
 from unspool.decoding import make_transforms
-from unspool.recipes.text import TEXT
 from unspool.studio import play
 from unspool.studio.play import whole_characters
+from unspool.tasks.text.recipe import TEXT
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 CHILD = """
 import sys
 from pathlib import Path
-from unspool.recipes.text import merge_options, train_text
+from unspool.tasks.text.recipe import merge_options, train_text
 from unspool.training import StepReport
 
 def resident_mib():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unspool.errors import ConfigError
-from unspool.recipes.text import TextOptions
+from unspool.tasks.text.recipe import TextOptions
 from unspool.training import TrainingConfig
 from unspool.training.config import DEFAULT_MAX_STEPS
 

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 import unspool
-from unspool.recipes.text import TEXT
+from unspool.tasks.text.recipe import TEXT
 
 TINY = {
     "hidden": 4, "batch": 2, "steps_per_chunk": 4, "max_steps": 8, "eval_every": 4,
@@ -23,7 +23,7 @@ PARENT = f"""
 import os, signal, sys, time
 from pathlib import Path
 from unspool.errors import RunError
-from unspool.recipes.text import TEXT
+from unspool.tasks.text.recipe import TEXT
 
 def start(source, run, delay):
     time.sleep(float(delay))

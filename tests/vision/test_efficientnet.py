@@ -15,7 +15,7 @@ from unspool.errors import ConfigError, DataError
 from unspool.interop.torch_weights import read_torch_weights
 from unspool.vision.conv import Conv, DepthwiseConv
 from unspool.vision.efficientnet import EfficientNetLite0
-from unspool.vision.pictures import fit
+from unspool.vision.resize import fit
 
 
 @pytest.fixture(scope="module")

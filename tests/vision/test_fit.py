@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unspool.errors import ConfigError, DataError
-from unspool.vision.pictures import fit
+from unspool.vision.resize import fit
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -4,6 +4,6 @@ The contestants take turns, so that a slow moment of the machine meets them all 
 is one file, written as its users write it; all work with the same batches and threads.
 """
 
-from .run import check, missing, results
+from .rounds import check, missing, results
 
 __all__ = ["check", "missing", "results"]

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import Size, Text, build_vocabulary
-from ..tasks.language import LanguageTask
+from ..tasks.text.task import LanguageTask
 from . import ours
-from .shapes import BYTES, VOCABULARY, Shape
 from .timing import Run
+from .workloads import BYTES, VOCABULARY, Shape
 
 
 class Peer(NamedTuple):

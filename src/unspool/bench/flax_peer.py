@@ -9,10 +9,10 @@ import optax
 from flax import linen as nn
 
 from ..models.language import LanguageModel
-from ..tasks.language import LanguageTask
+from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
-from .shapes import VOCABULARY, Shape
 from .timing import Run
+from .workloads import VOCABULARY, Shape
 
 CELLS = {"rnn": nn.SimpleCell, "gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
 

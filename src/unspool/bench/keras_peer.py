@@ -9,10 +9,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 
 from ..models.language import LanguageModel
-from ..tasks.language import LanguageTask
+from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
-from .shapes import VOCABULARY, Shape
 from .timing import Run
+from .workloads import VOCABULARY, Shape
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 

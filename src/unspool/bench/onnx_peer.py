@@ -7,8 +7,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from ..models.language import LanguageModel
-from .shapes import GATES, Shape
 from .timing import Run
+from .workloads import GATES, Shape
 
 # ONNX's order of the gates, as indices into ours (which is PyTorch's).
 ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}

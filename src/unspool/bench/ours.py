@@ -5,7 +5,7 @@ import jax
 
 from ..decoding import LanguageStepper, sample
 from ..models.language import LanguageModel
-from ..tasks.language import LanguageTask
+from ..tasks.text.task import LanguageTask
 from ..training import TrainingConfig
 from ..training.step import compile_step, start_learner
 from .timing import Run

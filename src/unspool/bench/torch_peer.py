@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..models.language import LanguageModel
-from ..tasks.language import LanguageTask
+from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
-from .shapes import Shape
 from .timing import Run
+from .workloads import Shape
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

@@ -11,13 +11,13 @@ import typer
 
 from .. import files
 from ..data import LeftOut, Pictures, decode_picture, is_tar, suffix_of
-from ..decoding.captioning import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError, DataError
 from ..limits import MAX_PICTURE_BYTES
-from ..run import CaptionerRun, load, require
-from ..runs.caption_picture import Look, draw
-from ..runs.captioned import FEATURES, read_given
+from ..tasks.caption.decode import BATCH, LENGTH_PENALTY, NUM_BEAMS
+from ..tasks.caption.gather import FEATURES, read_given
+from ..tasks.caption.plot import Look, draw
+from ..tasks.registry import CaptionerRun, load, require
 from ..vision.preparation import GIVEN
 from . import console, streams
 from .options import LengthPenaltyForm, RunArgument, file, output

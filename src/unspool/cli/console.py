@@ -16,7 +16,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text as RichText
 
-from ..tasks.task import LOSS
 from ..training import (
     CheckpointReport,
     EvalReport,
@@ -25,6 +24,7 @@ from ..training import (
     StepReport,
     StopReport,
 )
+from ..training.task import LOSS
 
 SECONDS_BETWEEN_LINES = 10.0
 

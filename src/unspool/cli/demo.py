@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from ..data.pixels import check_pillow
-from ..recipes.caption import CaptionRecipe
-from ..recipes.recipe import Recipe
-from ..recipes.shapes import NEW, captioned_shapes, described, new_pictures
-from ..recipes.text import TEXT
-from ..run import load
+from ..data.shapes import NEW, captioned_shapes, described, new_pictures
+from ..tasks.caption.recipe import CaptionRecipe
+from ..tasks.recipe import Recipe
+from ..tasks.registry import load
+from ..tasks.text.recipe import TEXT
 from . import console, streams
 from .options import path
 from .session import prepare

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..recipes.caption import CAPTIONER
-from ..recipes.translate import TRANSLATOR
-from ..run import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
+from ..tasks.caption.recipe import CAPTIONER
+from ..tasks.registry import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
+from ..tasks.translate.recipe import TRANSLATOR
 from . import console
 from .options import LENGTH_PENALTY_FORMS, RunArgument, file
 from .session import prepare

@@ -17,7 +17,7 @@ from ..inspection import gradient_flow
 from ..inspection.flow_picture import Line, draw, reach
 from ..inspection.gradients import ENDS, STEPS
 from ..models.language import LanguageModel
-from ..run import Run, load, require
+from ..tasks.registry import Run, load, require
 from . import console
 from .options import file as file_name
 from .options import output, path

@@ -1,6 +1,6 @@
 """`unspool hello`."""
 
-from ..recipes.hello import VOCABULARY, WORD, spell_hello
+from ..tasks.text.hello import VOCABULARY, WORD, spell_hello
 from .session import prepare
 
 

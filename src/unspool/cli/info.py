@@ -12,7 +12,7 @@ from .._version import __version__
 from ..cells import CELLS
 from ..kernels import backend_of
 from ..models.registry import backends
-from ..run import load
+from ..tasks.registry import load
 from . import console
 from .options import path
 

@@ -28,8 +28,8 @@ from ..inspection import (
 from ..inspection.units import SHIFTS
 from ..models.generator import Generator
 from ..models.language import LanguageModel
-from ..run import LoadedRun, load
-from ..runs.reading import Reading, read_source
+from ..tasks.reading import Reading, read_source
+from ..tasks.registry import LoadedRun, load
 from . import console as ours
 from .options import RunArgument, output
 from .options import file as file_name

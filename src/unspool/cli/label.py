@@ -19,7 +19,14 @@ from ..data import (
     words_of,
 )
 from ..errors import ConfigError, DataError
-from ..run import ClassifierRun, GlimpseRun, LabelledRun, TaggerRun, load, require
+from ..tasks.registry import (
+    ClassifierRun,
+    GlimpseRun,
+    LabelledRun,
+    TaggerRun,
+    load,
+    require,
+)
 from . import console
 from .options import RunArgument, output
 from .session import prepare

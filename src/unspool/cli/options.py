@@ -9,7 +9,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from ..training.config import Options, TrainingConfig
+from ..options import Options
+from ..training.config import TrainingConfig
 
 
 def file(value: str | Path) -> str:

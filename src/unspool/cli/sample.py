@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ..data import Vocabulary
-from ..decoding.text import without_blanks
 from ..errors import ConfigError
-from ..run import GeneratorRun, LoadedRun, Run, load, require
+from ..tasks.registry import GeneratorRun, LoadedRun, Run, load, require
+from ..tasks.text.stream import without_blanks
 from . import console
 from .options import RunArgument
 from .session import prepare

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import options_file
 from ..errors import ConfigError
-from ..recipes import toml
-from ..recipes.caption import CaptionRecipe
-from ..recipes.generate import GENERATOR
-from ..recipes.glimpse import LOOKER
-from ..recipes.labelled import CLASSIFIER, TAGGER
-from ..recipes.recipe import Recipe
-from ..recipes.text import TEXT
-from ..recipes.translate import TRANSLATOR
-from ..tasks.task import LOSS
+from ..tasks.caption.recipe import CaptionRecipe
+from ..tasks.generate.recipe import GENERATOR
+from ..tasks.glimpse.recipe import LOOKER
+from ..tasks.label.recipe import CLASSIFIER, TAGGER
+from ..tasks.recipe import Recipe
+from ..tasks.text.recipe import TEXT
+from ..tasks.translate.recipe import TRANSLATOR
 from ..training.reports import StopReport
+from ..training.task import LOSS
 from . import console, streams
 from .command import Command
 from .options import file, path, with_options
@@ -126,7 +126,7 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
 
 def _read(config: Path, recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
     """The keys of a TOML file: `run`, `paths`, and options, checked if no flag wins over them."""
-    values = toml.read(config)
+    values = options_file.read(config)
     own = {key: values.pop(key) for key in ("run", "paths") if key in values}
     recipe.options.check_keys(values, where=f"{config}: ")
     files = [f.name for f in dataclasses.fields(recipe.options) if f.metadata["is_file"]]

@@ -10,8 +10,8 @@ from .. import files
 from ..data import check_standard_input, read_sentences
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
-from ..run import TranslatorRun, load, require
-from ..runs.attention_picture import Look, draw
+from ..tasks.registry import TranslatorRun, load, require
+from ..tasks.translate.plot import Look, draw
 from . import console, streams
 from .label import is_source
 from .options import LengthPenaltyForm, RunArgument, output

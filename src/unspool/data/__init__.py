@@ -2,9 +2,8 @@
 
 from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart
-from .captions import Captions, Pair, match_names, pair, read_captions
+from .caption_files import Captions, Pair, match_names, pair, read_captions
 from .corpora import CORPORA
-from .dataset import LabelledData, cut_notes, encode_rows
 from .encoders import (
     LAYOUTS,
     Encoder,
@@ -15,20 +14,20 @@ from .encoders import (
 )
 from .hold_out import content_key, held_out, overlap_note, repeats_note
 from .images import read_images
-from .kinds import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
-from .labelled import BOUNDARY, Rows, form_of, one_line, read_labelled
+from .label_files import BOUNDARY, Rows, form_of, one_line, read_labelled
+from .labelled_data import LabelledData, cut_notes, encode_rows
 from .left_out import LeftOut
 from .pairs import (
     PairBatch,
     PairData,
     Pairs,
-    Sentences,
     load_sentences,
     read_parallel,
     read_sentences,
 )
-from .pictures import Pictures
+from .picture_files import Pictures
 from .pixels import decode_picture
+from .sentences import Sentences
 from .sequences import Batch, Buckets, Sequences, bucket_bounds, in_order_of_length
 from .series import read_series
 from .sources import open_sources
@@ -52,6 +51,12 @@ from .text_files import (
 )
 from .unlabelled import join_rows, read_unlabelled
 from .vocab import StreamDecoder, Vocabulary
+from .vocabularies import (
+    KINDS,
+    build_vocabulary,
+    load_vocabulary,
+    vocabulary_from_json,
+)
 from .words import FEW_REPEAT, words_of, words_seen_once
 
 __all__ = [

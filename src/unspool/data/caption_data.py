@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import files
 from ..errors import DataError, RunError
-from .kinds import load_vocabulary
-from .pairs import Sentences
+from .sentences import Sentences
 from .sequences import Sequences, load_sequences, save_sequences
+from .vocabularies import load_vocabulary
 from .words import characters_note
 
 DESCRIPTION, ARRAYS = "captions.json", "captions.npz"

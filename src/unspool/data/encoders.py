@@ -16,9 +16,9 @@ from ..errors import ConfigError, DataError, RunError
 from ..limits import MAX_SIZE
 from .arrays import fits_32_bits
 from .images import size_of
-from .kinds import build_vocabulary, check_options, defaults, load_vocabulary
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
+from .vocabularies import build_vocabulary, check_options, defaults, load_vocabulary
 from .words import without_marks, words_of
 
 LAYOUTS = ("rows", "columns", "patches")

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from .. import files
 from ..errors import ConfigError, DataError, RunError
 from .hold_out import held_out, overlap_note, repeats_note
-from .kinds import build_vocabulary, check_options, load_vocabulary
-from .labelled import BOUNDARY
+from .sentences import Sentences
 from .sequences import Sequences, load_sequences, save_sequences
 from .sources import read_all_lines
 from .text_files import (
@@ -20,12 +19,11 @@ from .text_files import (
     check_standard_input,
     read_lines,
 )
-from .vocab import CharVocabulary, Vocabulary
+from .vocabularies import load_vocabulary
 from .words import one_spaced
 
 DESCRIPTION, ARRAYS = "pairs.json", "pairs.npz"
 SOURCE, TARGET = "source", "target"  # folders of the two vocabularies
-_DEFAULT_SIZE = {"bpe": 6000, "word": 50_000}
 _NAMED = 3  # lines that a note names
 
 
@@ -65,68 +63,6 @@ class PairBatch(NamedTuple):
     source_lengths: np.ndarray
     target: np.ndarray
     target_lengths: np.ndarray
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """One language: sentences to ids and back.
-
-    A sentence loses white space around it, and runs of it inside become one space. Words begin
-    with their space, the first too, so that a word is the same token wherever it stands. END,
-    which is START as well, is the line break, which no sentence has inside.
-    """
-
-    vocab: Vocabulary
-
-    @classmethod
-    def build(
-        cls, texts: list[str], tokens: str, vocab_size: int | None, min_count: int | None
-    ) -> Self:
-        """Count the tokens of some sentences. Raises ConfigError for options that break a rule."""
-        check_options(tokens, vocab_size, min_count)
-        vocab: Vocabulary
-        if tokens == "char":
-            vocab = CharVocabulary.build([BOUNDARY, *map(one_spaced, texts)], unknown=True)
-        else:
-            lines = (f" {one_spaced(text)}{BOUNDARY}" for text in texts)
-            size = vocab_size or _DEFAULT_SIZE.get(tokens)
-            vocab = build_vocabulary(tokens, lines, vocab_size=size, min_count=min_count)
-        built = cls(vocab)
-        if vocab.decode([built.end]) != BOUNDARY:
-            raise DataError(
-                f"{len(texts)} sentences are too few for a vocabulary",
-                "give more",
-                {"min_count": "lower {}"},
-            )
-        return built
-
-    @property
-    def end(self) -> int:
-        """The id of START and END."""
-        return int(self.vocab.encode(BOUNDARY)[0])
-
-    @property
-    def _lead(self) -> str:
-        return " " if self.vocab.kind in ("word", "bpe") else ""
-
-    def encode(self, text: str) -> np.ndarray:
-        """Ids of a sentence, END last; END alone for an empty one."""
-        text = one_spaced(text)
-        return self.vocab.encode(f"{self._lead}{text}{BOUNDARY}" if text else BOUNDARY)
-
-    def decode(self, ids: Any) -> str:
-        """The sentence of ids without START and END."""
-        return self.vocab.decode(ids).strip()
-
-    def tokens(self, ids: Any) -> list[str]:
-        """Each token's text, without the space that it begins with; END as such."""
-        names = [self.vocab.token_text(int(i)) for i in ids]
-        return ["END" if name == BOUNDARY else name.removeprefix(self._lead) for name in names]
-
-    def unknown(self, encoded: Sequences) -> int:
-        """How many tokens are unknown."""
-        unknown = getattr(self.vocab, "unknown_id", None)
-        return 0 if unknown is None else int(np.sum(encoded.values == unknown))
 
 
 @dataclass(frozen=True, eq=False)

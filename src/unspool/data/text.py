@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import files
 from ..errors import ConfigError, DataError, RunError
-from .kinds import build_vocabulary, check_options, load_vocabulary
 from .passages import passages_note
 from .sources import Sources, open_sources
 from .streams import open_tokens, token_dtype, write_tokens
 from .vocab import Pieces, Tokens, Vocabulary
+from .vocabularies import build_vocabulary, check_options, load_vocabulary
 
 FORMAT_VERSION = 1
 DESCRIPTION = "text.json"

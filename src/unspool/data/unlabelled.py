@@ -16,7 +16,7 @@ from .forms import (
     split_line,
     tagged_sentences,
 )
-from .labelled import Rows, read_from
+from .label_files import Rows, read_from
 from .left_out import LeftOut
 from .tables import header_of, read_table
 from .text_files import check_exists, read_lines, suffix_of

@@ -3,7 +3,6 @@
 from .beam import Hypotheses, beam_search
 from .sampling import sample, stream
 from .stepper import LanguageStepper, Stepper, round_weights, without_unknown
-from .text import stream_text
 from .transforms import Temperature, TopK, TopP, make_transforms
 
 __all__ = [
@@ -18,6 +17,5 @@ __all__ = [
     "round_weights",
     "sample",
     "stream",
-    "stream_text",
     "without_unknown",
 ]

@@ -8,11 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..data import BOUNDARY, Vocabulary
-from ..models.generator import Generator
-from .sampling import stream
-from .stepper import LanguageStepper, Stepper, without_unknown
-
 
 class Started(eqx.Module):
     """A stepper that has its conditions already: `start` repeats each of their states."""
@@ -38,28 +33,6 @@ class Started(eqx.Module):
     def reorder(self, state: Any, rows: Int[Array, "B"]) -> Any:
         """The rows of a state in another order."""
         return self.inner.reorder(state, rows)
-
-
-def generate(
-    model: Generator,
-    vocab: Vocabulary,
-    condition: int,
-    prompt: str = "",
-    keep_unknown: bool = False,
-    **options: Any,
-) -> list[str]:
-    """Texts that begin with `prompt`, each up to END; `options` are those of `stream`.
-
-    START and END are both the line break, which no text has inside. The unknown token is never
-    written, unless `keep_unknown`.
-    """
-    tokens = vocab.encode(BOUNDARY + prompt)
-    (end,) = vocab.encode(BOUNDARY)
-    state = model.initial_state(jnp.array([condition]))
-    decoder = model.decoder if keep_unknown else without_unknown(model.decoder, vocab)
-    stepper: Stepper = Started(LanguageStepper(decoder), state, 1)
-    rows = until_end(stream(stepper, tokens, **options), end)
-    return [prompt + vocab.decode(row) for row, _ in rows]
 
 
 def until_end(blocks: Iterator[np.ndarray], end: int) -> list[tuple[np.ndarray, bool]]:

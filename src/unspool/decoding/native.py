@@ -10,7 +10,7 @@ from jaxtyping import Array, Int
 
 from ..cells import GRU, LSTM, RNN
 from ..kernels import NATIVE, backend_of
-from ..kernels import generate as kernel
+from ..kernels import sampling as kernel
 from ..models.language import LanguageModel
 from .transforms import Temperature, TopK, TopP, Transform
 

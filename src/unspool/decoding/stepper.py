@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from ..cells import GRU, LSTM, RNN
 from ..data import Vocabulary
-from ..kernels.generate import Network, check_weight_type, round_matrix
+from ..kernels.sampling import Network, check_weight_type, round_matrix
 from ..models.language import LanguageModel
 from .native import pack_model, why_not
 

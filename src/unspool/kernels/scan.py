@@ -10,7 +10,7 @@ from ..cells import Cell, State, gru, lstm
 from ..cells.gru import GRUState
 from ..cells.lstm import LSTMState
 from ..cells.vanilla import RNNState
-from .common import live_steps, where_live, zero_dead
+from .masks import live_steps, where_live, zero_dead
 from .program import Program, Weights, previous, weight_gradient
 
 

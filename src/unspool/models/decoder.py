@@ -12,7 +12,7 @@ from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import embedding_table, uniform
 from ..errors import ConfigError
-from ..kernels.common import live_steps, where_live
+from ..kernels.masks import live_steps, where_live
 from ..products import affine, look_up
 from ..unroll import check_rates, locked_dropout
 from .attention import Additive, Memory, Multiplicative

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..data.pixels import decode_picture
 from ..errors import ConfigError, DataError
-from ..run import CaptionerRun, require
+from ..tasks.registry import CaptionerRun, require
 from ..vision.preparation import GIVEN
 
 router = APIRouter(prefix="/api/captions")

@@ -23,9 +23,9 @@ from ..inspection import (
     score_units,
 )
 from ..inspection.spans import bounded, rank_span
-from ..run import GeneratorRun, Run, require
-from ..runs.reading import read_as
-from ..runs.text import open_text
+from ..tasks.reading import read_as
+from ..tasks.registry import GeneratorRun, Run, require
+from ..tasks.text.run import open_text
 
 router = APIRouter(prefix="/api/cells")
 

@@ -10,8 +10,8 @@ from ..cells import CELLS
 from ..errors import DataError
 from ..inspection import gradient_flow
 from ..models.language import LanguageModel
-from ..run import Run, require
-from ..runs.reading import inspected_text
+from ..tasks.reading import inspected_text
+from ..tasks.registry import Run, require
 
 router = APIRouter(prefix="/api/gradients")
 

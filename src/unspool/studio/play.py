@@ -21,10 +21,10 @@ from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from ..decoding import LanguageStepper, make_transforms, without_unknown
-from ..decoding.text import without_blanks
 from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
-from ..run import Run, require
+from ..tasks.registry import Run, require
+from ..tasks.text.stream import without_blanks
 
 router = APIRouter(prefix="/api/play")
 

@@ -15,7 +15,7 @@ from ..data.left_out import printable
 from ..data.vocab import VOCABULARY_FILES
 from ..errors import ConfigError, DataError, RunError, UnspoolError
 from ..files import open_regular, read_json
-from ..recipes.text import TEXT
+from ..tasks.text.recipe import TEXT
 from ..training.config import DEFAULT_MAX_STEPS
 from ..training.directory import METRICS, MODEL, read_config
 from .answers import Answer

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from ..errors import ConfigError
-from ..run import load
+from ..tasks.registry import load
 from ..training.directory import CONFIG, MODEL
 
 KEPT = 4  # loaded runs

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from ..data import PairData
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
-from ..run import TranslatorRun, require
+from ..tasks.registry import TranslatorRun, require
 from ..training.directory import DATA
 
 router = APIRouter(prefix="/api/translation")

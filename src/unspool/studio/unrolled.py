@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from ..errors import ConfigError
 from ..inspection.unrolled import Unrolled, unrolled
 from ..models.language import LanguageModel
-from ..recipes.hello import after, fit_word
+from ..tasks.text.hello import after, fit_word
 
 router = APIRouter(prefix="/api/unrolled")
 

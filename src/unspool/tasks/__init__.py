@@ -1,1 +1,1 @@
-"""One file a job: batches, loss and metric."""
+"""One folder a task: what it trains for, how it is begun, and its runs."""

@@ -30,7 +30,7 @@ from ..limits import MAX_CONFIG_BYTES
 FORMAT_VERSION = 2  # 1: rates, averages and lanes followed other rules
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
-DATA, OPTIONS = "data", "options.toml"
+DATA = "data"
 SECTIONS = ("model", "task", "training")  # of config.json
 
 

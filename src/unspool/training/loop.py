@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from .._version import __version__
 from ..errors import DivergedError
 from ..models.registry import backends, describe_model
-from ..tasks.task import LOSS, Evaluation, Task
 from . import directory
 from .checkpoint import load_arrays, reading_facts, save_arrays
 from .config import TrainingConfig
@@ -31,6 +30,7 @@ from .resume import check_resumable
 from .signals import StopRequest, stop_on_signals
 from .starting import Beginning, beginning, check_start, locked
 from .step import compile_step, start_learner
+from .task import LOSS, Evaluation, Task
 
 MAX_SKIPPED = 10  # non-finite losses in a row before training gives up
 

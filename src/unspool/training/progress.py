@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..tasks.task import LOSS, Evaluation
 from .config import STEPS
+from .task import LOSS, Evaluation
 
 RECOVERY_STEPS = 100  # sound steps after which a halved learning rate doubles
 

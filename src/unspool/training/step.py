@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from ..cells.init import random_key
-from ..tasks.task import Task
 from .config import TrainingConfig
 from .optim import Learner, Outcome, apply_gradients, keep_finite, optimizer, saturation
+from .task import Task
 
 Step = Callable[[Learner, Any, Any, float], tuple[Learner, Outcome]]
 

@@ -24,7 +24,7 @@ from ..errors import ConfigError, RunError
 from ..files import atomic_writer
 from ..limits import MAX_JSON_BYTES
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0, Layer
-from .pictures import MARGIN, fit
+from .resize import MARGIN, fit
 
 BATCH = 8  # activations of more pictures leave the cache: 97 pictures/s with 4 or 8, 86 with 16
 _MAGIC = b"UNSPFEA1"

@@ -16,7 +16,7 @@ from ..errors import RunError
 from ..files import atomic_writer, link
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0
 from .features import FeatureCache, Read, extract, read_features, weights_hash
-from .pictures import fit
+from .resize import fit
 
 GIVEN = "none"  # features made elsewhere: there is no CNN
 ROWS = 64

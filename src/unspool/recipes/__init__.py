@@ -1,1 +1,0 @@
-"""From options to a trained run, one file a kind of model."""

@@ -1,1 +1,0 @@
-"""Trained runs, loaded: one class for each kind of model."""

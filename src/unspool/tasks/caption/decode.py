@@ -1,0 +1,64 @@
+"""Captions out of a model: from what it takes of pictures to sentences, and where it looked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from ...data import Sentences
+from ...decoding.hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from ...decoding.stepper import without_unknown
+from ...errors import ConfigError
+from ...models.captioner import Captioner
+from ...models.decoder import Condition
+
+BATCH = 32  # pictures described at once
+MOST = 40  # tokens of a caption
+NUM_BEAMS, LENGTH_PENALTY = 3, 0.7  # of Flickr8k; docs/lab-log.md
+
+
+def describe(
+    model: Captioner, sentences: Sentences, rows: np.ndarray, *, first: int = 0, **options: Any
+) -> list[list[Hypothesis]]:
+    """For each picture its `n_best` captions, best first.
+
+    `rows` are features (N, F) or (N, S, F), or pixels (N, P, P, 3) of a model with a CNN of its
+    own. `options` are those of `Search`, by default 3 beams and a length penalty of 0.7.
+    What is drawn follows from `seed`, `n_best` and the picture's number, counted from `first`.
+    Unknown words are never written: probabilities are those of the others. Raises ConfigError
+    where an argument breaks its rule.
+    """
+    decoder = without_unknown(model.decoder, sentences.vocab)
+    search = Search(**{"num_beams": NUM_BEAMS, "length_penalty": LENGTH_PENALTY, **options})
+    found: list[list[Hypothesis]] = []
+    for begin in range(0, len(rows), BATCH):
+        part = rows[begin : begin + BATCH]
+        size = BATCH if begin else power_of_two(len(part))
+        padded = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
+        numbers = first + begin + np.minimum(np.arange(size), len(part) - 1)
+        most = search.max_new_tokens or MOST
+        made = find(decoder, sentences, _see(model, padded), numbers, search, most)
+        found += made[: len(part)]
+    return found
+
+
+def look(
+    model: Captioner, sentences: Sentences, rows: np.ndarray, ids: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Attention weights (T, S) of each picture and caption: a row for each token and END, a
+    column for each place of the grid, row by row; rows sum to 1. ConfigError for a model without.
+    """
+    if model.decoder.attention is None:
+        raise ConfigError("this model does not look", "train one whose way is attention")
+    found = []
+    for row, caption in zip(rows, ids, strict=True):
+        tokens = ended([caption], sentences.end, power_of_two(len(caption) + 1))
+        weights = reread(model.decoder, _see(model, row[None]), tokens, sentences.end)[1]
+        found.append(np.asarray(weights)[0, : len(caption) + 1])
+    return found
+
+
+@eqx.filter_jit
+def _see(model: Captioner, rows: Any) -> Condition:
+    return model.condition(rows)

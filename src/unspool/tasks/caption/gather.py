@@ -1,0 +1,221 @@
+"""Captioned pictures, from files to what a captioner takes."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from ...data import (
+    LeftOut,
+    Pictures,
+    decode_picture,
+    match_names,
+    read_arrays,
+    read_captions,
+    suffix_of,
+)
+from ...data.arrays import fits_32_bits
+from ...data.caption_files import Pair, pair
+from ...errors import ConfigError, DataError
+from ...vision.preparation import GIVEN, Preparation, open_rows, save_rows
+from .metrics import caption_words
+
+Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their end, what they count
+FEATURES = ".npz"  # features that were made elsewhere
+
+
+def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
+    """Shows nothing."""
+    return counts
+
+
+class Captioned(NamedTuple):
+    """Pictures that can be used, or features of some, and their captions.
+
+    `keys` are hashes of the pictures' content. `given` are the rows of features of an .npz; without
+    them the pictures are in `source`.
+    """
+
+    source: Path
+    names: list[str]
+    keys: list[str]
+    captions: list[list[str]]
+    given: np.ndarray | None
+    notes: tuple[str, ...]
+    is_part: bool = False
+
+    def take(self, numbers: list[int]) -> "Captioned":
+        """Some of the pictures."""
+        return self._replace(
+            is_part=True,
+            names=[self.names[i] for i in numbers],
+            keys=[self.keys[i] for i in numbers],
+            captions=[self.captions[i] for i in numbers],
+            given=None if self.given is None else self.given[numbers],
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the pictures' content and their captions."""
+        return sha256(json.dumps([self.keys, self.captions]).encode()).hexdigest()
+
+
+def gather(
+    source: Path, captions: Path, split: str | None = None, *, plain: bool, track: Track = untracked
+) -> Captioned:
+    """Match pictures (a folder or TAR) or features (an .npz) with their captions.
+
+    Every picture is decoded once, to leave out those that cannot be. `plain` captions are
+    lower-case words without punctuation, as they are scored. Raises DataError where no picture
+    can be used with a caption; ConfigError for a `split` of a file that has none.
+    """
+    texts = read_captions(captions, split)
+    if suffix_of(source) == FEATURES:
+        return _gather_given(source, texts, plain)
+    pictures = Pictures(source)
+    found: list[Pair[str]] = []
+    pairs = pair(pictures, texts, _key)
+    for _ in track(_counted(pairs, found.append), len(pictures.names), "reading pictures"):
+        pass
+    notes = pictures.left_out
+    # As a folder is read: a TAR of the same pictures gives the same rows.
+    found.sort(key=lambda one: PurePosixPath(one.name).parts)
+    rows = [(name, key, _texts(name, raw, plain, notes)) for name, key, raw in found]
+    return _without_empty(source, rows, None, notes)
+
+
+def prepare_rows(
+    data: Captioned, preparation: Preparation, path: Path, track: Track = untracked
+) -> np.ndarray:
+    """Write what the captioner takes of each picture to `path`, and open it.
+
+    Features are cached by the source, and by the file name of `path` for a part of a source.
+    """
+    if data.given is not None:
+        save_rows(path, data.given)
+    else:
+        source = f"{data.source.resolve()} {path.name if data.is_part else ''}"
+        counts = preparation.keep(path, source, data.keys, *_reader(data))
+        for _ in track(counts, len(data.keys), "looking at pictures"):
+            pass
+    return open_rows(path)
+
+
+def preparation_given(features: np.ndarray) -> Preparation:
+    """Of features that were made elsewhere."""
+    return Preparation(GIVEN, size=0, is_pooled=features.ndim == 2)
+
+
+def _gather_given(source: Path, texts: dict[str, list[str]], plain: bool) -> Captioned:
+    names, features = read_given(source)
+    notes = LeftOut()
+    matches = match_names(names, texts)
+    for name in names:
+        if name not in matches:
+            notes.add("features without captions", name)
+    used = set(matches.values())
+    for name in texts:
+        if name not in used:
+            notes.add("captions without features", name)
+    numbers = [i for i, name in enumerate(names) if name in matches]
+    rows = []
+    for i in numbers:
+        key = sha256(np.ascontiguousarray(features[i]).tobytes()).hexdigest()
+        rows.append((names[i], key, _texts(names[i], texts[matches[names[i]]], plain, notes)))
+    return _without_empty(source, rows, features[numbers], notes)
+
+
+def read_given(path: Path) -> tuple[list[str], np.ndarray]:
+    """Read `names` (N,) and `features`, (N, F) or (N, S, F) or (N, height, width, F), of an .npz.
+
+    Features are finite numbers, in 32 bits too. Raises DataError otherwise.
+    """
+    arrays = read_arrays(path, ("names", "features"))
+    if len(arrays) < 2:
+        missing = ", ".join(sorted({"names", "features"} - arrays.keys()))
+        raise DataError(
+            f"{path} must be an .npz with `names` (N,) and `features` (N, F) or (N, S, F), "
+            f"it has no {missing}"
+        )
+    names, features = _texts_of(arrays["names"]), arrays["features"]
+    if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
+        raise DataError(f"{path}: names must be a row of texts, no two the same")
+    if features.ndim not in (2, 3, 4) or features.dtype.kind != "f" or 0 in features.shape:
+        raise DataError(
+            f"{path}: features must be floating-point numbers (N, F), (N, S, F) or "
+            f"(N, height, width, F), got {features.dtype} of {features.shape}"
+        )
+    if len(names) != len(features):
+        raise DataError(f"{path}: names has {len(names)} rows and features {len(features)}")
+    for name, row in zip(names.tolist(), features, strict=True):
+        if not fits_32_bits(row).all():
+            raise DataError(f"{path}: features of {name!r} are not finite numbers of 32 bits")
+    return names.tolist(), features.astype(np.float32)
+
+
+def _texts_of(names: np.ndarray) -> np.ndarray:
+    """Bytes as the UTF-8 that they are; anything else as it is."""
+    try:
+        return np.char.decode(names, "utf-8") if names.dtype.kind == "S" else names
+    except UnicodeDecodeError:
+        return names
+
+
+def _key(content: bytes, name: str) -> str:
+    decode_picture(content, name)  # DataError for what is no picture
+    return sha256(content).hexdigest()
+
+
+def _counted(pairs: Iterator[Pair[str]], take: Callable[[Pair[str]], None]) -> Iterator[int]:
+    for number, one in enumerate(pairs, 1):
+        take(one)
+        yield number
+
+
+def _texts(name: str, raw: Iterable[str], plain: bool, notes: LeftOut) -> list[str]:
+    """The captions, without those that have no words."""
+    texts = [" ".join(caption_words(text)) if plain else text for text in raw]
+    if not all(texts):
+        notes.add("pictures with captions that have no words", name)
+    return [text for text in texts if text]
+
+
+def _without_empty(
+    source: Path, rows: list[tuple[str, str, list[str]]], given: np.ndarray | None, notes: LeftOut
+) -> Captioned:
+    full = [i for i, row in enumerate(rows) if row[2]]
+    if not full:
+        raise DataError("; ".join([f"{source} has nothing with a caption", *notes.notes()]))
+    names, keys, captions = zip(*rows, strict=True)
+    columns = list(names), list(keys), list(captions)
+    found = Captioned(source, *columns, given, tuple(notes.notes()))
+    return found if len(full) == len(rows) else found.take(full)
+
+
+def _reader(data: Captioned) -> tuple[Callable[[int], np.ndarray], list[int]]:
+    """The pixels of picture i, asked for in the order of the second: a TAR is read once."""
+    pictures = Pictures(data.source)
+    number = {name: i for i, name in enumerate(data.names)}
+    order = [number[name] for name in pictures.names if name in number]
+    if len(order) < len(number):
+        raise DataError(f"{data.source} has changed while it was read: it has fewer pictures")
+    contents = pictures.contents(number)
+
+    def read(i: int) -> np.ndarray:
+        for name, content in contents:
+            if name == data.names[i]:
+                if sha256(content).hexdigest() != data.keys[i]:
+                    break
+                return decode_picture(content, name)
+        raise DataError(f"{data.source} has changed while it was read: {data.names[i]}")
+
+    return read, order
+
+
+def check_sources(sources: tuple[str, ...]) -> tuple[Path, Path]:
+    """Pictures (or features) and captions, which go together."""
+    if len(sources) != 2:
+        raise ConfigError("pictures (or their features) and captions go together", "name both")
+    return Path(sources[0]), Path(sources[1])

@@ -1,0 +1,153 @@
+"""A captioner's run: it describes pictures, and is measured on captioned ones."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data import Sentences, overlap_note
+from ...data.caption_data import PARTS, CaptionData, CaptionPart, caption_part
+from ...decoding.hypotheses import Hypothesis
+from ...errors import DataError, RunError
+from ...limits import MAX_PICTURE_SIDE
+from ...models.captioner import Captioner
+from ...training.task import Evaluation
+from ...vision.preparation import GIVEN, Preparation, open_rows
+from ...vision.resize import fit
+from ..run import LoadedRun, read_vocabulary
+from .decode import LENGTH_PENALTY, NUM_BEAMS, describe, look
+from .gather import Track, check_sources, gather, prepare_rows, untracked
+from .metrics import caption_words, score_captions
+from .task import evaluate_captioner
+
+
+@dataclass(frozen=True)
+class CaptionerRun(LoadedRun):
+    """A captioner's run directory, loaded."""
+
+    what: ClassVar[str] = "a captioner: use `unspool caption`"
+
+    model: Captioner
+    sentences: Sentences
+    preparation: Preparation
+
+    @classmethod
+    def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
+        preparation = read_preparation(path, config["task"].get("preparation"))
+        sentences = Sentences(read_vocabulary(path, config))
+        return {"sentences": sentences, "preparation": preparation}
+
+    def caption(self, pictures: Sequence[np.ndarray], **options: Any) -> list[list[Hypothesis]]:
+        """For each picture (H, W, 3), uint8 RGB of any size, its best captions; `options` are
+        those of `decoding`'s `describe` (num_beams, n_best, length_penalty, do_sample, ...).
+        Rows of features where these were made elsewhere.
+
+            run.caption([pixels])[0][0].text
+        """
+        return self._describe(self._rows(pictures), **options) if len(pictures) else []
+
+    def attention(self, picture: np.ndarray, caption: Hypothesis) -> tuple[list[str], np.ndarray]:
+        """For a picture and its caption the tokens, END last, and weights (T, height, width): how
+        much each place of the square that the model saw counted for each token; (T, S) where S is
+        no square. ConfigError for a model that does not look.
+        """
+        (weights,) = look(self.model, self.sentences, self._rows([picture]), [caption.ids])
+        side = math.isqrt(weights.shape[1])
+        if side**2 == weights.shape[1]:
+            weights = weights.reshape(-1, side, side)
+        return [*self.sentences.tokens(caption.ids), "END"], weights
+
+    def shown(self, picture: np.ndarray) -> np.ndarray | None:
+        """The square of a picture (H, W, 3) that the model saw; None of features."""
+        return None if self.preparation.cnn == GIVEN else fit(picture, self.preparation.size, 0)
+
+    def _rows(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """What the model takes, checked."""
+        rows = np.concatenate(list(self.preparation.rows(pictures)))
+        check_rows(self.model, rows)
+        return rows
+
+    def _describe(self, rows: np.ndarray, **options: Any) -> list[list[Hypothesis]]:
+        return describe(self.model, self.sentences, rows, **options)
+
+    def evaluate(
+        self,
+        *sources: str,
+        split: str | None = None,
+        num_beams: int = NUM_BEAMS,
+        length_penalty: float = LENGTH_PENALTY,
+        length_penalty_form: str = "power",
+        track: Track = untracked,
+    ) -> Evaluation:
+        """Loss of a token; and BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D of the captions found by beam
+        search, on lower-case words without punctuation as COCO's evaluation counts them.
+
+        `sources`: pictures (or features, .npz) and captions; without, the held-out part.
+        """
+        options: dict[str, Any] = {
+            "num_beams": num_beams, "length_penalty": length_penalty,
+            "length_penalty_form": length_penalty_form,
+        }  # fmt: skip
+        with TemporaryDirectory() as folder:
+            part, notes = self._part(sources, split, Path(folder) / "rows", track)
+            check_rows(self.model, part.features)
+            loss = evaluate_captioner(self.model, part, self.sentences.end)
+            found = [best[0] for best in self._describe(part.features, **options)]
+        references = [[caption_words(text) for text in texts] for texts in part.texts]
+        metrics = score_captions([caption_words(best.text) for best in found], references)
+        details = {
+            "pictures": len(found),
+            "unfinished": sum(not best.finished for best in found),
+            **options,
+            "notes": list(notes),
+        }
+        return Evaluation(loss.loss_nats, loss.tokens, metrics=metrics, details=details)
+
+    def _part(
+        self, sources: tuple[str, ...], split: str | None, rows: Path, track: Track
+    ) -> tuple[CaptionPart, tuple[str, ...]]:
+        """Captioned pictures of some files, or of the held-out part."""
+        if not sources:
+            return self.own_data(open_captions, "name pictures and their captions").val, ()
+        plain = bool(self.config["task"].get("plain", True))
+        data = gather(*check_sources(sources), split, plain=plain, track=track)
+        if (data.given is None) == (self.preparation.cnn == GIVEN):
+            has = "pictures" if data.given is None else "features"
+            raise DataError(f"{data.source} has {has}: give what the run was trained on")
+        made = prepare_rows(data, self.preparation, rows, track)
+        shared = self.shared_with_training(
+            open_captions, lambda own: overlap_note(own.keys, data.keys, "pictures")
+        )
+        part = caption_part(made, data.names, data.captions, self.sentences)
+        return part, (*data.notes, *shared)
+
+
+def open_captions(directory: Path) -> CaptionData:
+    """What `unspool train caption` kept of pictures and captions."""
+    data = CaptionData.open(directory, [open_rows(directory / f"{name}.rows") for name in PARTS])
+    read_preparation(directory, data.preparation)
+    return data
+
+
+def read_preparation(path: Path, described: Any) -> Preparation:
+    """What a run says of its preparation; RunError naming `path` if no preparation is like that."""
+    try:
+        preparation = Preparation(**described)
+    except TypeError as error:
+        raise RunError(f"{path} is damaged: it has no preparation") from error
+    size, flags = preparation.size, (preparation.is_trained, preparation.is_pooled)
+    is_size = type(size) is int and 0 <= size <= MAX_PICTURE_SIDE
+    if not is_size or {type(flag) for flag in flags} != {bool}:
+        raise RunError(f"{path} is damaged: its preparation of pictures is {described}")
+    return preparation
+
+
+def check_rows(model: Captioner, rows: np.ndarray) -> None:
+    """Raise DataError for features of another size than the model's."""
+    wanted = model.w_features.shape[1]
+    if model.cnn is None and rows.shape[-1] != wanted:
+        raise DataError(f"the run describes features of {wanted} numbers, got {rows.shape[-1]}")

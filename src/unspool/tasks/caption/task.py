@@ -1,0 +1,170 @@
+"""Captions: predict every word of a caption, and its END, from a picture's features."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ...data import (
+    Buckets,
+    CaptionBatch,
+    CaptionData,
+    CaptionPart,
+    in_order_of_length,
+)
+from ...models.captioner import Captioner
+from ...models.decoder import shifted
+from ...models.softmax import smoothed_nats
+from ...training.task import Evaluation, Loss
+from .decode import describe
+from .self_critical import DRAWN, Reward, RewardBatch, self_critical_loss
+
+LONGEST = 0.95  # drawn captions are cut where so many of the true ones have ended
+SAMPLES = 4  # held-out pictures to describe at every evaluation
+
+
+class CaptionTask:
+    """The mean of -ln p(y_t | picture, y_1..y_{t-1}) over all tokens of a batch of captions.
+
+    With attention, `doubly_stochastic` times sum_s (1 - sum_t alpha_ts)^2 is added to the sum of a
+    caption's -ln p, so that every place is looked at about as much as the others (lambda of Xu et
+    al. 2015, arXiv 1502.03044); all is divided by the batch's tokens.
+
+    From batch number `reward_after` on captions are drawn from the model and made likelier the
+    better they score (see `self_critical_loss`); the loss is then minus their mean reward, and the
+    best weights are those with the highest reward on the held-out pictures.
+    """
+
+    def __init__(
+        self,
+        data: CaptionData,
+        *,
+        batch: int = 64,
+        label_smoothing: float = 0.0,
+        doubly_stochastic: float = 0.0,
+        reward_after: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.data, self.label_smoothing = data, label_smoothing
+        self.doubly_stochastic = doubly_stochastic
+        self.buckets = Buckets(data.train.captions.lengths, batch, seed)
+        tokens = int(data.train.captions.lengths.sum())
+        self.tokens_per_batch = round(tokens / self.buckets.per_epoch)
+        self.reward_after = reward_after
+        if reward_after is not None:
+            ones = np.ones(len(data.train.names), np.int32)
+            self.pictures = Buckets(ones, -(-self.buckets.batch // DRAWN), seed)
+            self.rewards = [Reward(part, data.sentences) for part in (data.train, data.val)]
+            self.most = int(np.quantile(data.train.captions.lengths, LONGEST))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sizes, and what was left out."""
+        lengths = ", ".join(map(str, self.buckets.bounds))
+        return (*self.data.notes, f"captions are padded to one of these lengths: {lengths}")
+
+    def describe(self) -> dict[str, Any]:
+        """The data and how it is batched."""
+        return {
+            "kind": "caption",
+            "tokens": self.data.sentences.vocab.kind,
+            "vocabulary": self.data.sentences.vocab.fingerprint(),
+            "data_sha256": self.data.fingerprint(),
+            "preparation": self.data.preparation,
+            "plain": self.data.plain,
+            "train_captions": len(self.data.train.captions.lengths),
+            "val_captions": len(self.data.val.captions.lengths),
+            "label_smoothing": self.label_smoothing,
+            "doubly_stochastic": self.doubly_stochastic,
+            "rewards": self.reward_after is not None,
+            "reward_after": self.reward_after,
+            "batch": self.buckets.batch,
+            "seed": self.buckets.seed,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary."""
+        self.data.sentences.vocab.save(directory)
+
+    def initial_state(self, model: Any) -> Any:
+        """Nothing is carried: every caption begins anew."""
+        return ()
+
+    def batch(self, position: int) -> CaptionBatch | RewardBatch:
+        """Batch number `position`."""
+        if self.reward_after is None or position < self.reward_after:
+            return self.data.train.padded(*self.buckets.rows(position))
+        rows, _ = self.pictures.rows(position - self.reward_after)
+        pictures = np.maximum(rows, 0)
+        return RewardBatch(self.data.train.features[pictures], pictures, rows >= 0)
+
+    def loss(self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
+        """Mean over the batch's tokens, and what attention costs; or minus the mean reward."""
+        if isinstance(batch, RewardBatch):
+            found = self_critical_loss(model, batch, key, self.rewards[0], self.most)
+            return Loss(found, None, state)
+        start = self.data.sentences.end
+        smoothed, nats, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
+        objective = (smoothed + self.doubly_stochastic * unevenness) / count
+        return Loss(objective, nats / count, state)
+
+    def evaluate(self, model: Captioner) -> Evaluation:
+        """The loss of the held-out captions, without smoothing; the mean reward of greedy ones."""
+        found = evaluate_captioner(model, self.data.val, self.data.sentences.end)
+        if self.reward_after is None:
+            return found
+        made = describe(model, self.data.sentences, self.data.val.features, num_beams=1)
+        rewards = [
+            self.rewards[1].of(picture, best.ids, best.finished)
+            for picture, (best,) in enumerate(made)
+        ]
+        metrics = {"reward": float(np.mean(rewards))}
+        return replace(found, metrics=metrics, best_by="reward")
+
+    def sample(self, model: Captioner, seed: int) -> str | None:
+        """Held-out pictures and what the model makes of them."""
+        part = self.data.val
+        found = describe(model, self.data.sentences, part.features[:SAMPLES], num_beams=1)
+        rows = zip(part.names, part.texts, found, strict=False)
+        return "\n".join(f"{name}: {texts[0]}\n -> {y.text}" for name, texts, (y,) in rows)
+
+
+def evaluate_captioner(model: Captioner, part: CaptionPart, start: int) -> Evaluation:
+    """Loss of every token, END included."""
+    total = 0.0
+    for rows, steps in in_order_of_length(part.captions.lengths, 64):
+        total += float(_evaluate(model, part.padded(rows, steps), start))
+    tokens = int(part.captions.lengths.sum())
+    return Evaluation(loss_nats=total / tokens, tokens=tokens)
+
+
+def _nats(
+    model: Captioner,
+    batch: Any,
+    start: Any,
+    key: PRNGKeyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""] | float]:
+    """The sums of the tokens' losses, with smoothing and without, how many tokens there are, and
+    how unevenly places were looked at.
+    """
+    given = shifted(batch.captions, start)
+    readouts, weights = model(batch.features, given, batch.lengths, key)
+    losses = smoothed_nats(model, readouts, batch.captions, label_smoothing)
+    real = jnp.arange(batch.captions.shape[1]) < batch.lengths[:, None]
+    unevenness: Any = 0.0
+    if weights is not None:
+        looked = jnp.sum(jnp.where(real[..., None], weights, 0.0), axis=1)
+        squares = jnp.sum((1 - looked) ** 2, axis=1)
+        unevenness = jnp.sum(jnp.where(batch.lengths > 0, squares, 0.0))
+    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
+    return smoothed, nats, jnp.sum(real), unevenness
+
+
+@eqx.filter_jit
+def _evaluate(model: Captioner, batch: Any, start: Any) -> Float[Array, ""]:
+    return _nats(model, batch, start)[1]

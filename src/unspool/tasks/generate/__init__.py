@@ -1,0 +1,1 @@
+"""Texts grown from a label."""

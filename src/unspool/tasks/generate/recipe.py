@@ -1,0 +1,51 @@
+"""From options to a generator: `unspool train generate`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...data import LabelledData
+from ...models.generator import Generator
+from ...options import option
+from ..label.recipe import LabelledRecipe, SequenceOptions
+from .task import GenerateTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(SequenceOptions):
+    """Every option of `unspool train generate`."""
+
+    tokens: str = option("char", "what a token is", choices=("char", "byte", "bpe"))
+
+
+DEFAULTS: dict[str, Any] = {
+    "hidden": 256, "dropout": 0.3, "batch": 64, "learning_rate": 4e-3, "average": 0.1,
+    "max_steps": 1500, "eval_every": 150,
+}  # fmt: skip
+
+
+class GenerateRecipe(LabelledRecipe):
+    """`unspool train generate`."""
+
+    name, next_command = "generate", "write with: unspool sample {run} --condition LABEL"
+    options, task_class, aligned, lines = GenerateOptions, GenerateTask, False, True
+    task_options = ("batch", "seed")
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same for all."""
+        return DEFAULTS
+
+    def model(self, data: LabelledData, options: GenerateOptions) -> Generator:
+        """A generator of the data's tokens, with its labels as conditions."""
+        return Generator.create(
+            **data.model_options(),
+            cell=options.cell,
+            hidden_size=options.hidden,
+            num_layers=options.layers,
+            layer_norm=options.layer_norm,
+            dropout=options.dropout,
+            seed=options.seed,
+        )
+
+
+GENERATOR = GenerateRecipe()

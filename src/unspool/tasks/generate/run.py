@@ -1,0 +1,40 @@
+"""A generator's run: it grows texts from a condition."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...data import TextEncoder, one_line
+from ...errors import ConfigError
+from ...models.generator import Generator
+from ...training.task import Evaluation
+from ..label.run import LabelledRun
+from ..run import noted
+from .decode import generate
+from .task import evaluate_generator
+
+
+@dataclass(frozen=True)
+class GeneratorRun(LabelledRun):
+    """A generator's run directory, loaded; its labels are the conditions."""
+
+    what: ClassVar[str] = "a generator: use `unspool sample --condition`"
+    aligned: ClassVar[bool] = False
+
+    model: Generator
+    encoder: TextEncoder
+
+    def sample(self, condition: str, prompt: str = "", **options: Any) -> list[str]:
+        """Texts of a condition; `options` are those of `decoding.stream` (count, seed, ...).
+
+        run.sample("Italian", count=10, temperature=0.8)
+        """
+        if condition not in self.labels:
+            known = ", ".join(self.labels)
+            raise ConfigError(f"condition must be one of {known}, got {condition!r}")
+        number = self.labels.index(condition)
+        return generate(self.model, self.encoder.vocab, number, prompt, **options)
+
+    def evaluate(self, *sources: str) -> Evaluation:
+        """Loss per token, character and byte."""
+        sequences, notes = self.read(sources, prepare=one_line)
+        return noted(evaluate_generator(self.model, sequences, self.encoder.vocab), notes)

@@ -1,0 +1,1 @@
+"""Images classified in a few glimpses."""

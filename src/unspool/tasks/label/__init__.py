@@ -1,0 +1,1 @@
+"""Labels for sequences and for every step: classifiers and taggers."""

@@ -1,0 +1,28 @@
+"""Weights of classes, for data that has much of some and little of others."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...errors import ConfigError
+
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+def class_weights(kind: str, targets: np.ndarray, classes: int) -> np.ndarray:
+    """A weight for each class, (C,): 1, or with "balanced" N / (C n_c), where n_c of N targets
+    are of class c, as in scikit-learn: all classes together weigh the same (King and Zeng 2001).
+
+    Raises ConfigError for another `kind`.
+    """
+    if kind not in CLASS_WEIGHTS:
+        raise ConfigError(f"class_weights must be one of {', '.join(CLASS_WEIGHTS)}, got {kind!r}")
+    if kind == "none":
+        return np.ones(classes, np.float32)
+    counts = np.maximum(np.bincount(targets, minlength=classes), 1)
+    return (len(targets) / (classes * counts)).astype(np.float32)
+
+
+def weighted_mean(values: Float[Array, "..."], weights: Float[Array, "..."]) -> Float[Array, ""]:
+    """sum(w x) / sum(w), without the values of weight 0, whatever they are."""
+    return jnp.sum(jnp.where(weights > 0, weights * values, 0.0)) / jnp.sum(weights)

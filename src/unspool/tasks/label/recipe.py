@@ -1,0 +1,235 @@
+"""From options to classifiers and taggers: `unspool train classify` and `unspool train tag`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data import (
+    FEW_REPEAT,
+    LAYOUTS,
+    LabelledData,
+    form_of,
+    read_labelled,
+    words_seen_once,
+)
+from ...errors import ConfigError, DataError
+from ...limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
+from ...models.classifier import POOLINGS, Classifier
+from ...models.tagger import Tagger
+from ...options import option
+from ...training import TrainingConfig
+from ..recipe import Recipe
+from .balance import CLASS_WEIGHTS
+from .task import ClassifyTask, LabelledTask, TagTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledOptions(TrainingConfig):
+    """What all of them share. Defaults depend on what is read: see `defaults`."""
+
+    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    hidden: int = option(128, "units a layer and direction", at_least=1, below=MAX_SIZE + 1)
+    layer_norm: bool = option(False, "layer normalisation inside the cell")
+    dropout: float = option(
+        0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
+    )
+    val: str | None = option(None, "a held-out file of the same form", is_file=True)
+    val_fraction: float = option(
+        0.1, "share of every label that is held out without --val", above=0, below=1
+    )
+    batch: int = option(32, "sequences a step", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceOptions(LabelledOptions):
+    """What classifiers, taggers and generators share."""
+
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
+    vocab_size: int | None = option(None, "most words known", at_least=2, below=MAX_TOKENS + 1)
+    min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabellingOptions(LabelledOptions):
+    """What all that find labels share."""
+
+    best_by: str | None = option(
+        None, "figure of the held-out part that chooses the weights to keep (accuracy)",
+        choices=ClassifyTask.criteria,
+    )  # fmt: skip
+    class_weights: str = option(
+        "none", "weights of labels in training; balanced: all labels together weigh the same",
+        choices=CLASS_WEIGHTS,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions(SequenceOptions, LabellingOptions):
+    """What classifiers and taggers share."""
+
+    bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
+    embedding: int = option(128, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
+    dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
+    affixes: int = option(
+        0, "hash buckets for prefixes, suffixes and shapes of words; 0: none", at_least=0,
+        below=2**24,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions(ReaderOptions):
+    """Every option of `unspool train classify`."""
+
+    tokens: str = option(
+        "word", "what a token is; characters, if not named and most words occur once",
+        choices=("word", "char", "byte", "bpe"),
+    )  # fmt: skip
+    max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
+    pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
+    image: str = option("rows", "what a step of an image is", choices=LAYOUTS)
+    patch: int = option(4, "pixels a side of a patch of an image", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagOptions(ReaderOptions):
+    """Every option of `unspool train tag`."""
+
+    best_by: str | None = option(
+        None, "figure of the held-out part that chooses the weights to keep (accuracy; of BIO tags "
+        "span_f1)", choices=("span_f1", *TagTask.criteria),
+    )  # fmt: skip
+
+
+# Found on development sets; docs/lab-log.md has the figures.
+CLASSIFY: dict[str, dict[str, Any]] = {
+    "word": {
+        "cell": "gru", "affixes": 8192, "dropout": 0.5, "dropout_tokens": 0.1,
+        "learning_rate": 2e-3, "average": 0.1, "weight_decay": 0.01, "max_steps": 2000,
+        "eval_every": 100,
+    },
+    "char": {
+        "cell": "gru", "hidden": 192, "layers": 2, "embedding": 64, "dropout": 0.3,
+        "average": 0.1, "learning_rate": 3e-3, "batch": 64, "max_steps": 3000,
+        "eval_every": 250,
+    },
+    "series": {
+        "cell": "gru", "hidden": 96, "dropout": 0.3, "average": 0.1, "learning_rate": 3e-3,
+        "max_steps": 500, "eval_every": 25, "pooling": "max",
+    },
+}  # fmt: skip
+CLASSIFY["images"] = {
+    **CLASSIFY["series"], "hidden": 128, "dropout_tokens": 0.2, "average": 0.1,
+    "max_steps": 2000, "eval_every": 100,
+}  # fmt: skip
+CLASSIFY["byte"] = CLASSIFY["char"]
+CLASSIFY["bpe"] = {**CLASSIFY["word"], "affixes": 0}
+
+TAG: dict[str, dict[str, Any]] = {
+    "word": {
+        "affixes": 16384, "dropout": 0.4, "dropout_tokens": 0.05, "learning_rate": 3e-3,
+        "average": 0.1, "max_steps": 3000, "eval_every": 250,
+    },
+    "series": {k: v for k, v in CLASSIFY["series"].items() if k != "pooling"},
+}  # fmt: skip
+
+
+class LabelledRecipe(Recipe):
+    """What the recipes share: they differ in the task, the model and the defaults."""
+
+    aligned: bool
+    lines: bool = False
+    encoding: tuple[str, ...] = (
+        "tokens", "affixes", "vocab_size", "min_count", "max_length", "image", "patch",
+    )  # fmt: skip
+    task_class: type[LabelledTask]
+    task_options: tuple[str, ...] = ("batch", "seed", "best_by", "class_weights")
+    by_input: dict[str, dict[str, Any]]
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the kind of tokens, or of series of numbers, or of images."""
+        form = form_of(sources[0]) if sources else "text"
+        return self.by_input.get(given.get("tokens", "word") if form == "text" else form, {})
+
+    def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> LabelledData:
+        """One source, and the held-out file where one is named."""
+        data = self._read(sources, options)
+        data.save(directory)
+        return data
+
+    open = staticmethod(LabelledData.open)
+
+    def has_changed(self, sources: tuple[str, ...], data: LabelledData, options: Any) -> bool:
+        """Whether the sources have another hash."""
+        return self._read(sources, options).fingerprint() != data.fingerprint()
+
+    def task(self, data: LabelledData, options: Any) -> LabelledTask:
+        """Bucketed batches."""
+        return self.task_class(data, **{name: getattr(options, name) for name in self.task_options})
+
+    def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
+        if len(sources) != 1:
+            raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
+        names = (name for name in self.encoding if hasattr(options, name))
+        return LabelledData.read(
+            sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
+            aligned=self.aligned, lines=self.lines,
+            **{name: getattr(options, name) for name in names},
+        )  # fmt: skip
+
+
+class ClassifyRecipe(LabelledRecipe):
+    """`unspool train classify`."""
+
+    name, next_command = "classify", 'label with: unspool classify {run} "..."'
+    options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """By the input; characters for texts whose words hardly repeat, as without blanks."""
+        asks = {"tokens", "vocab_size", "min_count", "affixes"} & given.keys()
+        if not asks and sources and _words_hardly_repeat(sources[0]):
+            return {**self.by_input["char"], "tokens": "char"}
+        return super().defaults(sources, given)
+
+    def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
+        """A classifier of the data's labels."""
+        return Classifier.create(
+            **data.model_options(), **_reader_options(options),
+            pooling=options.pooling, seed=options.seed,
+        )  # fmt: skip
+
+
+class TagRecipe(LabelledRecipe):
+    """`unspool train tag`."""
+
+    name, next_command = "tag", 'tag with: unspool tag {run} "..."'
+    options, task_class, aligned, by_input = TagOptions, TagTask, True, TAG
+
+    def model(self, data: LabelledData, options: TagOptions) -> Tagger:
+        """A tagger of the data's tags."""
+        return Tagger.create(**data.model_options(), **_reader_options(options), seed=options.seed)
+
+
+def _words_hardly_repeat(source: str) -> bool:
+    try:
+        if form_of(source) != "text":
+            return False
+        return words_seen_once(read_labelled(source).rows) > FEW_REPEAT
+    except DataError:  # whoever reads it says what is wrong
+        return False
+
+
+CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()
+
+
+def _reader_options(options: ReaderOptions) -> dict[str, Any]:
+    return {
+        "cell": options.cell,
+        "hidden_size": options.hidden,
+        "num_layers": options.layers,
+        "bidirectional": options.bidirectional,
+        "embedding_size": options.embedding,
+        "layer_norm": options.layer_norm,
+        "dropout": options.dropout,
+        "dropout_tokens": options.dropout_tokens,
+    }

@@ -1,0 +1,147 @@
+"""Shared by all recipes: merging options, starting and resuming a run."""
+
+import dataclasses
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+
+from .. import options_file
+from ..errors import ConfigError, RunError
+from ..options_file import OPTIONS
+from ..training import TrainingConfig, train
+from ..training.checkpoint import check_arrays, is_weight
+from ..training.directory import DATA, MODEL, read_config, read_data
+from ..training.loop import train_begun
+from ..training.reports import Report
+from ..training.resume import MAY_CHANGE, check_format
+from ..training.starting import beginning, locked
+from ..training.task import Task
+
+LIMITS = {"max_steps", "max_minutes"}
+
+
+class Recipe(ABC):
+    """One `unspool train ...`: from sources and options to a model in a run directory."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[TrainingConfig]]
+    next_command: ClassVar[str]  # what to do with a finished {run}
+
+    @abstractmethod
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Values for options that are not given: of a preset, or by the kind of source."""
+
+    def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The sources that a command names, by arguments or options."""
+        return paths
+
+    @abstractmethod
+    def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> Any:
+        """Read the sources and keep in `directory` what resuming needs."""
+
+    @abstractmethod
+    def open(self, directory: Path) -> Any:
+        """What `read` kept, or a RunError."""
+
+    @abstractmethod
+    def has_changed(self, sources: tuple[str, ...], data: Any, options: Any) -> bool:
+        """Whether the sources are not those that `data` was read from."""
+
+    @abstractmethod
+    def task(self, data: Any, options: Any) -> Task:
+        """Batches, loss and metric."""
+
+    @abstractmethod
+    def model(self, data: Any, options: Any) -> Any:
+        """The model that the options describe, freshly drawn."""
+
+    def merge(self, sources: tuple[str, ...], *layers: Mapping[str, Any]) -> Any:
+        """Defaults, then each layer in turn."""
+        given: dict[str, Any] = {}
+        for layer in layers:
+            self.options.check_keys(layer)
+            given.update(layer)
+        base = dict(self.defaults(sources, given))
+        if LIMITS & given.keys():  # a limit of the user's own replaces the preset's
+            base = {key: value for key, value in base.items() if key not in LIMITS}
+        return self.options.merge(base, given)
+
+    def start(self, sources: tuple[str, ...], run: Path, options: Any) -> Iterator[Report]:
+        """Read the sources, draw a model and train it; yields reports."""
+        with locked(run), beginning(run) as begun:
+            data = self.read(sources, begun.folder / DATA, options)
+            options_file.write(begun.folder / OPTIONS, options.as_dict())
+            model, task, training = self._prepare(data, options)
+            yield from train_begun(model, task, begun, **training)
+
+    def resume(
+        self, sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
+    ) -> tuple[Any, Iterator[Report]]:
+        """Resume a run; sources, if given, must be those that it began with."""
+        config = read_config(run)
+        check_format(config, run)
+        saved = self._saved(run)
+        options = dataclasses.replace(saved, **given)
+        for key in sorted(given.keys() - MAY_CHANGE):
+            if getattr(options, key) != getattr(saved, key):
+                was, now = getattr(saved, key), getattr(options, key)
+                raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
+        data = read_data(run, config, self.open)
+        if sources and self.has_changed(sources, data, options):
+            raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
+        model, task, training = self._prepare(data, options, run / MODEL)
+        return options, _resumed(train(model, task, run=run, resume=True, **training), run, options)
+
+    def _saved(self, run: Path) -> Any:
+        """The options that a run was started with."""
+        values = options_file.read(run / OPTIONS, RunError)
+        try:
+            return self.options.merge(values)
+        except ConfigError as error:
+            raise RunError(
+                f"{run / OPTIONS} is not that of a run of {self.name!r}: {error}"
+            ) from error
+
+    def check_memory(self, model: Any, options: Any) -> None:
+        """Raise ConfigError for a model that this machine's memory cannot hold in training.
+
+        Otherwise the operating system may end the process without a word.
+        """
+        if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
+            return
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(model))
+        # Weights, their gradients, Adam's two moments, and the average.
+        needed = 4 * parameters * (4 + (options.average > 0))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > memory:
+            raise ConfigError(
+                f"training {parameters:,} parameters needs {needed / 2**30:,.0f} GiB of memory, "
+                f"this machine has {memory / 2**30:,.0f}",
+                options={"hidden": "lower {}", "layers": "lower {}"},
+            )
+
+    def _prepare(
+        self, data: Any, options: Any, weights: Path | None = None
+    ) -> tuple[Any, Task, dict[str, Any]]:
+        """The model, the task, and the options of training; nothing large is made before it is
+        known to fit the memory, and the file of `weights` if there is one.
+        """
+        names = {field.name for field in dataclasses.fields(TrainingConfig)}
+        training = {name: value for name, value in options.as_dict().items() if name in names}
+        task = self.task(data, options)
+        shapes = eqx.filter_eval_shape(lambda: self.model(data, options))
+        if weights is not None:
+            check_arrays(weights, eqx.filter(shapes, is_weight))
+        self.check_memory(shapes, options)
+        return self.model(data, options), task, training
+
+
+def _resumed(reports: Iterator[Report], run: Path, options: Any) -> Iterator[Report]:
+    yield next(reports)  # the first report says that the run is ours and fits
+    options_file.write(run / OPTIONS, options.as_dict())
+    yield from reports

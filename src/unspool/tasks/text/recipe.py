@@ -1,0 +1,165 @@
+"""From options to a language model in a run directory: what `unspool train text` does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data import Text, fingerprint_sources
+from ...data.text import UNKNOWN
+from ...limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE, MAX_TOKENS
+from ...models.language import LanguageModel
+from ...options import option
+from ...training import TrainingConfig
+from ..recipe import Recipe
+from .run import open_text
+from .task import LanguageTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOptions(TrainingConfig):
+    """Every option of a text run; a preset fills in what is not given."""
+
+    preset: str = option(
+        "small", "defaults for readable text in seconds, good text in minutes, the best in half "
+        "an hour", choices=("small", "medium", "large"),
+    )  # fmt: skip
+    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
+    hidden: int = option(256, "units a layer", at_least=1, below=MAX_SIZE + 1)
+    embedding: int | None = option(
+        None,
+        "size of token embeddings; none: ids index the input weights",
+        at_least=1,
+        below=MAX_SIZE + 1,
+    )
+    tied: bool = option(False, "one matrix for embedding and output (needs embedding = hidden)")
+    layer_norm: bool = option(False, "layer normalisation inside the cell")
+    dropout: float = option(
+        0.0, "locked dropout on the outputs of every layer", at_least=0, below=1
+    )
+    dropout_embedding: float = option(0.0, "dropout of whole input tokens", at_least=0, below=1)
+    weight_drop: float = option(0.0, "dropout on recurrent weights", at_least=0, below=1)
+    tokens: str = option("char", "what a token is", choices=("char", "byte", "word", "bpe"))
+    vocab_size: int | None = option(
+        None,
+        "most tokens in a word or BPE vocabulary (word 50000, bpe 4096)",
+        at_least=2,
+        below=MAX_TOKENS + 1,
+    )
+    min_count: int | None = option(
+        None,
+        "rarer words become <unk> (2; bpe: merges must occur so often)",
+        at_least=1,
+        below=2**31,
+    )
+    unknown: str = option(
+        "token", "characters that training never saw: a token of their own, or an error",
+        choices=UNKNOWN,
+    )  # fmt: skip
+    val: str | None = option(None, "a held-out text; without it, the end of the text", is_file=True)
+    val_fraction: float = option(0.1, "held-out share at the end of the text", above=0, below=1)
+    batch: int = option(64, "lanes that the text is cut into", at_least=1)
+    steps_per_chunk: int = option(64, "time steps of backpropagation", at_least=1)
+    softmax: str = option(
+        "auto", "training loss; auto samples above 10,000 tokens",
+        choices=("auto", "full", "sampled"),
+    )  # fmt: skip
+    softmax_samples: int = option(1024, "tokens that a sampled softmax draws", at_least=1)
+    sample_tokens: int = option(
+        300, "length of the sample at each evaluation", at_least=0, below=MAX_SAMPLE_TOKENS + 1
+    )
+
+
+# Found on tiny Shakespeare; docs/lab-log.md has the figures.
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "cell": "gru", "hidden": 256, "batch": 64, "steps_per_chunk": 32,
+        "learning_rate": 8e-3, "dropout": 0.1, "max_steps": 2500, "eval_every": 250,
+    },
+    "medium": {
+        "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
+        "learning_rate": 6e-3, "dropout": 0.4, "average": 0.1, "max_steps": 1500,
+        "eval_every": 250,
+    },
+    "large": {
+        "cell": "lstm", "hidden": 512, "batch": 64, "steps_per_chunk": 64,
+        "learning_rate": 6e-3, "dropout": 0.5, "dropout_embedding": 0.02, "average": 0.1,
+        "max_steps": 4000, "eval_every": 500,
+    },
+}  # fmt: skip
+
+
+class TextRecipe(Recipe):
+    """`unspool train text`."""
+
+    name, options = "text", TextOptions
+    next_command = 'write with: unspool sample {run} --prompt "..."'
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of the preset."""
+        return PRESETS.get(given.get("preset", "small"), {})
+
+    def read(self, sources: tuple[str, ...], directory: Path, options: TextOptions) -> Text:
+        """The text as token ids."""
+        return Text.read(
+            *sources,
+            tokens=options.tokens,
+            vocab_size=options.vocab_size,
+            min_count=options.min_count,
+            val=options.val,
+            val_fraction=options.val_fraction,
+            unknown=options.unknown,
+            directory=directory,
+        )
+
+    open = staticmethod(open_text)
+
+    def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
+        """Whether the sources have another hash."""
+        found = fingerprint_sources(*sources, tokens=options.tokens, val=options.val)
+        return found != data.sha256
+
+    def task(self, data: Text, options: TextOptions) -> LanguageTask:
+        """Truncated backpropagation through the text."""
+        return LanguageTask(
+            data,
+            batch=options.batch,
+            steps_per_chunk=options.steps_per_chunk,
+            softmax=options.softmax,
+            softmax_samples=options.softmax_samples,
+            sample_tokens=options.sample_tokens,
+            seed=options.seed,
+        )
+
+    def model(self, data: Text, options: TextOptions) -> LanguageModel:
+        """A language model over the text's vocabulary."""
+        return create_model(len(data.vocab), options)
+
+
+TEXT = TextRecipe()
+
+
+def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
+    """The model that the options describe."""
+    return LanguageModel.create(
+        vocab_size,
+        cell=options.cell,
+        hidden_size=options.hidden,
+        num_layers=options.layers,
+        embedding_size=options.embedding,
+        tied=options.tied,
+        layer_norm=options.layer_norm,
+        dropout=options.dropout,
+        dropout_embedding=options.dropout_embedding,
+        weight_drop=options.weight_drop,
+        seed=options.seed,
+    )
+
+
+def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
+    """Preset, then each layer in turn; the last layer that names a preset chooses it."""
+    return TEXT.merge((), *layers)
+
+
+train_text, resume_text = TEXT.start, TEXT.resume

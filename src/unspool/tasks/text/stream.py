@@ -1,0 +1,96 @@
+"""Text out of a language model: prompt, stream, stop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...data import Vocabulary
+from ...decoding.sampling import stream
+from ...decoding.stepper import LanguageStepper, without_unknown
+from ...errors import ConfigError
+from ...models.language import LanguageModel
+
+
+@dataclass
+class _Row:
+    """One text in the making: what has been decoded and how much of it was handed out."""
+
+    decoder: Any
+    text: str = ""
+    given: int = 0
+    ended: bool = False
+    has_blank: bool = False  # the prompt ends with the blank that the text begins with
+
+    def push(self, tokens: np.ndarray, stop: str | None, last: bool) -> str:
+        if self.ended:
+            return ""
+        new = self.decoder.push(tokens) + (self.decoder.finish() if last else "")
+        self.text += new.removeprefix(" ") if self.has_blank and not self.text else new
+        end = len(self.text)
+        if stop:
+            at = self.text.find(stop, max(0, self.given - len(stop)))
+            self.ended = at >= 0
+            # Without a hit, the tail may still be the beginning of the stop string.
+            end = at if self.ended else end if last else max(self.given, end - len(stop) + 1)
+        new, self.given = self.text[self.given : end], end
+        return new
+
+
+def stream_text(
+    model: LanguageModel,
+    vocab: Vocabulary,
+    prompt: str = "",
+    *,
+    count: int = 1,
+    max_new_tokens: int = 256,
+    stop: str | None = None,
+    weights: str = "float32",
+    keep_unknown: bool = False,
+    errors: str = "replace",
+    **options: Any,
+) -> Iterator[list[str]]:
+    """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
+
+    A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
+    pieces are empty from then on. `weights` is `LanguageStepper`'s, `options` are those of
+    `decoding.stream`. An empty prompt continues a line break; blanks at the end of a prompt of
+    words belong to the word that comes. The unknown token is never written, unless `keep_unknown`.
+    `errors` says what becomes of bytes that are not UTF-8, as in `bytes.decode`.
+    Raises UnknownTokenError for characters that a model without an unknown token never saw,
+    ConfigError if an argument breaks its rule.
+    """
+    if stop == "":
+        raise ConfigError("stop must have at least one character, got an empty string")
+    tokens = encode_prompt(vocab, prompt)
+    stepper = LanguageStepper(model if keep_unknown else without_unknown(model, vocab), weights)
+    blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
+    rows = [_Row(vocab.decoder(errors), has_blank=prompt != without_blanks(vocab, prompt))
+            for _ in range(count)]  # fmt: skip
+    return _pieces(blocks, rows, max_new_tokens, stop)
+
+
+def without_blanks(vocab: Vocabulary, prompt: str) -> str:
+    """The prompt that a vocabulary of words reads: there the blank is the next word's."""
+    return (prompt.rstrip(" ") or prompt) if vocab.kind == "word" else prompt
+
+
+def encode_prompt(vocab: Vocabulary, prompt: str) -> np.ndarray:
+    """Ids of the prompt; of a line break (or the first token, where there is none) if empty."""
+    if prompt:
+        return vocab.encode(without_blanks(vocab, prompt))
+    newline = [i for i, token in enumerate(vocab.token_bytes) if token == b"\n"]
+    return np.array(newline[:1] or [0], np.int32)
+
+
+def _pieces(
+    blocks: Iterator[np.ndarray], rows: list[_Row], max_new_tokens: int, stop: str | None
+) -> Iterator[list[str]]:
+    seen = 0
+    for block in blocks:
+        seen += block.shape[1]
+        last = seen == max_new_tokens
+        yield [row.push(tokens, stop, last) for row, tokens in zip(rows, block, strict=True)]
+        if all(row.ended for row in rows):
+            return

@@ -1,0 +1,92 @@
+"""Translations out of a model: encode, find hypotheses in batches, and see what was looked at."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from ...cells.base import check_sizes
+from ...data import Sentences, Sequences
+from ...decoding.hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from ...decoding.stepper import without_unknown
+from ...errors import ConfigError
+from ...models.decoder import Condition
+from ...models.translator import Translator
+
+BATCH = 32  # sentences decoded at once
+SHORTEST = 16  # shorter sentences are padded to so many tokens
+
+
+def translate(
+    model: Translator,
+    target: Sentences,
+    sources: Sequence[np.ndarray],
+    *,
+    batch: int = BATCH,
+    first: int = 0,
+    **options: Any,
+) -> list[list[Hypothesis]]:
+    """For each encoded sentence its `n_best` translations, best first.
+
+    `options` are those of `Search`. What is drawn follows from `seed`, `n_best` and the
+    sentence's number, counted from `first`. `max_new_tokens` is by default twice the sentence's
+    tokens, rounded up a little. The unknown token is never written: probabilities are those of the
+    others. Raises ConfigError where an argument breaks its rule.
+    """
+    check_sizes(batch=batch)
+    search = Search(**options)
+    decoder = without_unknown(model.decoder, target.vocab)
+    if not sources:
+        return []
+    rows = Sequences.join(list(sources), [0] * len(sources))
+    found: list[Any] = [None] * len(sources)
+    for numbers, steps, real in _batches(rows.lengths, batch):
+        inputs = rows.padded(numbers, steps)
+        condition = _encode(model, inputs.inputs, inputs.lengths)
+        most = search.max_new_tokens or 2 * steps + 10
+        made = find(decoder, target, condition, first + numbers, search, most)
+        for number, translations in zip(numbers[:real], made, strict=False):
+            found[number] = translations
+    return found
+
+
+def attend(
+    model: Translator, target: Sentences, sources: Sequence[np.ndarray], ids: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Attention weights (T, S) of each pair: a row for each token of the translation and END, a
+    column for each of the sentence and END; rows sum to 1. ConfigError for a model without.
+    """
+    if model.decoder.attention is None:
+        raise ConfigError("this model has no attention", "train one with luong's or bahdanau's")
+    found = []
+    for source, row in zip(sources, ids, strict=True):
+        steps = [power_of_two(max(len(x) + 1, SHORTEST)) for x in (source, row)]
+        padded = Sequences.join([source], [0]).padded(np.arange(1), steps[0])
+        condition = _encode(model, padded.inputs, padded.lengths)
+        tokens = ended([row], target.end, steps[1])
+        weights = reread(model.decoder, condition, tokens, target.end)[1]
+        found.append(np.asarray(weights)[0, : len(row) + 1, : len(source)])
+    return found
+
+
+def _batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Row numbers of a batch, the length to pad to, and how many rows are real.
+
+    Both sizes are powers of two, so that few programs are compiled, whatever the file; the length
+    is that of the row's own bucket, so that no row depends on its neighbours. Where rows are too
+    few the first is repeated: an empty row might never come to an end.
+    """
+    buckets = np.array([power_of_two(int(n)) for n in np.maximum(lengths, SHORTEST)])
+    for steps in np.unique(buckets).tolist():
+        rows = np.flatnonzero(buckets == steps)
+        rows = rows[np.argsort(lengths[rows], kind="stable")]  # similar ones end together
+        size = min(batch, power_of_two(len(rows)))
+        for begin in range(0, len(rows), size):
+            part = rows[begin : begin + size]
+            yield np.append(part, np.full(size - len(part), part[0])), steps, len(part)
+
+
+@eqx.filter_jit
+def _encode(model: Translator, inputs: Any, lengths: Any) -> Condition:
+    return model.encode(inputs, lengths)

@@ -1,0 +1,149 @@
+"""From options to a translator: `unspool train translate`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data import PairData
+from ...errors import ConfigError
+from ...limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
+from ...models.decoder import ATTENTIONS
+from ...models.translator import Translator
+from ...options import option
+from ...training import TrainingConfig
+from ..recipe import Recipe
+from .task import TranslateTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(TrainingConfig):
+    """Every option of `unspool train translate`."""
+
+    source: str | None = option(None, "sentences to translate from, one a line", is_file=True)
+    target: str | None = option(None, "their translations, line by line", is_file=True)
+    val_source: str | None = option(
+        None, "held-out sentences (or a TSV of both languages)", is_file=True
+    )
+    val_target: str | None = option(None, "their translations", is_file=True)
+    val_fraction: float = option(
+        0.05, "share of the pairs that is held out without --val-source", above=0, below=1
+    )
+    tokens: str = option("bpe", "what a token is", choices=("bpe", "word", "char"))
+    shared: bool = option(True, "one vocabulary and embedding for both languages")
+    vocab_size: int | None = option(
+        None, "most tokens in a vocabulary (bpe 6000, word 50000)", at_least=2, below=MAX_TOKENS + 1
+    )
+    min_count: int | None = option(
+        None, "rarer words are unknown (2; bpe: merges must occur so often)", at_least=1,
+        below=2**31,
+    )  # fmt: skip
+    max_length: int = option(100, "training pairs with more tokens are left out", at_least=2)
+    cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    hidden: int = option(
+        256, "units a layer, and direction of the encoder", at_least=1, below=MAX_SIZE + 1
+    )
+    layers: int = option(
+        1, "layers of the encoder, and of the decoder", at_least=1, below=MAX_LAYERS + 1
+    )
+    embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
+    attention: str = option(
+        "luong", "how the decoder looks at the sentence; none: one vector says it all",
+        choices=ATTENTIONS,
+    )  # fmt: skip
+    bidirectional: bool = option(True, "the encoder reads backwards too")
+    reverse_source: bool = option(False, "the encoder begins at the sentence's end")
+    tied: bool = option(True, "the target embedding stands in for the output weights")
+    dropout: float = option(
+        0.0, "locked dropout on embeddings, layer outputs and readout", at_least=0, below=1
+    )
+    label_smoothing: float = option(
+        0.0, "share of each target that is spread over all tokens", at_least=0, below=1
+    )
+    batch: int = option(64, "sentence pairs a step", at_least=1)
+
+
+# Found on Multi30k's validation part; docs/lab-log.md has the figures.
+DEFAULTS: dict[str, Any] = {
+    "dropout": 0.4, "label_smoothing": 0.1, "learning_rate": 2e-3, "average": 0.1,
+    "warmup_steps": 200, "max_steps": 8000, "eval_every": 500,
+}  # fmt: skip
+
+
+class TranslateRecipe(Recipe):
+    """`unspool train translate`."""
+
+    name, options = "translate", TranslateOptions
+    next_command = 'translate with: unspool translate {run} "..."'
+
+    def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same for all."""
+        return DEFAULTS
+
+    def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
+        """A TSV named as an argument, or --source and --target."""
+        files = [given[key] for key in ("source", "target") if given.get(key) is not None]
+        if paths and files:
+            raise ConfigError(
+                "sentences are named both as an argument and as options", "drop one of them"
+            )
+        if len(files) == 1:
+            one, other = (
+                ("target", "source") if given.get("source") is None else ("source", "target")
+            )
+            raise ConfigError(
+                f"{one} needs the other language", options={other: "name its file with {}"}
+            )
+        return paths or tuple(files)
+
+    def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> PairData:
+        """Two files, or one TSV."""
+        data = self._read(sources, options)
+        data.save(directory)
+        return data
+
+    open = staticmethod(PairData.open)
+
+    def has_changed(self, sources: tuple[str, ...], data: PairData, options: Any) -> bool:
+        """Whether the sources have another hash."""
+        return self._read(sources, options).fingerprint() != data.fingerprint()
+
+    def task(self, data: PairData, options: TranslateOptions) -> TranslateTask:
+        """Bucketed batches of pairs."""
+        return TranslateTask(
+            data,
+            batch=options.batch,
+            label_smoothing=options.label_smoothing,
+            seed=options.seed,
+        )
+
+    def model(self, data: PairData, options: TranslateOptions) -> Translator:
+        """A translator between the data's languages."""
+        return Translator.create(
+            len(data.target.vocab),
+            None if data.shared else len(data.source.vocab),
+            cell=options.cell,
+            hidden_size=options.hidden,
+            num_layers=options.layers,
+            embedding_size=options.embedding,
+            bidirectional=options.bidirectional,
+            reverse_source=options.reverse_source,
+            attention=options.attention,
+            tied=options.tied,
+            dropout=options.dropout,
+            seed=options.seed,
+        )
+
+    def _read(self, sources: tuple[str, ...], options: TranslateOptions) -> PairData:
+        if len(sources) > 2:
+            raise ConfigError(
+                f"sentences must be in one TSV or in two files, got {len(sources)} files"
+            )
+        names = (
+            "val_source", "val_target", "val_fraction", "tokens", "shared", "vocab_size",
+            "min_count", "max_length", "seed",
+        )  # fmt: skip
+        return PairData.read(*sources, **{name: getattr(options, name) for name in names})
+
+
+TRANSLATOR = TranslateRecipe()

@@ -1,0 +1,125 @@
+"""Translation: predict every token of a sentence, and its END, from a sentence of another kind."""
+
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ...data import Buckets, PairBatch, PairData, Pairs, in_order_of_length
+from ...models.decoder import shifted
+from ...models.softmax import smoothed_nats
+from ...models.translator import Translator
+from ...training.task import Evaluation, Loss
+from .decode import translate
+
+SAMPLES = 4  # held-out sentences to translate at every evaluation
+
+
+class TranslateTask:
+    """The mean of -ln p(y_t | x, y_1..y_{t-1}) over all tokens of a batch, each y with its END.
+
+    `batch` pairs a step, padded on both sides to one of a few lengths (see `Buckets`), each of
+    which is one compiled program. The decoder is given the true tokens before (teacher forcing;
+    Williams and Zipser 1989); with `label_smoothing` they are a mixture with all others.
+    """
+
+    def __init__(
+        self, data: PairData, *, batch: int = 64, label_smoothing: float = 0.0, seed: int = 0
+    ) -> None:
+        self.data, self.label_smoothing = data, label_smoothing
+        self.buckets = Buckets(data.train.lengths, batch, seed)
+        tokens = int(data.train.target.lengths.sum())
+        self.tokens_per_batch = round(tokens / self.buckets.per_epoch)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sizes, vocabularies, what was left out, and the lengths of batches."""
+        source, target = len(self.data.source.vocab), len(self.data.target.vocab)
+        words = f"{target:,} tokens, shared" if self.data.shared else f"{source:,} and {target:,}"
+        lengths = ", ".join(map(str, self.buckets.bounds))
+        return (
+            *self.data.notes,
+            f"vocabulary: {words}",
+            f"pairs are padded to one of these lengths: {lengths}",
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The data and how it is batched."""
+        return {
+            "kind": "translate",
+            "tokens": self.data.target.vocab.kind,
+            "shared": self.data.shared,
+            "vocabulary": self.data.target.vocab.fingerprint(),
+            "source_vocabulary": self.data.source.vocab.fingerprint(),
+            "data_sha256": self.data.fingerprint(),
+            "train_pairs": len(self.data.train.lengths),
+            "val_pairs": len(self.data.val.lengths),
+            "label_smoothing": self.label_smoothing,
+            "batch": self.buckets.batch,
+            "seed": self.buckets.seed,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write both vocabularies."""
+        self.data.save_vocabularies(directory)
+
+    def initial_state(self, model: Any) -> Any:
+        """Nothing is carried: every pair begins anew."""
+        return ()
+
+    def batch(self, position: int) -> PairBatch:
+        """Batch number `position`."""
+        return self.data.train.padded(*self.buckets.rows(position))
+
+    def loss(self, model: Translator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
+        """Mean over the batch's target tokens."""
+        start = self.data.target.end
+        smoothed, nats, count = _nats(model, batch, start, key, self.label_smoothing)
+        return Loss(smoothed / count, nats / count, state)
+
+    def evaluate(self, model: Translator) -> Evaluation:
+        """The loss of the held-out part, without smoothing."""
+        return evaluate_translator(model, self.data.val, self.data.target.end)
+
+    def sample(self, model: Translator, seed: int) -> str | None:
+        """Held-out sentences and what the model makes of them."""
+        source = self.data.val.source
+        rows = source.split()[:SAMPLES]
+        found = translate(model, self.data.target, rows, num_beams=1)
+        texts = [self.data.source.decode(row[:-1]) for row in rows]
+        return "\n".join(f"{x}\n -> {y.text}" for x, (y,) in zip(texts, found, strict=True))
+
+
+def evaluate_translator(model: Translator, pairs: Pairs, start: int) -> Evaluation:
+    """Loss of every target token, END included."""
+    total = 0.0
+    for rows, steps in in_order_of_length(pairs.lengths):
+        total += float(_evaluate(model, pairs.padded(rows, steps), start))
+    tokens = int(pairs.target.lengths.sum())
+    return Evaluation(loss_nats=total / tokens, tokens=tokens)
+
+
+def _nats(
+    model: Translator,
+    batch: Any,
+    start: Any,
+    key: PRNGKeyArray | None = None,
+    label_smoothing: float = 0.0,
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """The sums of the losses of a batch's target tokens, with smoothing and without, and how many
+    tokens there are.
+    """
+    readouts = model(
+        batch.source, batch.source_lengths, shifted(batch.target, start), batch.target_lengths, key
+    )
+    losses = smoothed_nats(model, readouts, batch.target, label_smoothing)
+    real = jnp.arange(batch.target.shape[1]) < batch.target_lengths[:, None]
+    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
+    return smoothed, nats, jnp.sum(real)
+
+
+@eqx.filter_jit
+def _evaluate(model: Translator, batch: Any, start: Any) -> Float[Array, ""]:
+    return _nats(model, batch, start)[1]
