@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from unspool.tasks.caption.task.recipe import CAPTIONER
-
 from unspool import load
 from unspool.data import Pictures, decode_picture
+from unspool.tasks.caption.recipe import CAPTIONER
 
 from .common import data_file, run_directory, write_result
 from .labelled import follow

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from unspool.tasks.caption.task.recipe import CAPTIONER
-
 from unspool import EvalReport, load
 from unspool.data.shapes import NEW, captioned_shapes, described, new_pictures
+from unspool.tasks.caption.recipe import CAPTIONER
 
 from .common import whole, write_result
 

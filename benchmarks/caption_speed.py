@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from unspool.tasks.caption.task.decode import MOST, describe, without_unknown
 
 import unspool
 from unspool.data import Pictures, decode_picture
 from unspool.models.captioner import Captioner
+from unspool.tasks.caption.decode import MOST, describe, without_unknown
 
 from .common import data_file, write_result
 from .translate_speed import search, take_turns

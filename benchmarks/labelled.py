@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from unspool.tasks.glimpse.task.recipe import LOOKER
 
 from unspool import EvalReport, StartReport, StepReport, load
 from unspool.data import content_key, held_out, read_labelled, repeats_note
+from unspool.tasks.glimpse.recipe import LOOKER
 from unspool.tasks.label.recipe import CLASSIFIER, TAGGER, LabelledRecipe
 
 from .common import data_file, whole, write_result

@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from unspool.tasks.translate.task.recipe import TRANSLATOR
-
 from unspool import load
+from unspool.tasks.translate.recipe import TRANSLATOR
 
 from .common import data_file, run_directory, write_result
 from .labelled import follow

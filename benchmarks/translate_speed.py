@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from unspool.tasks.translate.task.decode import translate
 
 import unspool
+from unspool.tasks.translate.decode import translate
 
 from .common import data_file, write_result
 

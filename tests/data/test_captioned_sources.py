@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unspool.tasks.caption.task.gather import gather, prepare_rows, read_given
 
 from unspool.data import Pictures, match_names, read_captions
 from unspool.errors import DataError
+from unspool.tasks.caption.gather import gather, prepare_rows, read_given
 from unspool.vision.preparation import Preparation
 
 Image = pytest.importorskip("PIL.Image")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unspool.tasks.caption.task.recipe import CaptionRecipe
 
 from unspool.data import LabelledData, PairData, Text, content_key, held_out
 from unspool.data.passages import passages_note
+from unspool.tasks.caption.recipe import CaptionRecipe
 
 
 def sides(parts):

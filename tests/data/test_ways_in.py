@@ -447,7 +447,7 @@ def test_texts_without_blanks_are_read_by_characters(tmp_path):
 
 
 def test_captions_without_blanks_are_written_by_characters(tmp_path):
-    from unspool.tasks.caption.task.recipe import CAPTIONER
+    from unspool.tasks.caption.recipe import CAPTIONER
 
     path = tmp_path / "c.tsv"
     signs = [

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unspool.tasks.caption.task.metrics import caption_words
 
 from unspool.data import Text, TextEncoder, Vocabulary, build_vocabulary, words_of
 from unspool.data.encoders import _hashes, _shape
@@ -16,6 +15,7 @@ from unspool.data.subword import WordVocabulary, _splitting
 from unspool.data.words import spaced_splitter, splitter, word_starts
 from unspool.errors import DataError
 from unspool.inspection import annotate
+from unspool.tasks.caption.metrics import caption_words
 
 PHRASES = {
     "hindi": "सीता हिन्दी पढ़ती है",

@@ -3,14 +3,14 @@
 import equinox as eqx
 import numpy as np
 import pytest
-from unspool.tasks.caption.task.decode import describe
-from unspool.tasks.translate.task.decode import translate
 
 from unspool import Captioner, Generator, LanguageModel, Translator
 from unspool.data import Sentences, build_vocabulary
 from unspool.decoding import LanguageStepper
+from unspool.tasks.caption.decode import describe
 from unspool.tasks.generate.decode import generate
 from unspool.tasks.text.stream import stream_text
+from unspool.tasks.translate.decode import translate
 
 TEXT = 'the heron counts the stones and the "boats"\n' * 3
 VOCABULARIES = {

@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from unspool.tasks.caption.task.recipe import CAPTIONER
-from unspool.tasks.generate.task.recipe import GENERATOR
-from unspool.tasks.glimpse.task.recipe import LOOKER
-from unspool.tasks.translate.task.recipe import TRANSLATOR
 
 import unspool
 from unspool import ConfigError, RunError, UnspoolError, options_file
 from unspool.data import held_out
 from unspool.files import write_bytes
+from unspool.tasks.caption.recipe import CAPTIONER
+from unspool.tasks.generate.recipe import GENERATOR
+from unspool.tasks.glimpse.recipe import LOOKER
 from unspool.tasks.label.recipe import CLASSIFIER, TAGGER
 from unspool.tasks.text.recipe import TEXT
+from unspool.tasks.translate.recipe import TRANSLATOR
 from unspool.training.checkpoint import _checksum
 
 TINY = {"hidden": 4, "batch": 2, "max_steps": 2, "eval_every": 2}

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unspool.tasks.caption.task.gather import read_given
 
 from unspool import UnspoolError
 from unspool.data import Pictures, decode_picture, is_tar, read_captions, read_labelled
+from unspool.tasks.caption.gather import read_given
 from unspool.vision.preparation import open_rows
 
 pytest.importorskip("PIL")

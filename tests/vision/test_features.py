@@ -8,11 +8,11 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from unspool.tasks.caption.task.gather import read_given
 
 from unspool.data import form_of, read_images, read_labelled
 from unspool.errors import ConfigError, DataError, RunError, UnspoolError
 from unspool.interop.torch_weights import read_torch_weights
+from unspool.tasks.caption.gather import read_given
 from unspool.vision.conv import Conv
 from unspool.vision.efficientnet import EfficientNetLite0
 from unspool.vision.features import FeatureCache, extract, read_features, weights_hash

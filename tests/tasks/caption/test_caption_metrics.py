@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from unspool.tasks.caption.task.metrics import bleu, caption_words, cider, rouge_l, score_captions
 
 from unspool import ConfigError
+from unspool.tasks.caption.metrics import bleu, caption_words, cider, rouge_l, score_captions
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "captions.json").read_text("utf-8"))
 PAIRS = [(pair["candidate"].split(), [r.split() for r in pair["references"]])

@@ -7,19 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from unspool.tasks.caption.task.metrics import bleu, cider
-from unspool.tasks.caption.task.self_critical import (
+
+from unspool import CaptionData, Captioner, CaptionTask
+from unspool.decoding import without_unknown
+from unspool.models.decoder import shifted
+from unspool.models.softmax import token_nats
+from unspool.tasks.caption.metrics import bleu, cider
+from unspool.tasks.caption.self_critical import (
     DRAWN,
     Reward,
     RewardBatch,
     draw,
     self_critical_loss,
 )
-
-from unspool import CaptionData, Captioner, CaptionTask
-from unspool.decoding import without_unknown
-from unspool.models.decoder import shifted
-from unspool.models.softmax import token_nats
 from unspool.training import TrainingConfig
 from unspool.training.step import compile_step, start_learner
 

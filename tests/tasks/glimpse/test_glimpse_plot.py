@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from unspool.tasks.glimpse.task.plot import MARGIN, SIDE, Look, draw, png
+
+from unspool.tasks.glimpse.plot import MARGIN, SIDE, Look, draw, png
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLACES = np.array([[0, 0], [-1, 1], [0.5, -0.5]])

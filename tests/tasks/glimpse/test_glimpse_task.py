@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tests.glimpse_reference import linear, next_state
 from tests.support import random_like
-from unspool.tasks.glimpse.task.task import loss_terms
 
 import unspool
 from unspool.data import ImageEncoder, LabelledData, Sequences
 from unspool.models.glimpse import Looks, glimpse
+from unspool.tasks.glimpse.task import loss_terms
 
 rng = np.random.default_rng(0)
 KEY = jax.random.key(0)

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from unspool.tasks.generate.task.task import evaluate_generator
-from unspool.tasks.glimpse.task.recipe import LOOKER
 
 import unspool
 from unspool.data import Sequences, TextEncoder
+from unspool.tasks.generate.task import evaluate_generator
+from unspool.tasks.glimpse.recipe import LOOKER
 from unspool.tasks.label.balance import class_weights
 from unspool.tasks.label.recipe import CLASSIFIER, TAGGER
 from unspool.tasks.label.task import evaluate_classifier, evaluate_tagger

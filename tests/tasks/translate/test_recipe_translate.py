@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unspool.tasks.translate.task.recipe import TRANSLATOR
 
 from unspool import ConfigError, load
+from unspool.tasks.translate.recipe import TRANSLATOR
 
 OPTIONS = {
     "tokens": "word", "hidden": 32, "embedding": 32, "dropout": 0.0, "label_smoothing": 0.0,

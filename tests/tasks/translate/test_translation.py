@@ -3,10 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from unspool.tasks.translate.task.decode import attend, translate
 
 from unspool import ConfigError, Translator
 from unspool.data import Sentences
+from unspool.tasks.translate.decode import attend, translate
 
 TEXTS = ["a b c", "b", "c a a b c a b", "b c"] * 3
 
