@@ -22,22 +22,19 @@ from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
 from .models.tagger import Tagger
 from .models.translator import Translator
+from .tasks.caption.run import CaptionerRun
 from .tasks.caption.task import CaptionTask
+from .tasks.generate.run import GeneratorRun
 from .tasks.generate.task import GenerateTask
+from .tasks.glimpse.run import GlimpseRun
 from .tasks.glimpse.task import GlimpseTask
+from .tasks.label.run import ClassifierRun, TaggerRun
 from .tasks.label.task import ClassifyTask, TagTask
-from .tasks.registry import (
-    CaptionerRun,
-    ClassifierRun,
-    GeneratorRun,
-    GlimpseRun,
-    Run,
-    TaggerRun,
-    TranslatorRun,
-    load,
-)
+from .tasks.registry import load
+from .tasks.text.run import Run
 from .tasks.text.stream import stream_text
 from .tasks.text.task import LanguageTask
+from .tasks.translate.run import TranslatorRun
 from .tasks.translate.task import TranslateTask
 from .training import (
     CheckpointReport,

@@ -288,7 +288,7 @@ def test_json_is_strict(capsys):
 
 def test_eval_of_weights_that_are_not_finite(unspool, kinds, tmp_path, monkeypatch):
     from unspool import Evaluation
-    from unspool.tasks.registry import Run
+    from unspool.tasks.text.run import Run
 
     nan = Evaluation(float("nan"), 3, metrics={"accuracy": float("inf")})
     monkeypatch.setattr(Run, "evaluate", lambda *_, **__: nan)

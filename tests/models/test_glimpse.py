@@ -9,8 +9,8 @@ from tests.glimpse_reference import linear, naive_glimpse, next_state
 from tests.support import random_like
 
 from unspool import ConfigError, GlimpseClassifier
+from unspool.models.description import backends, build_model, describe_model
 from unspool.models.glimpse import glimpse
-from unspool.models.registry import backends, build_model, describe_model
 
 rng = np.random.default_rng(0)
 SIZES = {"glimpses": 3, "patch": 2, "scales": 2, "hidden_size": 5, "glimpse_size": 4}
@@ -82,7 +82,7 @@ def test_places_have_the_deviation_asked_for():
 def test_a_description_builds_the_same_model():
     model = tiny((6, 4, 3), cell="lstm", std=0.1, dropout=0.25, layer_norm=True)
     description = describe_model(model)
-    built = jax.eval_shape(lambda: build_model(description))
+    built = jax.eval_shape(lambda: build_model(type(model), description))
     assert describe_model(built) == description
     assert jax.tree.structure(built) == jax.tree.structure(model)
     assert backends(model) == ("scan, automatic gradients (the next input depends on the state)",)

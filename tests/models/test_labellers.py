@@ -9,7 +9,7 @@ from tests.support import assert_close, random_like
 
 from unspool import Classifier, ConfigError, Generator, Tagger
 from unspool.models.classifier import POOLINGS
-from unspool.models.registry import backends, build_model, describe_model
+from unspool.models.description import backends, build_model, describe_model
 
 LENGTHS = np.array([5, 2, 0, 3])
 IDS = np.random.default_rng(0).integers(0, 7, (4, 5))
@@ -116,7 +116,7 @@ def test_a_generator_s_condition_is_its_first_state():
     ids=["classifier", "series", "tagger", "generator"],
 )
 def test_models_come_back_from_their_description(model):
-    again = build_model(describe_model(model))
+    again = build_model(type(model), describe_model(model))
     assert jax.tree.structure(again) == jax.tree.structure(model)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(m)] for m in (again, model)]
     assert shapes[0] == shapes[1]

@@ -10,7 +10,7 @@ from tests.support import KINDS, assert_close, random_like
 from unspool import ConfigError, Translator
 from unspool.models.attention import Additive, Multiplicative
 from unspool.models.decoder import ATTENTIONS, shifted
-from unspool.models.registry import backends, build_model, describe_model
+from unspool.models.description import backends, build_model, describe_model
 from unspool.models.softmax import cross_entropy, smoothed_cross_entropy, token_nats
 
 V, B, S, T = 7, 4, 5, 6
@@ -144,7 +144,7 @@ def test_dropout_acts_with_a_key_alone():
 )  # fmt: skip
 def test_config_json_rebuilds_it(options):
     model = make(**options)
-    built = eqx.filter_eval_shape(build_model, describe_model(model))
+    built = eqx.filter_eval_shape(build_model, type(model), describe_model(model))
     assert jax.tree.structure(built) == jax.tree.structure(model)
     wanted = [leaf.shape for leaf in jax.tree.leaves(model)]
     assert [leaf.shape for leaf in jax.tree.leaves(built)] == wanted

@@ -10,7 +10,7 @@ from tests.support import random_like
 
 import unspool
 from unspool.studio.store import Store
-from unspool.tasks.registry import CaptionerRun
+from unspool.tasks.caption.run import CaptionerRun
 from unspool.vision.preparation import Preparation
 
 PAIRS = [("one two", "eins zwei"), ("three one", "drei eins"), ("two two", "zwei zwei")] * 8

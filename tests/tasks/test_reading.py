@@ -103,4 +103,11 @@ def test_runs_without_text_are_named():
 
 def test_only_the_first_characters_are_read(tmp_path):
     (tmp_path / "a.txt").write_text(TEXT)
-    assert inspected_text(None, str(tmp_path / "a.txt"), 5) == "Don't"
+    assert (
+        inspected_text(
+            run_of(unspool.Run, model=None, vocab=build_vocabulary("char", [TEXT])),
+            str(tmp_path / "a.txt"),
+            5,
+        )
+        == "Don't"
+    )

@@ -17,7 +17,9 @@ from ..limits import MAX_PICTURE_BYTES
 from ..tasks.caption.decode import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..tasks.caption.gather import FEATURES, read_given
 from ..tasks.caption.plot import Look, draw
-from ..tasks.registry import CaptionerRun, load, require
+from ..tasks.caption.run import CaptionerRun
+from ..tasks.registry import load
+from ..tasks.run import require
 from ..vision.preparation import GIVEN
 from . import console, streams
 from .options import LengthPenaltyForm, RunArgument, file, output

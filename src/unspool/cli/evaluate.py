@@ -5,8 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from ..tasks.caption.recipe import CAPTIONER
-from ..tasks.registry import CaptionerRun, LoadedRun, Run, TranslatorRun, load, require
+from ..tasks.caption.run import CaptionerRun
+from ..tasks.registry import load
+from ..tasks.run import LoadedRun, require
+from ..tasks.text.run import Run
 from ..tasks.translate.recipe import TRANSLATOR
+from ..tasks.translate.run import TranslatorRun
 from . import console
 from .options import LENGTH_PENALTY_FORMS, RunArgument, file
 from .session import prepare

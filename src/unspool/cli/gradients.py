@@ -17,7 +17,9 @@ from ..inspection import gradient_flow
 from ..inspection.flow_picture import Line, draw, reach
 from ..inspection.gradients import ENDS, STEPS
 from ..models.language import LanguageModel
-from ..tasks.registry import Run, load, require
+from ..tasks.registry import load
+from ..tasks.run import require
+from ..tasks.text.run import Run
 from . import console
 from .options import file as file_name
 from .options import output, path

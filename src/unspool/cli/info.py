@@ -11,7 +11,7 @@ import typer
 from .._version import __version__
 from ..cells import CELLS
 from ..kernels import backend_of
-from ..models.registry import backends
+from ..models.description import backends
 from ..tasks.registry import load
 from . import console
 from .options import path

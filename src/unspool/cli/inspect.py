@@ -29,7 +29,8 @@ from ..inspection.units import SHIFTS
 from ..models.generator import Generator
 from ..models.language import LanguageModel
 from ..tasks.reading import Reading, read_source
-from ..tasks.registry import LoadedRun, load
+from ..tasks.registry import load
+from ..tasks.run import LoadedRun
 from . import console as ours
 from .options import RunArgument, output
 from .options import file as file_name

@@ -19,14 +19,10 @@ from ..data import (
     words_of,
 )
 from ..errors import ConfigError, DataError
-from ..tasks.registry import (
-    ClassifierRun,
-    GlimpseRun,
-    LabelledRun,
-    TaggerRun,
-    load,
-    require,
-)
+from ..tasks.glimpse.run import GlimpseRun
+from ..tasks.label.run import ClassifierRun, LabelledRun, TaggerRun
+from ..tasks.registry import load
+from ..tasks.run import require
 from . import console
 from .options import RunArgument, output
 from .session import prepare

@@ -9,7 +9,10 @@ import typer
 
 from ..data import Vocabulary
 from ..errors import ConfigError
-from ..tasks.registry import GeneratorRun, LoadedRun, Run, load, require
+from ..tasks.generate.run import GeneratorRun
+from ..tasks.registry import load
+from ..tasks.run import LoadedRun, require
+from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
 from . import console
 from .options import RunArgument

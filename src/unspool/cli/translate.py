@@ -10,8 +10,10 @@ from .. import files
 from ..data import check_standard_input, read_sentences
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
-from ..tasks.registry import TranslatorRun, load, require
+from ..tasks.registry import load
+from ..tasks.run import require
 from ..tasks.translate.plot import Look, draw
+from ..tasks.translate.run import TranslatorRun
 from . import console, streams
 from .label import is_source
 from .options import LengthPenaltyForm, RunArgument, output

@@ -1,12 +1,13 @@
 """Captions: a decoder that tells of a picture's features (one to many)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Real
 
+from ..cells import Cell
 from ..cells.base import check_sizes
 from ..cells.init import random_key, uniform
 from ..errors import ConfigError
@@ -40,6 +41,8 @@ class Captioner(eqx.Module):
     last layer. Its weights are kept divided by `cnn_scale`: Adam, whose steps are of one size,
     then changes them by so much less, and what was learned before is tuned, not forgotten.
     """
+
+    kind: ClassVar[str] = "captioner"
 
     w_features: Float[Array, "D F"]
     b_features: Float[Array, "D"]
@@ -98,6 +101,11 @@ class Captioner(eqx.Module):
         """How the picture comes in."""
         attention = self.decoder.describe()["attention"]
         return next(way for way, name in WAYS.items() if name == attention)
+
+    @property
+    def stepped_cells(self) -> tuple[Cell, ...]:
+        """The cells whose next input depends on their state."""
+        return self.decoder.stepped_cells
 
     def describe(self) -> dict[str, Any]:
         """The arguments of `create`, but for the seed."""

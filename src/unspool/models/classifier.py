@@ -1,6 +1,6 @@
 """Classifiers: one label for a whole sequence (many to one)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -35,6 +35,8 @@ class Classifier(eqx.Module):
 
     `pooling` is "last" (the last output of each direction), "mean", "max", or "attention".
     """
+
+    kind: ClassVar[str] = "classifier"
 
     reader: Reader
     attention: Attention | None

@@ -202,6 +202,11 @@ class Decoder(eqx.Module):
         return jnp.swapaxes(readouts, 0, 1), weights
 
     @property
+    def stepped_cells(self) -> tuple[Cell, ...]:
+        """The cells whose next input depends on their state: all, if attention comes first."""
+        return self.cells if self.looks_first else ()
+
+    @property
     def looks_first(self) -> bool:
         """Whether a step's input depends on the state before it, as with Bahdanau's attention."""
         return isinstance(self.attention, Additive)

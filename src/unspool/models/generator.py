@@ -1,6 +1,6 @@
 """Generators: a sequence grown from one input, such as a label (one to many)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -17,6 +17,8 @@ class Generator(eqx.Module):
 
     `states` has the leaves of the decoder's state, with one row a condition.
     """
+
+    kind: ClassVar[str] = "generator"
 
     decoder: LanguageModel
     states: Any
@@ -38,6 +40,10 @@ class Generator(eqx.Module):
     def classes(self) -> int:
         """The number of conditions."""
         return int(jax.tree.leaves(self.states)[0].shape[0])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the arguments of `create`, but for the seed."""
+        return {"classes": self.classes, **self.decoder.describe()}
 
     def initial_state(self, conditions: Int[Array, "B"]) -> Any:
         """The states that sequences of these conditions begin with."""

@@ -4,7 +4,7 @@ Mnih, Heess, Graves and Kavukcuoglu 2014, "Recurrent models of visual attention"
 arXiv 1406.6247.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -61,6 +61,8 @@ class GlimpseClassifier(eqx.Module):
     baseline read of h_t: `GlimpseTask` trains the first by REINFORCE alone, and REINFORCE, whose
     noise would drown what cross entropy says, trains nothing else.
     """
+
+    kind: ClassVar[str] = "glimpse"
 
     what: Linear
     where: Linear
@@ -122,6 +124,11 @@ class GlimpseClassifier(eqx.Module):
             std=std,
             dropout=dropout,
         )
+
+    @property
+    def stepped_cells(self) -> tuple[Cell, ...]:
+        """The cells whose next input depends on their state."""
+        return (self.core,)
 
     def describe(self) -> dict[str, Any]:
         """The arguments of `create`, but for the seed."""

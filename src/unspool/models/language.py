@@ -1,15 +1,14 @@
 """Language models: the next token from all tokens before it."""
 
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any
+from collections.abc import Callable, Sized
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..cells import Cell, cell_class
+from ..cells import Cell, cell_class, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import embedding_table, random_key, uniform
 from ..errors import ConfigError
@@ -31,6 +30,8 @@ class LanguageModel(eqx.Module):
     2016). Dropout acts only where `key` is given.
     """
 
+    kind: ClassVar[str] = "language"
+
     embedding: Float[Array, "V E"] | None
     stack: Stack
     w_out: Float[Array, "V H"] | None
@@ -43,7 +44,7 @@ class LanguageModel(eqx.Module):
     @classmethod
     def create(
         cls,
-        vocab: Any,
+        vocab_size: int | Sized,
         *,
         cell: str | CreateCell = "lstm",
         hidden_size: int = 256,
@@ -56,14 +57,15 @@ class LanguageModel(eqx.Module):
         weight_drop: float = 0.0,
         seed: int = 0,
     ) -> "LanguageModel":
-        """Draw a model for a vocabulary (or a vocabulary size).
+        """Draw a model for a vocabulary, given itself or by its size.
 
         `cell` is "rnn", "lstm", "gru", or a function `(input_size, hidden_size, *, layer_norm,
         key) -> Cell` for a cell of your own; such a cell sees embeddings, so give
         `embedding_size`, unless its `project` takes token ids. Raises ConfigError where an
         argument breaks its rule.
         """
-        vocab_size = int(vocab) if isinstance(vocab, Integral) else len(vocab)
+        if isinstance(vocab_size, Sized):
+            vocab_size = len(vocab_size)
         check_sizes(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         _check_embedding(embedding_size, hidden_size, tied)
         create_cell = _cell_factory(cell)
@@ -82,6 +84,22 @@ class LanguageModel(eqx.Module):
             b_out=jnp.zeros(vocab_size),
             dropout_embedding=dropout_embedding,
         )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the arguments of `create`, but for the seed."""
+        cell = self.stack.cells[0]
+        return {
+            "cell": cell_name(cell),
+            "vocab_size": self.vocab_size,
+            "hidden_size": cell.hidden_size,
+            "num_layers": len(self.stack.cells),
+            "embedding_size": None if self.embedding is None else self.embedding.shape[1],
+            "tied": self.w_out is None,
+            "layer_norm": getattr(cell, "norm", None) is not None,
+            "dropout": self.stack.dropout,
+            "dropout_embedding": self.dropout_embedding,
+            "weight_drop": self.stack.weight_drop,
+        }
 
     @property
     def vocab_size(self) -> int:

@@ -1,6 +1,6 @@
 """Taggers: a label for every step of a sequence (many to many, aligned)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -18,6 +18,8 @@ class Tagger(eqx.Module):
 
     With a reader in both directions h_t has seen the whole sequence, else only x_1..x_t.
     """
+
+    kind: ClassVar[str] = "tagger"
 
     reader: Reader
     w_out: Float[Array, "C F"]

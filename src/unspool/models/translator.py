@@ -1,6 +1,6 @@
 """Encoder and decoder: one sequence in, another out (many to one, then one to many)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..bidirectional import reverse
+from ..cells import Cell
 from ..cells.init import random_key
 from .decoder import Condition, Decoder
 from .reader import Reader
@@ -21,6 +22,8 @@ class Translator(eqx.Module):
     languages share one embedding, the decoder's. `reverse_source` reads x from its end (Sutskever
     et al. 2014, arXiv 1409.3215).
     """
+
+    kind: ClassVar[str] = "translator"
 
     encoder: Reader
     decoder: Decoder
@@ -66,6 +69,11 @@ class Translator(eqx.Module):
     def vocab_size(self) -> int:
         """Tokens of the language written."""
         return self.decoder.vocab_size
+
+    @property
+    def stepped_cells(self) -> tuple[Cell, ...]:
+        """The cells whose next input depends on their state."""
+        return self.decoder.stepped_cells
 
     def describe(self) -> dict[str, Any]:
         """The arguments of `create`, but for the seed."""

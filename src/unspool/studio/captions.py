@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from ..data.pixels import decode_picture
 from ..errors import ConfigError, DataError
-from ..tasks.registry import CaptionerRun, require
+from ..tasks.caption.run import CaptionerRun
+from ..tasks.run import require
 from ..vision.preparation import GIVEN
 
 router = APIRouter(prefix="/api/captions")

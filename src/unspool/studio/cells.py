@@ -24,8 +24,8 @@ from ..inspection import (
 )
 from ..inspection.spans import bounded, rank_span
 from ..tasks.reading import read_as
-from ..tasks.registry import GeneratorRun, Run, require
-from ..tasks.text.run import open_text
+from ..tasks.run import require
+from ..tasks.text.run import Run, open_text
 
 router = APIRouter(prefix="/api/cells")
 
@@ -69,8 +69,7 @@ def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
 def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
     """Read a text; what the page needs to ask for the values."""
     loaded = request.app.state.store.load(run)
-    condition = loaded.labels[0] if isinstance(loaded, GeneratorRun) else None
-    reading = read_as(loaded, given.text, condition)
+    reading = read_as(loaded, given.text, next(iter(loaded.conditions), None))
     made = Trace.record(reading.model, _cut(reading.spans), state=reading.state)
     annotations = {name: one for name, one in annotate(made.text).items() if not one.is_constant}
     count = len(reading.spans.inputs)

@@ -11,7 +11,8 @@ from ..errors import DataError
 from ..inspection import gradient_flow
 from ..models.language import LanguageModel
 from ..tasks.reading import inspected_text
-from ..tasks.registry import Run, require
+from ..tasks.run import require
+from ..tasks.text.run import Run
 
 router = APIRouter(prefix="/api/gradients")
 

@@ -23,7 +23,8 @@ from starlette.concurrency import run_in_threadpool
 from ..decoding import LanguageStepper, make_transforms, without_unknown
 from ..decoding.transforms import Transform
 from ..errors import ConfigError, DataError
-from ..tasks.registry import Run, require
+from ..tasks.run import require
+from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
 
 router = APIRouter(prefix="/api/play")

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from ..data import PairData
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
-from ..tasks.registry import TranslatorRun, require
+from ..tasks.run import require
+from ..tasks.translate.run import TranslatorRun
 from ..training.directory import DATA
 
 router = APIRouter(prefix="/api/translation")

@@ -11,11 +11,13 @@ import equinox as eqx
 
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
-from ..models.registry import build_model
+from ..models.description import build_model
 from ..training.checkpoint import is_weight, load_arrays, reading_facts
 from ..training.directory import DATA, MODEL, read_data
 from ..training.task import LOSS, Evaluation
+from .reading import Reading
 
+INSPECT_REMEDY = "name a text to inspect it on"
 Kind = TypeVar("Kind", bound="LoadedRun")
 Data = TypeVar("Data")
 
@@ -44,12 +46,14 @@ class LoadedRun(ABC):
         return {}
 
     @classmethod
-    def load(cls, path: Path, config: dict[str, Any], model: Any) -> Self:
-        """Read weights into the structure of `model`, or of what config.json describes."""
+    def load(cls, path: Path, config: dict[str, Any], model_class: Any, model: Any) -> Self:
+        """Read weights into the structure of `model`, or of the `model_class` that config.json
+        describes.
+        """
         parts = cls.parts(path, config)
         if not (path / MODEL).exists():
             raise RunError(f"{path} has no weights yet: let training reach its first save")
-        like = model or eqx.filter_eval_shape(build_model, config["model"])
+        like = model or eqx.filter_eval_shape(build_model, model_class, config["model"])
         params, static = eqx.partition(like, is_weight)
         params, facts = load_arrays(path / MODEL, params)
         with reading_facts(path / MODEL):
@@ -80,6 +84,30 @@ class LoadedRun(ABC):
             return compare(self.own_data(open, ""))
         except RunError as error:
             return [f"not compared with the training part: {error}"]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Labels, one of which a text is read and written for; () if it has none."""
+        return ()
+
+    @property
+    def reads_bytes(self) -> bool:
+        """Whether its tokens are bytes, so that files are not decoded."""
+        return False
+
+    def reading(self, text: str, condition: str | None) -> Reading:
+        """Read a text as one sequence: see `tasks.reading.read_as`."""
+        raise RunError(
+            f"{self.path} reads no text ({self.what}): inspect needs a run that reads text"
+        )
+
+    def held_out_text(self, most: int) -> str:
+        """Return the first `most` characters of the held-out text; RunError if there is none."""
+        raise RunError(f"{self.path} keeps no held-out text: {INSPECT_REMEDY}")
+
+    def held_out_reading(self, reading: Reading, most: int) -> Reading:
+        """Return the reading of the held-out text, with the tokens that are evaluated."""
+        return reading
 
     @abstractmethod
     def evaluate(self, *sources: str) -> Evaluation:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from .._version import __version__
 from ..errors import DivergedError
-from ..models.registry import backends, describe_model
+from ..models.description import backends, describe_model
 from . import directory
 from .checkpoint import load_arrays, reading_facts, save_arrays
 from .config import TrainingConfig

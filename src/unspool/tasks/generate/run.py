@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from ...data import TextEncoder, one_line
 from ...errors import ConfigError
 from ...models.generator import Generator
 from ...training.task import Evaluation
 from ..label.run import LabelledRun
+from ..reading import Reading
 from ..run import noted
 from .decode import generate
 from .task import evaluate_generator
@@ -22,6 +25,15 @@ class GeneratorRun(LabelledRun):
 
     model: Generator
     encoder: TextEncoder
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        return self.labels
+
+    def reading(self, text: str, condition: str | None) -> Reading:
+        """Read tokens from the state of the label `condition`."""
+        label = jnp.array([self.labels.index(str(condition))])
+        return super().reading(text, condition)._replace(state=self.model.initial_state(label))
 
     def sample(self, condition: str, prompt: str = "", **options: Any) -> list[str]:
         """Texts of a condition; `options` are those of `decoding.stream` (count, seed, ...).

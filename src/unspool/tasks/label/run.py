@@ -1,5 +1,6 @@
 """Runs of classifiers and taggers: they label new sequences, and are measured on labelled ones."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,16 @@ from ...data import (
     overlap_note,
     read_labelled,
 )
+from ...data.subword import WordVocabulary
+from ...data.words import splitter
 from ...errors import DataError, RunError
 from ...files import strings
+from ...inspection import Spans
 from ...models.classifier import Classifier
 from ...models.glimpse import GlimpseClassifier
 from ...models.tagger import Tagger
 from ...training.task import Evaluation
+from ..reading import Reading
 from ..run import LoadedRun, check_size, check_vocabulary, noted
 from .task import (
     evaluate_classifier,
@@ -62,6 +67,12 @@ class LabelledRun(LoadedRun):
             raise RunError(f"{path} is damaged: config.json has no labels") from error
         check_size(path, config, "classes", len(labels))
         return {"encoder": encoder, "labels": labels}
+
+    def reading(self, text: str, condition: str | None) -> Reading:
+        """Read the words or tokens of the encoder, all of them whatever its `max_length`."""
+        if not isinstance(self.encoder, TextEncoder):
+            return super().reading(text, condition)
+        return Reading(self.model, self.encoder.vocab, _spans(self.encoder, text), None)
 
     @property
     def reads(self) -> str:
@@ -155,6 +166,17 @@ class TaggerRun(LabelledRun):
         """Loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
         sequences, notes = self.read(sources)
         return noted(evaluate_tagger(self.model, sequences, self.labels), notes)
+
+
+def _spans(encoder: TextEncoder, text: str) -> Spans:
+    if not isinstance(encoder.vocab, WordVocabulary):
+        return Spans(text, *encoder.vocab.spans(text))
+    words = list(splitter(encoder.vocab.rule).finditer(text))
+    if not words:
+        raise DataError("the text has no words: give one with some content")
+    ids = dataclasses.replace(encoder, max_length=None).encode([word[0] for word in words])
+    first, after = np.array([word.span() for word in words]).T
+    return Spans(text, ids, first, after - 1)
 
 
 def _counted(rows: Sequence[Any]) -> list[str]:

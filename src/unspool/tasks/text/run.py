@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ...data import Text, Vocabulary, load_vocabulary
 from ...data.passages import passages_note
+from ...data.subword import WordVocabulary
 from ...decoding import round_weights
 from ...errors import RunError
+from ...inspection import Spans
 from ...models.language import LanguageModel
 from ...training.task import Evaluation
-from ..run import LoadedRun, noted, read_vocabulary
+from ..reading import Reading, text_of
+from ..run import INSPECT_REMEDY, LoadedRun, noted, read_vocabulary
 from .stream import stream_text
 from .task import evaluate
 
@@ -42,6 +47,35 @@ class Run(LoadedRun):
         `vocab.unknown_in([prompt])` has what of a prompt the run does not know.
         """
         return stream_text(self.model, self.vocab, prompt, **options)
+
+    @property
+    def reads_bytes(self) -> bool:
+        return self.vocab.kind == "byte"
+
+    def reading(self, text: str, condition: str | None) -> Reading:
+        """Read the tokens of the vocabulary."""
+        shown = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return Reading(self.model, self.vocab, Spans(shown, *self.vocab.spans(text)), None)
+
+    def held_out_text(self, most: int) -> str:
+        """Return the first `most` characters of the end of the text."""
+        text = self.own_data(open_text, INSPECT_REMEDY)
+        if self.reads_bytes:
+            return text_of(self.vocab.bytes_of(text.val[:most]))
+        return self.vocab.decode(text.val[:most])[:most]
+
+    def held_out_reading(self, reading: Reading, most: int) -> Reading:
+        """Return words as they were split in training: a word that stood for another may have
+        lost its space, so their text is not split again.
+        """
+        if not isinstance(self.vocab, WordVocabulary):
+            return reading
+        ids = self.own_data(open_text, INSPECT_REMEDY).val[:most].astype(np.int32)
+        names = [self.vocab.token_text(int(token)) for token in ids]
+        ends = np.cumsum([0, *map(len, names)])
+        count = int(np.searchsorted(ends[1:], most, side="right"))
+        spans = Spans("".join(names[:count]), ids[:count], ends[:count], ends[1 : count + 1] - 1)
+        return reading._replace(spans=spans)
 
     def evaluate(
         self, *sources: str, weights: str = "float32", window: int | None = None

@@ -15,10 +15,13 @@ from ...data import (
     read_parallel,
 )
 from ...data.pairs import encode_lines, without_empty
+from ...data.words import one_spaced
 from ...decoding.hypotheses import Hypothesis
 from ...errors import ConfigError, DataError
+from ...inspection import Spans
 from ...models.translator import Translator
 from ...training.task import Evaluation
+from ..reading import Reading
 from ..run import LoadedRun, check_size, check_vocabulary
 from .decode import attend, translate
 from .task import evaluate_translator
@@ -47,6 +50,12 @@ class TranslatorRun(LoadedRun):
         check_size(path, config, "vocab_size" if shared else name, len(source.vocab))
         check_vocabulary(source.vocab, path, {"vocabulary": task.get("source_vocabulary")})
         return {"source": source, "target": target}
+
+    def reading(self, text: str, condition: str | None) -> Reading:
+        """Read sentences as the encoder does: single spaces, and a space before each."""
+        lines = "".join(f" {one_spaced(line)}\n" for line in text.splitlines() if line.strip())
+        vocab = self.source.vocab
+        return Reading(self.model, vocab, Spans(lines, *vocab.spans(lines)), None)
 
     def translate(self, texts: Sequence[str], **options: Any) -> list[list[Hypothesis]]:
         """For each sentence its best translations; `options` are those of `decoding`'s

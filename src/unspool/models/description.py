@@ -1,0 +1,65 @@
+"""Models to JSON and back: what config.json says of a model."""
+
+from decimal import Decimal
+from typing import Any
+
+import jax
+
+from ..cells import CELLS, Cell
+from ..errors import RunError
+from ..kernels import backend_of, one_by_one
+from ..limits import MAX_GLIMPSES, MAX_LAYERS, MAX_SIZE
+
+MOST = {"num_layers": MAX_LAYERS, "glimpses": MAX_GLIMPSES}
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """Return its kind and the arguments of its class's `create`; of a model of your own without
+    `kind` and `describe`, the name of its class.
+    """
+    if not hasattr(model, "describe"):
+        return {"kind": type(model).__name__}
+    return {"kind": model.kind, **model.describe()}
+
+
+def backends(model: Any) -> tuple[str, ...]:
+    """For each cell of a model, say what runs its time loop and why."""
+    leaves = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, Cell))
+    stepped = getattr(model, "stepped_cells", ())
+    chosen = [
+        one_by_one(leaf) if any(leaf is cell for cell in stepped) else backend_of(leaf)
+        for leaf in leaves
+        if isinstance(leaf, Cell)
+    ]
+    return tuple(f"{backend.name} ({backend.reason})" for backend in chosen)
+
+
+def check_bounds(description: dict[str, Any]) -> None:
+    """Raise RunError for sizes that no model has, before any memory is taken for them."""
+    for name, value in description.items():
+        for number in value if isinstance(value, list) else [value]:
+            most = MOST.get(name, MAX_SIZE)
+            if isinstance(number, int) and abs(number) > most:
+                got = f"{Decimal(number):.3g}"  # which floats cannot hold
+                raise RunError(
+                    f"config.json is damaged: {name} must be at most {most:,}, got {got}"
+                )
+
+
+def build_model(model_class: Any, description: dict[str, Any]) -> Any:
+    """Draw a model of the described shape: undo `describe_model`.
+
+    Raises RunError if the description is not one of this class.
+    """
+    check_bounds(description)
+    arguments = dict(description)
+    kind = arguments.pop("kind", None)
+    if kind != model_class.kind or arguments.get("cell") not in list(CELLS):
+        raise RunError(
+            f"cannot rebuild a model of cell {description.get('cell')!r} from config.json: "
+            "give load(run, model=...) a model of the same structure"
+        )
+    try:
+        return model_class.create(**arguments)
+    except Exception as error:  # values of other types may raise anything at all
+        raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error
