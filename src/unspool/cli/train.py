@@ -9,13 +9,8 @@ import typer
 
 from .. import options_file
 from ..errors import ConfigError
-from ..tasks.caption.recipe import CaptionRecipe
-from ..tasks.generate.recipe import GENERATOR
-from ..tasks.glimpse.recipe import LOOKER
-from ..tasks.label.recipe import CLASSIFIER, TAGGER
 from ..tasks.recipe import Recipe
-from ..tasks.text.recipe import TEXT
-from ..tasks.translate.recipe import TRANSLATOR
+from ..tasks.registry import KINDS
 from ..training.reports import StopReport
 from ..training.task import LOSS
 from . import console, streams
@@ -26,56 +21,6 @@ from .session import prepare
 app = typer.Typer(help="Train a model into a run directory.", no_args_is_help=True)
 
 
-def _sources(metavar: str, help: str) -> Any:
-    return typer.Argument(metavar=f"[{metavar}]", help=help, show_default=False, parser=file)
-
-
-Texts = Annotated[
-    list[str] | None,
-    _sources(
-        "TEXT", "Files, folders, - for standard input, or a corpus: stdlib, tiny-shakespeare."
-    ),
-]
-Labelled = Annotated[
-    list[str] | None,
-    _sources(
-        "TRAIN",
-        "A .tsv or .csv with columns label and text, lines `LABEL text`, a folder with a folder "
-        "or a LABEL.txt for each class, series of numbers: .ts, .npz, .csv, or images: see "
-        "`unspool train glimpse --help`.",
-    ),
-]
-Images = Annotated[
-    list[str] | None,
-    _sources(
-        "IMAGES",
-        "IDX files such as MNIST's train-images-idx3-ubyte[.gz], whose labels are found beside "
-        "it, an .npz with `images` (B, H, W) or (B, H, W, C) and `labels`, or sklearn:digits.",
-    ),
-]
-Tagged = Annotated[
-    list[str] | None,
-    _sources(
-        "TRAIN",
-        "A .conllu file, lines `WORD TAG` with an empty line after each sentence, or series of "
-        "numbers with a label for each step: .npz, .csv.",
-    ),
-]
-Parallel = Annotated[
-    list[str] | None,
-    _sources(
-        "PAIRS",
-        "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
-        "lines belong together.",
-    ),
-]
-Captioned = Annotated[
-    list[str] | None,
-    _sources(
-        "IMAGES CAPTIONS",
-        "A folder or TAR of pictures and a file of their captions; or --images and --captions.",
-    ),
-]
 RunOption = Annotated[
     Path | None, typer.Option(help="The run directory to write.", show_default=False, parser=path)
 ]
@@ -93,10 +38,15 @@ def _group() -> None:
     pass
 
 
-def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
-    """Add the command of a recipe; `wanted` is what to say where no source is named."""
+def _command(recipe: Recipe) -> None:
+    """Add the command of a recipe."""
+    metavar, about = recipe.sources
+    sources = Annotated[
+        list[str] | None,
+        typer.Argument(metavar=f"[{metavar}]", help=about, show_default=False, parser=file),
+    ]
 
-    @app.command(recipe.name, cls=Command, help=help)
+    @app.command(recipe.name, cls=Command, help=f"{recipe.help}\n\n    {_SAVES}")
     @with_options(recipe.options)
     def command(
         paths: sources = None,
@@ -118,7 +68,7 @@ def _command(recipe: Recipe, sources: Any, wanted: str, help: str) -> None:
         if resume:
             _, reports = recipe.resume(named, run, {**from_file, **given})
         elif not named:
-            raise ConfigError(wanted)
+            raise ConfigError(recipe.missing)
         else:
             reports = recipe.start(named, run, recipe.merge(named, from_file, given))
         report_end(console.show(reports), run, recipe)
@@ -189,75 +139,5 @@ _SAVES = (
     "Ctrl-C saves and stops; the same command with --resume resumes. Each option is also a key "
     "of a --config file; what a run used is in its options.toml."
 )
-_NO_LABELS = "a file or folder of labelled sequences must be named"
-_command(
-    TEXT,
-    Texts,
-    "a text must be named: a file, a folder, -, stdlib or tiny-shakespeare",
-    f"""Train a language model on a text.
-
-    unspool train text tiny-shakespeare --run runs/shakespeare
-
-    {_SAVES}""",
-)
-_command(
-    CLASSIFIER,
-    Labelled,
-    _NO_LABELS,
-    f"""Train a classifier of texts, of series of numbers, or of images read as sequences.
-
-    unspool train classify train.tsv --val dev.tsv --run runs/sentiment
-
-    Defaults depend on the tokens (word, char, ...) or on reading series or images. {_SAVES}""",
-)
-_command(
-    TAGGER,
-    Tagged,
-    _NO_LABELS,
-    f"""Train a tagger: a label for every word, or for every step of series of numbers.
-
-    unspool train tag train.conllu --val dev.conllu --run runs/tagger
-
-    {_SAVES}""",
-)
-_command(
-    GENERATOR,
-    Labelled,
-    _NO_LABELS,
-    f"""Train a generator of single-line texts from their labels.
-
-    unspool train generate names/ --run runs/names
-
-    {_SAVES}""",
-)
-_command(
-    LOOKER,
-    Images,
-    "a file of images must be named",
-    f"""Train a classifier that looks at images in a few glimpses, where it chooses to.
-
-    unspool train glimpse sklearn:digits --run runs/digits
-
-    What to look at is learned by REINFORCE (Mnih et al. 2014). {_SAVES}""",
-)
-_command(
-    TRANSLATOR,
-    Parallel,
-    "sentence pairs must be named: --source and --target, or one TSV",
-    f"""Train a translator: an encoder of sentences and a decoder of others.
-
-    unspool train translate --source train.en --target train.de --run runs/en-de
-
-    {_SAVES}""",
-)
-_command(
-    CaptionRecipe(console.track),
-    Captioned,
-    "pictures and captions must be named: --images and --captions",
-    f"""Train a captioner: pictures into sentences.
-
-    unspool train caption --images photos/ --captions captions.tsv --run runs/captions
-
-    Pictures are seen by EfficientNet-Lite0, whose features are kept between runs, or by a small CNN
-    that is trained along (--cnn small). {_SAVES}""",
-)
+for _kind in KINDS.values():
+    _command(type(_kind.recipe)(console.track))

@@ -15,6 +15,7 @@ from ..data.left_out import printable
 from ..data.vocab import VOCABULARY_FILES
 from ..errors import ConfigError, DataError, RunError, UnspoolError
 from ..files import open_regular, read_json
+from ..tasks.registry import kind_of
 from ..tasks.text.recipe import TEXT
 from ..training.config import DEFAULT_MAX_STEPS
 from ..training.directory import METRICS, MODEL, read_config
@@ -46,6 +47,12 @@ def every(request: Request) -> list[dict[str, Any]]:
     found = [_summary(store, name, trainings) for name in names]
     starting = [one for one in trainings.starting() if one["name"] not in names]
     return starting + sorted(found, key=lambda one: -one["changed"])
+
+
+@router.get("/views/{run:path}")
+def views(run: str, request: Request) -> tuple[str, ...]:
+    """The views that show the run's kind."""
+    return kind_of(read_config(request.app.state.store.path(run))).views
 
 
 @router.get("/config/{run:path}")
@@ -132,6 +139,7 @@ def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
     return {
         "name": name,
         "kind": _told(model, "kind", str, "language"),
+        "views": kind_of(read).views,
         "cell": _told(model, "cell", str),
         "hidden_size": _told(model, "hidden_size", int),
         "num_layers": _told(model, "num_layers", int, 1),

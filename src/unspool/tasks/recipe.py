@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,12 +25,32 @@ from ..training.task import Task
 LIMITS = {"max_steps", "max_minutes"}
 
 
+Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their end, what they count
+
+
+def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
+    """Show nothing."""
+    return counts
+
+
 class Recipe(ABC):
-    """One `unspool train ...`: from sources and options to a model in a run directory."""
+    """One `unspool train ...`: from sources and options to a model in a run directory.
+
+    The words about it stand here too, so that its command follows: `sources` is the name and the
+    help of what is trained on, `missing` what to say if nothing is named, `help` the page of
+    --help, `next_command` what to do with a finished {run}. `track` shows how far a long reading
+    of the sources is.
+    """
 
     name: ClassVar[str]
     options: ClassVar[type[TrainingConfig]]
-    next_command: ClassVar[str]  # what to do with a finished {run}
+    sources: ClassVar[tuple[str, str]]
+    missing: ClassVar[str]
+    help: ClassVar[str]
+    next_command: ClassVar[str]
+
+    def __init__(self, track: Track = untracked) -> None:
+        self.track = track
 
     @abstractmethod
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:

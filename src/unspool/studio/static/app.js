@@ -7,11 +7,7 @@ const VIEWS = {
   translation: "Translation", captions: "Captions",
 };
 const ALONE = ["runs", "unrolled"];
-const OF_KIND = {
-  language: ["play", "cells", "gradients"], generator: ["cells"], classifier: ["cells"], tagger: ["cells"],
-  translator: ["translation", "cells"], captioner: ["captions"], glimpse: [],
-};
-const kinds = new Map(); // run -> its kind, asked once
+const known = new Map(); // run -> the views that show it, asked once
 
 let end = null; // ends the view that is shown
 let shown = 0;
@@ -27,9 +23,9 @@ async function route() {
   const page = el("div", {});
   main.replaceChildren(page);
   navigate(view, run);
-  if (run && !kinds.has(run)) {
-    const show = (kind) => mine === shown && navigate(view, run, kind);
-    kindOf(run).then(show, () => {}); // what is wrong with a run, its view says
+  if (run && !known.has(run)) {
+    const show = (views) => mine === shown && navigate(view, run, views);
+    viewsOf(run).then(show, () => {}); // what is wrong with a run, its view says
   }
   document.title = `${VIEWS[view]}${run ? ` – ${run}` : ""} – Unspool studio`;
   try {
@@ -50,16 +46,13 @@ function decoded(name) {
   }
 }
 
-async function kindOf(run) {
-  if (!kinds.has(run)) {
-    const { model } = await api(`/api/runs/config/${encodeURIComponent(run)}`);
-    kinds.set(run, model.kind ?? "language");
-  }
-  return kinds.get(run);
+async function viewsOf(run) {
+  if (!known.has(run)) known.set(run, await api(`/api/runs/views/${encodeURIComponent(run)}`));
+  return known.get(run);
 }
 
-/** The links; where a run is chosen, those of its kind as soon as that is known. */
-function navigate(view, run, kind = kinds.get(run)) {
+/** The links; if a run is chosen, those of its kind as soon as that is known. */
+function navigate(view, run, views = known.get(run)) {
   const link = (name, to) => {
     const made = el("a", { href: to }, VIEWS[name]);
     if (name === view) made.setAttribute("aria-current", "page");
@@ -68,7 +61,7 @@ function navigate(view, run, kind = kinds.get(run)) {
   const links = ALONE.map((name) => link(name, `#/${name}`));
   if (run) {
     links.push(el("span", { className: "run" }, run));
-    const own = OF_KIND[kind] ?? (ALONE.includes(view) ? [] : [view]);
+    const own = views ?? (ALONE.includes(view) ? [] : [view]);
     links.push(...own.map((name) => link(name, `#/${name}/${encodeURIComponent(run)}`)));
   }
   const nav = document.getElementById("nav");

@@ -21,15 +21,10 @@ from ...data.arrays import fits_32_bits
 from ...data.caption_files import Pair, pair
 from ...errors import ConfigError, DataError
 from ...vision.preparation import GIVEN, Preparation, open_rows, save_rows
+from ..recipe import Track, untracked
 from .metrics import caption_words
 
-Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their end, what they count
 FEATURES = ".npz"  # features that were made elsewhere
-
-
-def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
-    """Shows nothing."""
-    return counts
 
 
 class Captioned(NamedTuple):

@@ -30,12 +30,10 @@ from ...vision.small import SmallCNN
 from ..recipe import Recipe
 from .gather import (
     Captioned,
-    Track,
     check_sources,
     gather,
     preparation_given,
     prepare_rows,
-    untracked,
 )
 from .run import open_captions
 from .task import CaptionTask
@@ -129,13 +127,21 @@ SMALL: dict[str, Any] = {
 
 
 class CaptionRecipe(Recipe):
-    """`unspool train caption`; `track` shows how far the reading of pictures is."""
+    """`unspool train caption`."""
 
     name, options = "caption", CaptionOptions
-    next_command = "caption with: unspool caption {run} IMAGE"
+    sources = (
+        "IMAGES CAPTIONS",
+        "A folder or TAR of pictures and a file of their captions; or --images and --captions.",
+    )
+    missing = "pictures and captions must be named: --images and --captions"
+    help = """Train a captioner: pictures into sentences.
 
-    def __init__(self, track: Track = untracked) -> None:
-        self.track = track
+    unspool train caption --images photos/ --captions captions.tsv --run runs/captions
+
+    Pictures are seen by EfficientNet-Lite0, whose features are kept between runs, or by a small CNN
+    that is trained along (--cnn small)."""
+    next_command = "caption with: unspool caption {run} IMAGE"
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """By the CNN; characters for captions whose words hardly repeat, as without blanks.

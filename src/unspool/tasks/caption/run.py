@@ -18,9 +18,10 @@ from ...models.captioner import Captioner
 from ...training.task import Evaluation
 from ...vision.preparation import GIVEN, Preparation, open_rows
 from ...vision.resize import fit
+from ..recipe import Track, untracked
 from ..run import LoadedRun, read_vocabulary
 from .decode import LENGTH_PENALTY, NUM_BEAMS, describe, look
-from .gather import Track, check_sources, gather, prepare_rows, untracked
+from .gather import check_sources, gather, prepare_rows
 from .metrics import caption_words, score_captions
 from .task import evaluate_captioner
 

@@ -27,6 +27,9 @@ DEFAULTS: dict[str, Any] = {
 class GenerateRecipe(LabelledRecipe):
     """`unspool train generate`."""
 
+    help = """Train a generator of single-line texts from their labels.
+
+    unspool train generate names/ --run runs/names"""
     name, next_command = "generate", "write with: unspool sample {run} --condition LABEL"
     options, task_class, aligned, lines = GenerateOptions, GenerateTask, False, True
     task_options = ("batch", "seed")

@@ -41,6 +41,17 @@ class GlimpseRecipe(LabelledRecipe):
     """`unspool train glimpse`."""
 
     name = "glimpse"
+    sources = (
+        "IMAGES",
+        "IDX files such as MNIST's train-images-idx3-ubyte[.gz], whose labels are found beside "
+        "it, an .npz with `images` (B, H, W) or (B, H, W, C) and `labels`, or sklearn:digits.",
+    )
+    missing = "a file of images must be named"
+    help = """Train a classifier that looks at images in a few glimpses, where it chooses to.
+
+    unspool train glimpse sklearn:digits --run runs/digits
+
+    What to look at is learned by REINFORCE (Mnih et al. 2014)."""
     next_command = "label and look with: unspool classify {run} IMAGES --plot glimpses.html"
     options, task_class, aligned = GlimpseOptions, GlimpseTask, False
     encoding = ()  # images are read as rows; `patch` is the sensor's

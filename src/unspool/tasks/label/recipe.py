@@ -137,6 +137,13 @@ TAG: dict[str, dict[str, Any]] = {
 class LabelledRecipe(Recipe):
     """What the recipes share: they differ in the task, the model and the defaults."""
 
+    sources = (
+        "TRAIN",
+        "A .tsv or .csv with columns label and text, lines `LABEL text`, a folder with a folder "
+        "or a LABEL.txt for each class, series of numbers: .ts, .npz, .csv, or images: see "
+        "`unspool train glimpse --help`.",
+    )
+    missing = "a file or folder of labelled sequences must be named"
     aligned: bool
     lines: bool = False
     encoding: tuple[str, ...] = (
@@ -182,6 +189,11 @@ class ClassifyRecipe(LabelledRecipe):
     """`unspool train classify`."""
 
     name, next_command = "classify", 'label with: unspool classify {run} "..."'
+    help = """Train a classifier of texts, of series of numbers, or of images read as sequences.
+
+    unspool train classify train.tsv --val dev.tsv --run runs/sentiment
+
+    Defaults depend on the tokens (word, char, ...) or on reading series or images."""
     options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -203,6 +215,14 @@ class TagRecipe(LabelledRecipe):
     """`unspool train tag`."""
 
     name, next_command = "tag", 'tag with: unspool tag {run} "..."'
+    sources = (
+        "TRAIN",
+        "A .conllu file, lines `WORD TAG` with an empty line after each sentence, or series of "
+        "numbers with a label for each step: .npz, .csv.",
+    )
+    help = """Train a tagger: a label for every word, or for every step of series of numbers.
+
+    unspool train tag train.conllu --val dev.conllu --run runs/tagger"""
     options, task_class, aligned, by_input = TagOptions, TagTask, True, TAG
 
     def model(self, data: LabelledData, options: TagOptions) -> Tagger:

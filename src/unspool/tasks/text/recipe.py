@@ -94,6 +94,13 @@ class TextRecipe(Recipe):
     """`unspool train text`."""
 
     name, options = "text", TextOptions
+    sources = (
+        "TEXT", "Files, folders, - for standard input, or a corpus: stdlib, tiny-shakespeare."
+    )  # fmt: skip
+    missing = "a text must be named: a file, a folder, -, stdlib or tiny-shakespeare"
+    help = """Train a language model on a text.
+
+    unspool train text tiny-shakespeare --run runs/shakespeare"""
     next_command = 'write with: unspool sample {run} --prompt "..."'
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:

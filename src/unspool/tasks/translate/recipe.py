@@ -74,6 +74,15 @@ class TranslateRecipe(Recipe):
     """`unspool train translate`."""
 
     name, options = "translate", TranslateOptions
+    sources = (
+        "PAIRS",
+        "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
+        "lines belong together.",
+    )
+    missing = "sentence pairs must be named: --source and --target, or one TSV"
+    help = """Train a translator: an encoder of sentences and a decoder of others.
+
+    unspool train translate --source train.en --target train.de --run runs/en-de"""
     next_command = 'translate with: unspool translate {run} "..."'
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:

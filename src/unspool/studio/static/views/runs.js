@@ -6,7 +6,6 @@ import { form } from "./start.js";
 
 const EVERY_MS = 2000;
 const MOST_POINTS = 1500;
-const USES = { language: "play", generator: "cells", classifier: "cells", tagger: "cells", translator: "translation", captioner: "captions" };
 
 export async function show(element, run) {
   const page = build(element);
@@ -128,7 +127,7 @@ function table(page, runs, chosen, act) {
 function row(run, chosen, act) {
   const box = el("input", { type: "checkbox", checked: chosen.has(run.name), ariaLabel: `show the curve of ${run.name}` });
   box.addEventListener("change", () => act("choose", run.name));
-  const to = `#/${USES[run.kind] ?? "runs"}/${encodeURIComponent(run.name)}`;
+  const to = `#/${run.views?.[0] ?? "runs"}/${encodeURIComponent(run.name)}`;
   const name = run.error || run.starting
     ? el("span", {}, run.name)
     : el("a", { className: "name", href: run.has_weights ? to : `#/runs/${encodeURIComponent(run.name)}` }, run.name);
