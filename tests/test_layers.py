@@ -1,6 +1,7 @@
 """Data flows one way: no module imports a layer above its own."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,36 @@ def test_back_edges_are_found(path: str, source: str):
 )
 def test_imports_of_lower_layers_are_allowed(path: str, source: str):
     assert not back_edges(Path(path), source)
+
+
+def unnamed(modules: list[Path], text: str) -> list[str]:
+    """The modules whose folder or file a document does not name."""
+
+    def is_named(path: Path) -> bool:
+        rooms = all(f"{room}/" in text for room in path.parent.parts)
+        return rooms and re.search(rf"[`/]{re.escape(path.name)}`", text) is not None
+
+    return [str(path) for path in modules if not is_named(path)]
+
+
+@pytest.fixture(scope="module")
+def architecture() -> str:
+    document = ROOT.parents[1] / "docs" / "architecture.md"
+    if not document.exists():
+        pytest.skip("installed without its documents")
+    return document.read_text("utf-8")
+
+
+def test_architecture_names_every_module(architecture: str):
+    modules = [path for path in MODULES if path.name != "__init__.py"]
+    assert not unnamed(modules, architecture)
+    assert unnamed([Path("data/nowhere.py"), Path("tasks/nowhere/task.py")], architecture) == [
+        "data/nowhere.py", "tasks/nowhere/task.py",
+    ]  # fmt: skip
+
+
+def test_the_proofs_of_promises_are_there(architecture: str):
+    named = re.findall(r"`(tests/[^`]+)`", architecture)
+    tests = [name for name in named if name != "tests/test_layers.py"]
+    assert len(tests) > 20
+    assert not [name for name in tests if not (ROOT.parents[1] / name).exists()]
