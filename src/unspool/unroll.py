@@ -1,5 +1,7 @@
 """From one step to a sequence: the only owner of the time loop."""
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -77,6 +79,30 @@ class Stack(eqx.Module):
             outputs = locked_dropout(outputs, self.dropout, k_outputs)
             states.append(layer_state)
         return outputs, tuple(states)
+
+    def step(
+        self,
+        projected: Float[Array, "B P"],
+        state: tuple[State, ...],
+        *,
+        added: tuple[State, ...] | None = None,
+        masks: Sequence[Float[Array, "B H"] | None] | None = None,
+    ) -> tuple[Float[Array, "B H"], tuple[State, ...]]:
+        """One time step: the first cell's projected input to the last cell's output.
+
+        `added` is added to each layer's new state; gradients with respect to states are those of
+        zeros added. Each layer's output is multiplied by its mask of `masks`.
+        """
+        states, h = [], projected
+        for layer, (cell, before) in enumerate(zip(self.cells, state, strict=True)):
+            after = cell.step(before, h if layer == 0 else cell.project(h))
+            if added is not None:
+                after = jax.tree.map(jnp.add, after, added[layer])
+            states.append(after)
+            h = cell.output(after)
+            if masks is not None and masks[layer] is not None:
+                h = h * masks[layer]
+        return h, tuple(states)
 
 
 def locked_dropout(

@@ -73,7 +73,7 @@ def gradient_flow(
     return [
         _summary(layer, name, np.asarray(values)[::-1])
         for layer, state in enumerate(gradients)
-        for name, values in _quantities(state).items()
+        for name, values in state_arrays(state).items()
     ]
 
 
@@ -90,7 +90,7 @@ def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> 
     def loss(added: Any) -> Float[Array, ""]:
         def step(state: Any, x: Any) -> tuple[Any, None]:
             token, more = x
-            return _moved(model, token, more, state), None
+            return model.hidden_step(token, state, more)[1], None
 
         last, _ = jax.lax.scan(step, state, (given[-steps:], added))
         top = model.stack.cells[-1].output(last[-1])
@@ -99,18 +99,7 @@ def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> 
     return jax.tree.map(lambda g: jnp.linalg.norm(g, axis=-1), jax.grad(loss)(zero))
 
 
-def _moved(model: LanguageModel, tokens: Int[Array, "B"], added: Any, state: Any) -> Any:
-    """One time step, with something added to the new state of every layer."""
-    x = tokens if model.embedding is None else model.embedding[tokens]
-    states = []
-    for cell, before, more in zip(model.stack.cells, state, added, strict=True):
-        after = cell.step(before, cell.project(x))
-        states.append(jax.tree.map(jnp.add, after, more))
-        x = cell.output(states[-1])
-    return tuple(states)
-
-
-def _quantities(state: Any) -> dict[str, Array]:
+def state_arrays(state: Any) -> dict[str, Array]:
     """The arrays of a layer's state by name; h where a state is one array."""
     if hasattr(state, "_asdict"):
         return dict(state._asdict())

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 from ..errors import DataError
 from ..models.language import LanguageModel
 from ..models.softmax import cross_entropy
+from .gradients import state_arrays
 from .passes import Quantities, trace_model
 
 
@@ -56,29 +57,24 @@ def _backward(
     model: LanguageModel, inputs: Int[Array, "T"], targets: Int[Array, "T"]
 ) -> tuple[Float[Array, "T V"], Float[Array, "T"], tuple[Array, ...]]:
     """Scores, nats, and dL/dh_t of every layer: the gradient of zeros that are added to h_t."""
-    zeros = tuple(jnp.zeros((len(inputs), cell.hidden_size)) for cell in model.stack.cells)
+    first = model.initial_state(1)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros((len(inputs), *leaf.shape), leaf.dtype), first)
 
-    def loss(nudges: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+    def loss(added: Any) -> tuple[Array, tuple[Array, Array]]:
         def step(state: Any, x: Any) -> tuple[Any, Array]:
-            token, nudge = x
-            return _nudged_step(model, token, state, nudge)
+            token, more = x
+            hidden, state = model.hidden_step(token[None], state, more)
+            return state, model.logits(hidden)[0]
 
-        _, scores = jax.lax.scan(step, model.initial_state(1), (inputs, nudges))
+        _, scores = jax.lax.scan(step, first, (inputs, added))
         nats = cross_entropy(scores, targets)
         return jnp.sum(nats), (scores, nats)
 
     gradients, (scores, nats) = jax.grad(loss, has_aux=True)(zeros)
-    return scores, nats, gradients
+    return scores, nats, tuple(_of_h(state)[:, 0] for state in gradients)
 
 
-def _nudged_step(
-    model: LanguageModel, token: Array, state: Any, nudges: tuple[Array, ...]
-) -> tuple[Any, Float[Array, "V"]]:
-    x = token[None] if model.embedding is None else model.embedding[token][None]
-    states = []
-    for cell, before, nudge in zip(model.stack.cells, state, nudges, strict=True):
-        new = cell.step(before, cell.project(x))
-        new = new._replace(h=new.h + nudge) if hasattr(new, "h") else new + nudge
-        states.append(new)
-        x = cell.output(new)
-    return tuple(states), model.logits(x)[0]
+def _of_h(state: Any) -> Array:
+    """A layer's h, or the first array of a state that has none."""
+    arrays = state_arrays(state)
+    return arrays.get("h", next(iter(arrays.values())))

@@ -14,7 +14,7 @@ from ..cells.init import embedding_table, uniform
 from ..errors import ConfigError
 from ..kernels.masks import live_steps, where_live
 from ..products import affine, look_up
-from ..unroll import check_rates, locked_dropout
+from ..unroll import Stack, check_rates, locked_dropout
 from .attention import Additive, Memory, Multiplicative
 
 ATTENTIONS = ("luong", "bahdanau", "none")
@@ -158,7 +158,7 @@ class Decoder(eqx.Module):
         zeros = tuple(cell.initial_state(len(first)) for cell in self.cells)
         if self.is_first:
             state = DecoderState(zeros, condition)
-            made = self._advance(self.cells[0].project(first), state, [None] * len(zeros))
+            made = self._advance(self.cells[0].project(first), state)
             return state._replace(cells=made.cells)
         first = jnp.tanh(first)
         parts = jnp.split(first, len(self.cells), axis=-1)
@@ -170,7 +170,7 @@ class Decoder(eqx.Module):
     ) -> tuple[Float[Array, "R V"], DecoderState]:
         """One time step, for generation: logits of the next token, and the next state."""
         x = self.embedding[tokens]
-        made = self._advance(self.cells[0].project(x), state, [None] * len(self.cells))
+        made = self._advance(self.cells[0].project(x), state)
         return self.logits(self._read_out(made, x)), state._replace(cells=made.cells)
 
     def __call__(
@@ -257,23 +257,19 @@ class Decoder(eqx.Module):
         cells, made = jax.lax.scan(step, state.cells, (projected, steps))
         return Step(cells, *made)
 
-    def _advance(self, projected: Array, state: DecoderState, masks: list[Any]) -> Step:
+    def _advance(
+        self, projected: Array, state: DecoderState, masks: list[Any] | None = None
+    ) -> Step:
         """One step of all layers, and what it looks at before or after it."""
         context, weights = None, None
         if self.w_context is not None:
             query = self.cells[-1].output(state.cells[-1])
             context, weights = self._look(query, state.condition)
             projected = projected + context @ self.w_context.T
-        h, states = projected, []
-        for layer, (cell, last, mask) in enumerate(
-            zip(self.cells, state.cells, masks, strict=True)
-        ):
-            states.append(cell.step(last, h if layer == 0 else cell.project(h)))
-            h = cell.output(states[-1])
-            h = h if mask is None else h * mask
+        h, cells = Stack(self.cells).step(projected, state.cells, masks=masks)
         if context is None:
             context, weights = self._look(h, state.condition)
-        return Step(tuple(states), h, context, weights)
+        return Step(cells, h, context, weights)
 
     def _look(
         self, query: Float[Array, "R H"], condition: Condition

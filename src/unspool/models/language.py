@@ -147,13 +147,16 @@ class LanguageModel(eqx.Module):
         return jnp.swapaxes(outputs, 0, 1), state
 
     def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
-        """One time step, for generation: logits of the next token and the next state."""
+        """One time step, for sampling: logits of the next token and the next state."""
+        hidden, state = self.hidden_step(tokens, state)
+        return self.logits(hidden), state
+
+    def hidden_step(
+        self, tokens: Int[Array, "B"], state: Any, added: Any = None
+    ) -> tuple[Float[Array, "B H"], Any]:
+        """The last layer's output of one time step, and the next state; `added` as in `Stack`."""
         x = tokens if self.embedding is None else self.embedding[tokens]
-        states = []
-        for cell, layer_state in zip(self.stack.cells, state, strict=True):
-            states.append(cell.step(layer_state, cell.project(x)))
-            x = cell.output(states[-1])
-        return self.logits(x), tuple(states)
+        return self.stack.step(self.stack.cells[0].project(x), state, added=added)
 
     def logits(self, hidden: Float[Array, "*N H"]) -> Float[Array, "*N V"]:
         """W_out h + b_out."""
