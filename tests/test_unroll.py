@@ -230,6 +230,26 @@ def test_the_outputs_of_a_layer_are_the_inputs_of_the_next():
     assert_close((jnp.swapaxes(outputs, 0, 1), last), (expected, tuple(states)))
 
 
+def test_steps_are_the_sequence():
+    stack = Stack((random_cell("lstm", D, H), random_cell("gru", H, H), random_cell("rnn", H, H)))
+    projected = stack.cells[0].project(random_like(jnp.zeros((T, B, D)), seed=3))
+    state = first = random_like(stack.initial_state(B), seed=2)
+    outputs = []
+    for x in projected:
+        output, state = stack.step(x, state)
+        outputs.append(output)
+    assert_close((jnp.stack(outputs), state), stack(projected, first))
+
+
+def test_a_step_adds_to_states_and_masks_outputs():
+    stack, ones, state = copies(3)
+    added = tuple(jnp.full((40, 50), value) for value in (1.0, 10.0, 100.0))
+    masks = jnp.full((40, 50), 2.0), None, jnp.full((40, 50), 3.0)
+    output, states = stack.step(ones[0], state, added=added, masks=masks)
+    assert [float(layer[0, 0]) for layer in states] == [2, 14, 114]
+    assert_equal(output, jnp.full((40, 50), 342.0))
+
+
 def test_locked_dropout_has_one_mask_for_all_steps():
     stack, ones, state = copies(1, dropout=0.2)
     mask, _ = stack(ones, state, key=jax.random.key(0))

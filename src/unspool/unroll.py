@@ -100,8 +100,8 @@ class Stack(eqx.Module):
                 after = jax.tree.map(jnp.add, after, added[layer])
             states.append(after)
             h = cell.output(after)
-            if masks is not None and masks[layer] is not None:
-                h = h * masks[layer]
+            mask = None if masks is None else masks[layer]
+            h = h if mask is None else h * mask
         return h, tuple(states)
 
 
