@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from jaxtyping import Array, Float, PRNGKeyArray
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 LOSS = "loss"  # what chooses the best weights, unless a metric does
 
@@ -22,6 +23,24 @@ class Loss(NamedTuple):
     objective: Float[Array, ""]
     nats: Float[Array, ""] | None
     state: Any
+
+
+def weighted_sum(
+    values: Float[Array, "..."],
+    weights: Float[Array, "..."] | Bool[Array, "..."],
+    axis: int | None = None,
+) -> Float[Array, "..."]:
+    """sum(w x). Values of weight 0 (padding) may be anything, infinite or NaN too: they are left
+    out, and their gradient is 0.
+    """
+    return jnp.sum(jnp.where(weights > 0, weights * values, 0.0), axis)
+
+
+def weighted_mean(
+    values: Float[Array, "..."], weights: Float[Array, "..."] | Bool[Array, "..."]
+) -> Float[Array, ""]:
+    """sum(w x) / sum(w), without the values of weight 0: the mask of every task's loss."""
+    return weighted_sum(values, weights) / jnp.sum(weights)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ...decoding.hypotheses import ConditionStepper
 from ...models.captioner import Captioner
 from ...models.decoder import Condition, Decoder, shifted
 from ...models.softmax import token_nats
+from ...training.task import weighted_sum
 from .metrics import CiderD, bleu, caption_words
 
 DRAWN = 5  # captions of each picture
@@ -90,7 +91,7 @@ def self_critical_loss(
     nats = token_nats(decoder, readouts, tokens)
     is_written = jnp.arange(most) < _lengths(jnp, tokens, sentences.end)[:, None]
     captions = DRAWN * jnp.maximum(jnp.sum(batch.is_real), 1)
-    loss = jnp.sum(jnp.where(is_written, nats * advantage, 0.0)) / captions
+    loss = weighted_sum(nats * advantage, is_written) / captions
     mean = jnp.sum(rewards) / captions
     return loss - jax.lax.stop_gradient(loss + mean)
 

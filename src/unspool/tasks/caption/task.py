@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...data import (
     Buckets,
@@ -19,7 +19,7 @@ from ...data import (
 from ...models.captioner import Captioner
 from ...models.decoder import shifted
 from ...models.softmax import smoothed_nats
-from ...training.task import Evaluation, Loss
+from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
 from .decode import describe
 from .self_critical import DRAWN, Reward, RewardBatch, self_critical_loss
 
@@ -108,9 +108,11 @@ class CaptionTask:
             found = self_critical_loss(model, batch, key, self.rewards[0], self.most)
             return Loss(found, None, state)
         start = self.data.sentences.end
-        smoothed, nats, count, unevenness = _nats(model, batch, start, key, self.label_smoothing)
-        objective = (smoothed + self.doubly_stochastic * unevenness) / count
-        return Loss(objective, nats / count, state)
+        smoothed, nats, real, weights = _nats(model, batch, start, key, self.label_smoothing)
+        objective = weighted_mean(smoothed, real)
+        if weights is not None:
+            objective += self.doubly_stochastic * _unevenness(weights, real) / jnp.sum(real)
+        return Loss(objective, weighted_mean(nats, real), state)
 
     def evaluate(self, model: Captioner) -> Evaluation:
         """The loss of the held-out captions, without smoothing; the mean reward of greedy ones."""
@@ -148,23 +150,26 @@ def _nats(
     start: Any,
     key: PRNGKeyArray | None = None,
     label_smoothing: float = 0.0,
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""], Float[Array, ""] | float]:
-    """The sums of the tokens' losses, with smoothing and without, how many tokens there are, and
-    how unevenly places were looked at.
+) -> tuple[
+    Float[Array, "B T"], Float[Array, "B T"], Bool[Array, "B T"], Float[Array, "B T S"] | None
+]:
+    """The losses of a batch's tokens, with smoothing and without, which are tokens at all, and the
+    attention weights before each.
     """
     given = shifted(batch.captions, start)
     readouts, weights = model(batch.features, given, batch.lengths, key)
-    losses = smoothed_nats(model, readouts, batch.captions, label_smoothing)
-    real = jnp.arange(batch.captions.shape[1]) < batch.lengths[:, None]
-    unevenness: Any = 0.0
-    if weights is not None:
-        looked = jnp.sum(jnp.where(real[..., None], weights, 0.0), axis=1)
-        squares = jnp.sum((1 - looked) ** 2, axis=1)
-        unevenness = jnp.sum(jnp.where(batch.lengths > 0, squares, 0.0))
-    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
-    return smoothed, nats, jnp.sum(real), unevenness
+    smoothed, nats = smoothed_nats(model, readouts, batch.captions, label_smoothing)
+    real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
+    return smoothed, nats, real, weights
+
+
+def _unevenness(weights: Float[Array, "B T S"], real: Bool[Array, "B T"]) -> Float[Array, ""]:
+    """sum_s (1 - sum_t alpha_ts)^2, summed over the captions."""
+    seen = weighted_sum(weights, real[..., None], axis=1)
+    return weighted_sum(jnp.sum((1 - seen) ** 2, axis=1), jnp.any(real, axis=1))
 
 
 @eqx.filter_jit
 def _evaluate(model: Captioner, batch: Any, start: Any) -> Float[Array, ""]:
-    return _nats(model, batch, start)[1]
+    _, nats, real, _ = _nats(model, batch, start)
+    return weighted_sum(nats, real)

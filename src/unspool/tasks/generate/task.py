@@ -6,13 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...data import LabelledData, Sequences, TextEncoder, in_order_of_length
 from ...data.vocab import REPLACEMENT
 from ...models.generator import Generator
 from ...models.softmax import cross_entropy
-from ...training.task import Evaluation, Loss
+from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
 from ..label.task import LabelledTask
 from .decode import generate
 
@@ -33,8 +33,8 @@ class GenerateTask(LabelledTask):
 
     def loss(self, model: Generator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's tokens."""
-        total, count = _nats(model, batch, key)
-        return Loss(total / count, total / count, state)
+        mean = weighted_mean(*_nats(model, batch, key))
+        return Loss(mean, mean, state)
 
     def evaluate(self, model: Generator) -> Evaluation:
         """The loss of the held-out part."""
@@ -77,15 +77,14 @@ def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Ev
 
 def _nats(
     model: Generator, batch: Any, key: PRNGKeyArray | None = None
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The sum of the losses of a batch's tokens, and how many there are."""
+) -> tuple[Float[Array, "B T"], Bool[Array, "B T"]]:
+    """The losses of a batch's tokens, and which are tokens at all."""
     lengths = jnp.maximum(batch.lengths - 1, 0)
     inputs, targets = batch.inputs[:, :-1], batch.inputs[:, 1:]
     nats = cross_entropy(model(inputs, batch.targets, lengths, key), targets)
-    real = jnp.arange(nats.shape[1]) < lengths[:, None]
-    return jnp.sum(jnp.where(real, nats, 0.0)), jnp.sum(real)
+    return nats, jnp.arange(nats.shape[1]) < lengths[:, None]
 
 
 @eqx.filter_jit
 def _evaluate(model: Generator, batch: Any) -> Float[Array, ""]:
-    return _nats(model, batch)[0]
+    return weighted_sum(*_nats(model, batch))

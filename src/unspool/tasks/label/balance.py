@@ -1,8 +1,6 @@
 """Weights of classes, for data that has much of some and little of others."""
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from ...errors import ConfigError
 
@@ -21,8 +19,3 @@ def class_weights(kind: str, targets: np.ndarray, classes: int) -> np.ndarray:
         return np.ones(classes, np.float32)
     counts = np.maximum(np.bincount(targets, minlength=classes), 1)
     return (len(targets) / (classes * counts)).astype(np.float32)
-
-
-def weighted_mean(values: Float[Array, "..."], weights: Float[Array, "..."]) -> Float[Array, ""]:
-    """sum(w x) / sum(w), without the values of weight 0, whatever they are."""
-    return jnp.sum(jnp.where(weights > 0, weights * values, 0.0)) / jnp.sum(weights)

@@ -21,10 +21,9 @@ from ...data import (
 )
 from ...errors import ConfigError
 from ...models.softmax import cross_entropy
-from ...training.task import LOSS, Evaluation, Loss
+from ...training.task import LOSS, Evaluation, Loss, weighted_mean
 from . import metrics
 from .balance import class_weights as weights_of_classes
-from .balance import weighted_mean
 
 
 class LabelledTask(ABC):
@@ -126,8 +125,7 @@ class LabellingTask(LabelledTask):
     def _loss(self, objective: Any, nats: Any, targets: Any, real: Any, state: Any) -> Loss:
         """The means of what is minimised and of the cross-entropies, if `real`."""
         weights = jnp.where(real, jnp.asarray(self.weights)[targets], 0.0)
-        plain = weighted_mean(nats, real.astype(jnp.float32))
-        return Loss(weighted_mean(objective, weights), plain, state)
+        return Loss(weighted_mean(objective, weights), weighted_mean(nats, real), state)
 
 
 class ClassifyTask(LabellingTask):

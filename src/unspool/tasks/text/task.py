@@ -27,7 +27,7 @@ from ...errors import ConfigError
 from ...limits import MAX_SAMPLE_BYTES
 from ...models.language import LanguageModel
 from ...models.softmax import sampled_nats, token_nats
-from ...training.task import Evaluation, Loss
+from ...training.task import Evaluation, Loss, weighted_sum
 
 FULL_SOFTMAX_UP_TO = 10_000  # tokens in the vocabulary, for softmax="auto"
 EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT = 32, 128, 256
@@ -200,4 +200,4 @@ def _chunk_nats(
     model: LanguageModel, inputs: Any, targets: Any, weights: Any, state: Any
 ) -> tuple[Float[Array, ""], Any]:
     hidden, state = model.hidden(inputs, state)
-    return jnp.sum(weights * token_nats(model, hidden, targets)), state
+    return weighted_sum(token_nats(model, hidden, targets), weights), state

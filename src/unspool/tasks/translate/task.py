@@ -5,13 +5,13 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...data import Buckets, PairBatch, PairData, Pairs, in_order_of_length
 from ...models.decoder import shifted
 from ...models.softmax import smoothed_nats
 from ...models.translator import Translator
-from ...training.task import Evaluation, Loss
+from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
 from .decode import translate
 
 SAMPLES = 4  # held-out sentences to translate at every evaluation
@@ -76,8 +76,8 @@ class TranslateTask:
     def loss(self, model: Translator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
         """Mean over the batch's target tokens."""
         start = self.data.target.end
-        smoothed, nats, count = _nats(model, batch, start, key, self.label_smoothing)
-        return Loss(smoothed / count, nats / count, state)
+        smoothed, nats, real = _nats(model, batch, start, key, self.label_smoothing)
+        return Loss(weighted_mean(smoothed, real), weighted_mean(nats, real), state)
 
     def evaluate(self, model: Translator) -> Evaluation:
         """The loss of the held-out part, without smoothing."""
@@ -107,19 +107,16 @@ def _nats(
     start: Any,
     key: PRNGKeyArray | None = None,
     label_smoothing: float = 0.0,
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """The sums of the losses of a batch's target tokens, with smoothing and without, and how many
-    tokens there are.
-    """
+) -> tuple[Float[Array, "B T"], Float[Array, "B T"], Bool[Array, "B T"]]:
+    """The losses of a batch's target tokens, with smoothing and without, and which are tokens."""
     readouts = model(
         batch.source, batch.source_lengths, shifted(batch.target, start), batch.target_lengths, key
     )
-    losses = smoothed_nats(model, readouts, batch.target, label_smoothing)
-    real = jnp.arange(batch.target.shape[1]) < batch.target_lengths[:, None]
-    smoothed, nats = (jnp.sum(jnp.where(real, x, 0.0)) for x in losses)
-    return smoothed, nats, jnp.sum(real)
+    smoothed, nats = smoothed_nats(model, readouts, batch.target, label_smoothing)
+    return smoothed, nats, jnp.arange(nats.shape[1]) < batch.target_lengths[:, None]
 
 
 @eqx.filter_jit
 def _evaluate(model: Translator, batch: Any, start: Any) -> Float[Array, ""]:
-    return _nats(model, batch, start)[1]
+    _, nats, real = _nats(model, batch, start)
+    return weighted_sum(nats, real)
