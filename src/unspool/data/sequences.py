@@ -18,6 +18,11 @@ MOST_BUCKETS = 10
 _MOST_LENGTHS = 200  # distinct lengths that the search for bounds looks at
 
 
+def power_of_two(number: int) -> int:
+    """The smallest power of two that is not below: few sizes mean few compiled programs."""
+    return 1 << (number - 1).bit_length()
+
+
 class Batch(NamedTuple):
     """B padded sequences: `inputs` (B, T) ids, (B, T, K) ids or (B, T, D) numbers; `targets`
     (B,) or (B, T); `lengths` (B,), 0 in rows that only fill the batch up.

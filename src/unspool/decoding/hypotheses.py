@@ -128,11 +128,6 @@ def ended(rows: Sequence[np.ndarray], end: int, steps: int) -> np.ndarray:
     return joined.padded(np.arange(len(rows)), steps).inputs
 
 
-def power_of_two(number: int) -> int:
-    """The smallest that is not below: few sizes mean few compiled programs."""
-    return 1 << (number - 1).bit_length()
-
-
 def _draw(
     decoder: Decoder,
     sentences: Sentences,

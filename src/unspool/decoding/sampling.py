@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from ..cells.base import check_sizes
+from ..data.sequences import power_of_two
 from ..errors import ConfigError
 from .native import draw_block
 from .stepper import Stepper
@@ -131,7 +132,7 @@ def _most_steps(stepper: Any, count: int) -> int:
     if network is None:  # the compiled loop draws the noise of one step
         return LARGE_BLOCK
     steps = NOISE_NUMBERS // (count * network.vocab_size)
-    return 1 << max(steps.bit_length() - 1, 0)
+    return max(1, power_of_two(steps + 1) // 2)
 
 
 def _next_size(stepper: Any, size: int, elapsed_s: float) -> int:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..data.sequences import power_of_two
 from ..errors import ConfigError, DataError
 from ..models.generator import Generator
 from ..models.language import LanguageModel
@@ -45,7 +46,7 @@ def next_tokens(model: Any, tokens: np.ndarray, k: int = 5, *, state: Any = None
     if not 1 <= k <= model.vocab_size:
         raise ConfigError(f"k must be from 1 to the vocabulary's size {model.vocab_size}, got {k}")
     state = model.initial_state(1) if state is None else state
-    size = min(STEPS, max(LEAST, 1 << (len(tokens) - 1).bit_length()))
+    size = min(STEPS, max(LEAST, power_of_two(len(tokens))))
     parts = []
     for start in range(0, len(tokens), size):
         read = tokens[start : start + size + 1]  # and the one after them, to be predicted

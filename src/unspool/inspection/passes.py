@@ -14,6 +14,7 @@ from jaxtyping import Array
 from .. import kernels, library
 from ..bidirectional import Bidirectional
 from ..cells import Cell
+from ..data.sequences import power_of_two
 from ..errors import ConfigError, DataError
 from ..models.classifier import Classifier
 from ..models.decoder import Decoder, DecoderState
@@ -164,7 +165,7 @@ def _(model: GlimpseClassifier, inputs: np.ndarray, state: Any, block: int) -> I
 
 def _in_blocks(network: _Network, inputs: np.ndarray, block: int) -> Iterator[Block]:
     """Blocks of one size, so that one program a layer is compiled; the last one is padded."""
-    size = min(block, max(LEAST, 1 << (len(inputs) - 1).bit_length()))
+    size = min(block, max(LEAST, power_of_two(len(inputs))))
 
     def parts() -> Iterator[_Part]:
         for start in range(0, len(inputs), size):

@@ -7,7 +7,8 @@ import equinox as eqx
 import numpy as np
 
 from ...data import Sentences
-from ...decoding.hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from ...data.sequences import power_of_two
+from ...decoding.hypotheses import Hypothesis, Search, ended, find, reread
 from ...decoding.stepper import without_unknown
 from ...errors import ConfigError
 from ...models.captioner import Captioner

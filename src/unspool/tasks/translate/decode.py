@@ -8,7 +8,8 @@ import numpy as np
 
 from ...cells.base import check_sizes
 from ...data import Sentences, Sequences
-from ...decoding.hypotheses import Hypothesis, Search, ended, find, power_of_two, reread
+from ...data.sequences import power_of_two
+from ...decoding.hypotheses import Hypothesis, Search, ended, find, reread
 from ...decoding.stepper import without_unknown
 from ...errors import ConfigError
 from ...models.decoder import Condition
