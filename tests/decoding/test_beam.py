@@ -20,6 +20,7 @@ class Tables(eqx.Module):
     """p(next | the last token, the step, the condition): tables of logits (B, T, V, V)."""
 
     tables: Array
+    network = None
 
     def start(self, condition):
         rows = len(condition)

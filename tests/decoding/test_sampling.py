@@ -22,6 +22,7 @@ class Chain(eqx.Module):
     """A Markov chain: the logits after a token are its row of a table."""
 
     table: Array
+    network = None
 
     def start(self, condition: int) -> Any:
         return ()
@@ -32,6 +33,8 @@ class Chain(eqx.Module):
 
 class Counter(eqx.Module):
     """A function of all tokens seen, in order: one lost or doubled token changes the rest."""
+
+    network = None
 
     def start(self, condition: int) -> Any:
         return jnp.zeros(condition, jnp.int32)

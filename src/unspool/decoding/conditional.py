@@ -8,18 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ..kernels.sampling import Network
+from .stepper import Stepper
+
 
 class Started(eqx.Module):
     """A stepper that has its conditions already: `start` repeats each of their states."""
 
-    inner: Any
+    inner: Stepper
     state: Any
     conditions: int = eqx.field(static=True)
 
     @property
-    def network(self) -> Any:
-        """What the native kernel runs, as in `LanguageStepper`."""
-        return getattr(self.inner, "network", None)
+    def network(self) -> Network | None:
+        """The inner stepper's."""
+        return self.inner.network
 
     def start(self, condition: int) -> Any:
         """The conditions' states, for so many rows in all."""

@@ -67,6 +67,10 @@ class ConditionStepper(eqx.Module):
 
     decoder: Decoder
 
+    @property
+    def network(self) -> None:
+        """None: the native kernel runs no decoder with a condition."""
+
     def start(self, condition: Condition) -> DecoderState:
         """The decoder's state before START."""
         return self.decoder.start(condition)

@@ -102,9 +102,15 @@ def _blocks(
 
 
 def _advance(
-    stepper: Any, carry: _Carry, given: Any, steps: int, transforms: Any, greedy: bool, keys: Any
+    stepper: Stepper,
+    carry: _Carry,
+    given: Any,
+    steps: int,
+    transforms: Any,
+    greedy: bool,
+    keys: Any,
 ) -> tuple[_Carry, Int[Array, "B T"]]:
-    network = getattr(stepper, "network", None)
+    network = stepper.network
     if network is None:
         return _block(stepper, carry, given, transforms, greedy, keys)
     rows = len(keys) if greedy else max(NOISE_NUMBERS // network.vocab_size, 1)
@@ -128,7 +134,7 @@ def _end_to_end(arrays: tuple[Array, ...]) -> Array:
 
 def _most_steps(stepper: Any, count: int) -> int:
     """How many steps' noise may be drawn at once: a power of two, as each size is compiled."""
-    network = getattr(stepper, "network", None)
+    network = stepper.network
     if network is None:  # the compiled loop draws the noise of one step
         return LARGE_BLOCK
     steps = NOISE_NUMBERS // (count * network.vocab_size)
@@ -137,7 +143,7 @@ def _most_steps(stepper: Any, count: int) -> int:
 
 def _next_size(stepper: Any, size: int, elapsed_s: float) -> int:
     """Larger blocks for a fast native kernel; the loop would need compiling for another size."""
-    if getattr(stepper, "network", None) is None or elapsed_s * LARGE_BLOCK > LARGE_BLOCK_S * size:
+    if stepper.network is None or elapsed_s * LARGE_BLOCK > LARGE_BLOCK_S * size:
         return size
     return LARGE_BLOCK
 

@@ -15,7 +15,15 @@ from .native import pack_model, why_not
 
 
 class Stepper(Protocol):
-    """A model as a function from a token and a state to scores of the next token."""
+    """A model as a function from a token and a state to scores of the next token.
+
+    `network` is what the native kernel samples from instead of calling `step`, or None.
+    """
+
+    @property
+    def network(self) -> Network | None:
+        """The model packed for the native kernel."""
+        return None
 
     def start(self, condition: Any) -> Any:
         """The state before the first token."""
