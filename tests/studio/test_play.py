@@ -90,6 +90,23 @@ def test_the_same_seed_writes_the_same_text(client):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+@pytest.mark.parametrize("shape", [{}, {"temperature": 1.3, "top_k": 20, "top_p": 0.95}])
+def test_a_seed_writes_what_sample_writes(client, run, shape):
+    made = begin(client)
+    shape = {"temperature": 0.8, "seed": 7, **shape}
+    written = write(client, made["session"], made["tokens"][-1]["node"], most=80, **shape)
+    whole = run.sample("The ", max_new_tokens=80, **shape)
+    assert ("The " + text_of(written)).rstrip("\ufffd") == whole.rstrip("\ufffd")
+
+
+def test_going_back_takes_another_way(client):
+    made = begin(client)
+    node = made["tokens"][-1]["node"]
+    first = write(client, made["session"], node, seed=7, temperature=2)
+    again = write(client, made["session"], first[3]["node"], seed=7, temperature=2, most=8)
+    assert text_of(again) != text_of(first[4:])
+
+
 def test_writing_from_an_earlier_place_leaves_the_rest(client):
     made = begin(client)
     session, node = made["session"], made["tokens"][-1]["node"]

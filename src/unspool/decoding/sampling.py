@@ -8,14 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from ..cells.base import check_sizes
 from ..data.sequences import power_of_two
 from ..errors import ConfigError
 from .native import draw_block
 from .stepper import Stepper
-from .transforms import COLDEST, Transform, make_transforms
+from .transforms import Transform, is_greedy, make_transforms
 
 BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
 LARGE_BLOCK = 256  # where that takes less than
@@ -55,15 +55,41 @@ def stream(
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must be at least 0 and below 2**32, got {seed}")
     transforms = make_transforms(temperature, top_k, top_p)
-    greedy = temperature < COLDEST or not do_sample
-    numbers = jnp.arange(count) if rows is None else jnp.asarray(rows)
-    keys = jax.vmap(lambda r: jax.random.fold_in(jax.random.key(seed), r))(numbers)
+    greedy = is_greedy(temperature, do_sample)
+    keys = row_keys(seed, np.arange(count) if rows is None else rows)
     return _blocks(stepper, prompt, max_new_tokens, transforms, greedy, keys)
 
 
 def sample(stepper: Stepper, prompt: Any, **options: Any) -> np.ndarray:
     """All tokens that `stream` yields, as one array (count, max_new_tokens)."""
     return np.concatenate(list(stream(stepper, prompt, **options)), axis=1)
+
+
+def row_keys(seed: int, rows: Any) -> Array:
+    """The random key of each of these rows (texts)."""
+    fold = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(seed), row))
+    return fold(jnp.asarray(rows))
+
+
+def choose(
+    logits: Float[Array, "B V"],
+    transforms: tuple[Transform, ...],
+    greedy: bool,
+    keys: Array,
+    drawn: Int[Array, ""],
+) -> Int[Array, "B"]:
+    """The next token of each row, of which `drawn` were chosen before: sampled from softmax(
+    transforms(logits)) with the row's key of `row_keys`, or the likeliest.
+    """
+    for transform in transforms:
+        logits = transform(logits)
+    if greedy:
+        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+
+    def sampled(key: Array, row: Array) -> Array:
+        return jax.random.categorical(jax.random.fold_in(key, drawn), row)
+
+    return jax.vmap(sampled)(keys, logits).astype(jnp.int32)
 
 
 def _checked_prompt(prompt: Any) -> np.ndarray:
@@ -132,7 +158,7 @@ def _end_to_end(arrays: tuple[Array, ...]) -> Array:
     return jnp.concatenate(arrays) if arrays[0].ndim else arrays[0]
 
 
-def _most_steps(stepper: Any, count: int) -> int:
+def _most_steps(stepper: Stepper, count: int) -> int:
     """How many steps' noise may be drawn at once: a power of two, as each size is compiled."""
     network = stepper.network
     if network is None:  # the compiled loop draws the noise of one step
@@ -141,7 +167,7 @@ def _most_steps(stepper: Any, count: int) -> int:
     return max(1, power_of_two(steps + 1) // 2)
 
 
-def _next_size(stepper: Any, size: int, elapsed_s: float) -> int:
+def _next_size(stepper: Stepper, size: int, elapsed_s: float) -> int:
     """Larger blocks for a fast native kernel; the loop would need compiling for another size."""
     if stepper.network is None or elapsed_s * LARGE_BLOCK > LARGE_BLOCK_S * size:
         return size
@@ -161,21 +187,9 @@ def _block(
 
     def step(carry: _Carry, given: Int[Array, ""]) -> tuple[_Carry, Int[Array, "B"]]:
         logits, state = stepper.step(carry.tokens, carry.state)
-        for transform in transforms:
-            logits = transform(logits)
-        tokens = _choose(logits, greedy, keys, carry.drawn)
+        tokens = choose(logits, transforms, greedy, keys, carry.drawn)
         tokens = jnp.where(given >= 0, given, tokens)
         return _Carry(state, tokens, carry.drawn + (given < 0)), tokens
 
     carry, tokens = jax.lax.scan(step, carry, given)
     return carry, tokens.T
-
-
-def _choose(logits: Array, greedy: bool, keys: Array, drawn: Int[Array, ""]) -> Int[Array, "B"]:
-    if greedy:
-        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
-
-    def draw(key: Array, row: Array) -> Array:
-        return jax.random.categorical(jax.random.fold_in(key, drawn), row)
-
-    return jax.vmap(draw)(keys, logits).astype(jnp.int32)

@@ -54,6 +54,11 @@ class TopP(eqx.Module):
         return jnp.where(jnp.argsort(order, axis=-1) < kept, logits, -jnp.inf)
 
 
+def is_greedy(temperature: float, do_sample: bool = True) -> bool:
+    """Whether the likeliest token is chosen instead of a sampled one."""
+    return temperature < COLDEST or not do_sample
+
+
 def make_transforms(
     temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> tuple[Transform, ...]:

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -21,7 +21,8 @@ from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
 from ..decoding import LanguageStepper, make_transforms, without_unknown
-from ..decoding.transforms import Transform
+from ..decoding.sampling import choose, row_keys
+from ..decoding.transforms import Transform, is_greedy
 from ..errors import ConfigError, DataError
 from ..tasks.run import require
 from ..tasks.text.run import Run
@@ -80,11 +81,12 @@ class Node:
 
 @dataclass
 class Session:
-    """A tree of tokens; node 0 is the first token of the first prompt."""
+    """A tree of tokens; node 0 is the first token of the prompt."""
 
     run: Run
     stepper: LanguageStepper
     nodes: list[Node] = field(default_factory=list)
+    prompt_end: int = -1  # the node of the prompt's last token
     lock: Any = field(default_factory=Lock)
 
     def add(self, parent: int, token: int) -> tuple[int, str]:
@@ -104,6 +106,12 @@ class Session:
         if not 0 <= number < len(self.nodes):
             raise ConfigError(f"there is no token number {number}: begin anew")
         return self.nodes[number]
+
+    def row_of(self, node: int) -> int:
+        """The row of a seed that continues a node: that of `unspool sample` after the prompt, and
+        another elsewhere, so that going back and writing again gives another text.
+        """
+        return 0 if node == self.prompt_end else node + 1
 
     def _check_room(self, logits: np.ndarray, state: Any) -> None:
         size = logits.nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
@@ -129,6 +137,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
     for token in ids.tolist():
         parent, text = session.add(parent, token)
         tokens.append({"node": parent, "text": text})
+    session.prompt_end = parent
     name = secrets.token_hex(8)
     with _lock:
         _sessions[name] = session
@@ -180,11 +189,11 @@ async def _lines(session: Session, node: int, draw: Draw) -> AsyncIterator[str]:
     A thread is taken for that long alone, and the wait between two tokens takes none: whoever
     closes the page ends both.
     """
-    random = np.random.default_rng([draw.seed, node])
+    choose_next = await run_in_threadpool(_chooser, draw, session.row_of(node))
     began, count = time.monotonic(), 0
     while count < draw.most:
         due = 1 if draw.pace else draw.most - count
-        made = await run_in_threadpool(_piece, session, node, draw, random, due)
+        made = await run_in_threadpool(_piece, session, node, choose_next, count, due)
         yield json.dumps(made) + "\n"
         if "error" in made[-1]:
             return
@@ -194,14 +203,13 @@ async def _lines(session: Session, node: int, draw: Draw) -> AsyncIterator[str]:
 
 
 def _piece(
-    session: Session, node: int, draw: Draw, random: np.random.Generator, most: int
+    session: Session, node: int, choose_next: Callable[[Any, int], int], count: int, most: int
 ) -> list[dict[str, Any]]:
     """At least one token, and no more than fit into a sixtieth of a second."""
     made: list[dict[str, Any]] = []
     until = time.monotonic() + PIECE_S
     while len(made) < most and (not made or time.monotonic() < until):
-        shaped = _shaped(session.at(node).logits, draw)
-        token = int(np.argmax(shaped)) if draw.temperature == 0 else _drawn(shaped, random)
+        token = choose_next(session.at(node).logits, count + len(made))
         try:
             node, text = session.add(node, token)
         except ConfigError as error:
@@ -216,8 +224,19 @@ def whole_characters(data: bytes) -> tuple[str, bytes]:
     return decoder.decode(data), decoder.getstate()[0]
 
 
+def _chooser(shape: Draw, row: int) -> Callable[[Any, int], int]:
+    """What chooses a token by its logits and the number of tokens chosen before it."""
+    transforms = make_transforms(shape.temperature, shape.top_k, shape.top_p)
+    greedy, keys = is_greedy(shape.temperature), row_keys(shape.seed, [row])
+
+    def choose_next(logits: Any, drawn: int) -> int:
+        return int(_choose(logits[None], transforms, greedy, keys, jnp.int32(drawn))[0])
+
+    return choose_next
+
+
 def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:
-    if shape.temperature == 0:
+    if is_greedy(shape.temperature):
         return np.asarray(np.arange(len(logits)) == np.argmax(logits), np.float64)
     transforms = make_transforms(shape.temperature, shape.top_k, shape.top_p)
     return _probabilities(np.asarray(_transformed(transforms, logits[None]))[0])
@@ -226,11 +245,6 @@ def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     raised = np.exp(logits.astype(np.float64) - logits.max())
     return np.asarray(raised / raised.sum())
-
-
-def _drawn(p: np.ndarray, random: np.random.Generator) -> int:
-    below = np.cumsum(p)
-    return int(np.searchsorted(below, random.random() * below[-1], side="right"))
 
 
 def _find(name: str) -> Session:
@@ -246,6 +260,9 @@ def _transformed(transforms: tuple[Transform, ...], logits: Any) -> Any:
     for transform in transforms:
         logits = transform(logits)
     return logits
+
+
+_choose = eqx.filter_jit(choose)
 
 
 @eqx.filter_jit
