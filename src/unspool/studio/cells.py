@@ -1,10 +1,7 @@
 """A run's cells on a text: their values, what they stand for, what the model expects next."""
 
-import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from ..inspection.spans import bounded, rank_span
 from ..tasks.reading import read_as
 from ..tasks.run import require
 from ..tasks.text.run import Run, open_text
+from .recent import Recent
 
 router = APIRouter(prefix="/api/cells")
 
@@ -52,8 +50,7 @@ class Looked:
     annotations: dict[str, Annotation]
 
 
-_looked: OrderedDict[str, Looked] = OrderedDict()
-_lock = Lock()
+_looked: Recent[Looked] = Recent(KEPT)
 
 
 @router.get("/sample/{run:path}")
@@ -74,7 +71,7 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
     annotations = {name: one for name, one in annotate(made.text).items() if not one.is_constant}
     count = len(reading.spans.inputs)
     return {
-        "id": _keep(Looked(loaded, made, annotations)),
+        "id": _looked.keep(Looked(loaded, made, annotations)),
         "note": f"Read the first {LONGEST:,} of {count:,} tokens." if count > LONGEST else "",
         "tokens": pieces(made.text, made.first),
         "layers": [
@@ -153,28 +150,16 @@ def _best_first(layer: dict[str, np.ndarray]) -> list[str]:
     return sorted(layer, key=lambda name: name != cell_quantity(layer))
 
 
-def _keep(looked: Looked) -> str:
-    """Under a name of its own; the oldest trace goes."""
-    identity = secrets.token_hex(8)
-    with _lock:
-        _looked[identity] = looked
-        while len(_looked) > KEPT:
-            _looked.popitem(last=False)
-    return identity
-
-
 def forget() -> None:
     """Let go of all texts, and so of the files of their traces."""
-    with _lock:
-        _looked.clear()
+    _looked.clear()
 
 
 def _find(identity: str) -> Looked:
-    with _lock:
-        if identity not in _looked:
-            raise ConfigError("this text is no longer held: read it again")
-        _looked.move_to_end(identity)
-        return _looked[identity]
+    looked = _looked.find(identity)
+    if looked is None:
+        raise ConfigError("this text is no longer held: read it again")
+    return looked
 
 
 def _octets(*arrays: np.ndarray) -> Response:

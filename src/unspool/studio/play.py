@@ -3,9 +3,7 @@
 import asyncio
 import codecs
 import json
-import secrets
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -27,6 +25,7 @@ from ..errors import ConfigError, DataError
 from ..tasks.run import require
 from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
+from .recent import Recent
 
 router = APIRouter(prefix="/api/play")
 
@@ -119,8 +118,7 @@ class Session:
             raise ConfigError("the states of this text fill their memory: begin anew")
 
 
-_sessions: OrderedDict[str, Session] = OrderedDict()
-_lock = Lock()
+_sessions: Recent[Session] = Recent(KEPT)
 
 
 @router.post("/open/{run:path}")
@@ -138,11 +136,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
         parent, text = session.add(parent, token)
         tokens.append({"node": parent, "text": text})
     session.prompt_end = parent
-    name = secrets.token_hex(8)
-    with _lock:
-        _sessions[name] = session
-        while len(_sessions) > KEPT:
-            _sessions.popitem(last=False)
+    name = _sessions.keep(session)
     return {"session": name, "tokens": tokens, "vocabulary": len(loaded.vocab)}
 
 
@@ -248,11 +242,10 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _find(name: str) -> Session:
-    with _lock:
-        if name not in _sessions:
-            raise ConfigError("this text is no longer held: begin anew")
-        _sessions.move_to_end(name)
-        return _sessions[name]
+    session = _sessions.find(name)
+    if session is None:
+        raise ConfigError("this text is no longer held: begin anew")
+    return session
 
 
 @eqx.filter_jit

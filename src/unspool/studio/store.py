@@ -1,6 +1,5 @@
 """The runs below a folder, loaded when they are needed."""
 
-from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..tasks.registry import load
 from ..training.directory import CONFIG, MODEL
+from .recent import Recent
 
 KEPT = 4  # loaded runs
 DEEPEST = 3  # folders below the root
@@ -18,8 +18,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._loaded: OrderedDict[str, tuple[int, Any]] = OrderedDict()
-        self._lock = Lock()
+        self._loaded: Recent[tuple[int, Any]] = Recent(KEPT)
+        self._lock = Lock()  # two requests for a run load it once
 
     def names(self) -> list[str]:
         """All runs, a run being a folder with a config.json."""
@@ -57,9 +57,8 @@ class Store:
         path, name = self.path(name), self.name(name)
         changed = (path / MODEL).stat().st_mtime_ns if (path / MODEL).exists() else 0
         with self._lock:
-            if name not in self._loaded or self._loaded[name][0] != changed:
-                self._loaded[name] = changed, load(path)
-            self._loaded.move_to_end(name)
-            while len(self._loaded) > KEPT:
-                self._loaded.popitem(last=False)
-            return self._loaded[name][1]
+            found = self._loaded.find(name)
+            if found is None or found[0] != changed:
+                found = changed, load(path)
+                self._loaded.keep(found, name)
+            return found[1]
