@@ -7,6 +7,7 @@ import pytest
 from unspool import Captioner, Generator, LanguageModel, Translator
 from unspool.data import Sentences, build_vocabulary
 from unspool.decoding import LanguageStepper
+from unspool.decoding.stepper import text_stepper
 from unspool.tasks.caption.decode import describe
 from unspool.tasks.generate.decode import generate
 from unspool.tasks.text.stream import stream_text
@@ -61,8 +62,11 @@ def test_generators_write_no_unknown_token():
     model = Generator.create(2, len(vocab), cell="gru", hidden_size=4)
     model = eqx.tree_at(lambda m: m.decoder, model, likely(model.decoder, vocab.unknown_id))
     options = {"max_new_tokens": 20, "count": 3}
-    assert "\ufffd" not in "".join(generate(model, vocab, 1, "t", **options))
-    assert "\ufffd" in "".join(generate(model, vocab, 1, "t", keep_unknown=True, **options))
+    without, with_unknown = (
+        text_stepper(model.decoder, vocab, keep_unknown=keep) for keep in (False, True)
+    )
+    assert "\ufffd" not in "".join(generate(model, without, vocab, 1, "t", **options))
+    assert "\ufffd" in "".join(generate(model, with_unknown, vocab, 1, "t", **options))
 
 
 @pytest.mark.parametrize("search", [{"num_beams": 3, "n_best": 3}, {"do_sample": True}])

@@ -50,6 +50,15 @@ def test_a_sample_is_its_stream(run):
     assert len("".join(pieces)) == 100
 
 
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_a_stepper_made_once_writes_the_same(run, weights):
+    options = {"max_new_tokens": 60, "count": 2, "seed": 4}
+    kept = [list(run.stream("The", weights=weights, **options)) for _ in range(2)]
+    made = list(unspool.stream_text(run.model, run.vocab, "The", weights=weights, **options))
+    assert kept == [made, made]
+    assert run.stepper(weights) is run.stepper(weights) is not run.stepper(weights, True)
+
+
 def test_a_stop_string_that_never_comes_changes_nothing(run):
     options = {"max_new_tokens": 70, "seed": 4}
     assert run.sample("The", stop="never", **options) == run.sample("The", **options)

@@ -66,6 +66,16 @@ class LanguageStepper(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[rows], state)
 
 
+def text_stepper(
+    model: LanguageModel,
+    vocab: Vocabulary,
+    weights: str = "float32",
+    keep_unknown: bool = False,
+) -> LanguageStepper:
+    """What writes the text of a vocabulary: never the unknown token, unless `keep_unknown`."""
+    return LanguageStepper(model if keep_unknown else without_unknown(model, vocab), weights)
+
+
 def without_unknown(model: Any, vocab: Vocabulary) -> Any:
     """The model, or decoder, that never writes the unknown token: its logit is -infinity."""
     if vocab.unknown_id is None:

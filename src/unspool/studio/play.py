@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from ..decoding import LanguageStepper, make_transforms, without_unknown
+from ..decoding import LanguageStepper, make_transforms
 from ..decoding.sampling import choose, row_keys
 from ..decoding.transforms import Transform, is_greedy
 from ..errors import ConfigError, DataError
@@ -130,7 +130,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
         raise DataError("type at least one character to begin with")
     if len(ids) > LONGEST_PROMPT:
         raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
-    session = Session(loaded, LanguageStepper(without_unknown(loaded.model, loaded.vocab)))
+    session = Session(loaded, loaded.stepper())
     tokens, parent = [], -1
     for token in ids.tolist():
         parent, text = session.add(parent, token)

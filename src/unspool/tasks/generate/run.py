@@ -1,11 +1,14 @@
 """A generator's run: it grows texts from a condition."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from ...data import TextEncoder, one_line
+from ...decoding.stepper import LanguageStepper, text_stepper
 from ...errors import ConfigError
 from ...models.generator import Generator
 from ...training.task import Evaluation
@@ -35,16 +38,25 @@ class GeneratorRun(LabelledRun):
         label = jnp.array([self.labels.index(str(condition))])
         return super().reading(text, condition)._replace(state=self.model.initial_state(label))
 
-    def sample(self, condition: str, prompt: str = "", **options: Any) -> list[str]:
-        """Texts of a condition; `options` are those of `decoding.stream` (count, seed, ...).
+    def sample(
+        self, condition: str, prompt: str = "", *, keep_unknown: bool = False, **options: Any
+    ) -> list[str]:
+        """Texts of a condition; `options` are those of `decoding.stream` (count, seed, ...). The
+        unknown token is never written, unless `keep_unknown`.
 
         run.sample("Italian", count=10, temperature=0.8)
         """
         if condition not in self.labels:
             known = ", ".join(self.labels)
             raise ConfigError(f"condition must be one of {known}, got {condition!r}")
-        number = self.labels.index(condition)
-        return generate(self.model, self.encoder.vocab, number, prompt, **options)
+        number, vocab = self.labels.index(condition), self.encoder.vocab
+        return generate(self.model, self._steppers(keep_unknown), vocab, number, prompt, **options)
+
+    @cached_property
+    def _steppers(self) -> Callable[[bool], LanguageStepper]:
+        """One for each value of `keep_unknown`: weights are packed once."""
+        make = partial(text_stepper, self.model.decoder, self.encoder.vocab)
+        return cache(lambda keep_unknown: make(keep_unknown=keep_unknown))
 
     def evaluate(self, *sources: str) -> Evaluation:
         """Loss per token, character and byte."""

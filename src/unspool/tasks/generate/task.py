@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ...data import LabelledData, Sequences, TextEncoder, in_order_of_length
 from ...data.vocab import REPLACEMENT
+from ...decoding.stepper import text_stepper
 from ...models.generator import Generator
 from ...models.softmax import cross_entropy
 from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
@@ -48,7 +49,8 @@ class GenerateTask(LabelledTask):
             "seed": seed,
         }
         names = self.data.labels[:SAMPLED_CONDITIONS]
-        texts = [generate(model, self.vocab, i, **options)[0] for i in range(len(names))]
+        given = model, text_stepper(model.decoder, self.vocab), self.vocab
+        texts = [generate(*given, i, **options)[0] for i in range(len(names))]
         return "\n".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
 
 

@@ -1,7 +1,8 @@
 """A language model's run: it writes, and is measured on texts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,14 +11,15 @@ import numpy as np
 from ...data import Text, Vocabulary, load_vocabulary
 from ...data.passages import passages_note
 from ...data.subword import WordVocabulary
-from ...decoding import round_weights
+from ...decoding import LanguageStepper, round_weights
+from ...decoding.stepper import text_stepper
 from ...errors import RunError
 from ...inspection import Spans
 from ...models.language import LanguageModel
 from ...training.task import Evaluation
 from ..reading import Reading, text_of
 from ..run import INSPECT_REMEDY, LoadedRun, noted, read_vocabulary
-from .stream import stream_text
+from .stream import stream_from
 from .task import evaluate
 
 
@@ -41,12 +43,27 @@ class Run(LoadedRun):
         """
         return prompt + "".join(piece for (piece,) in self.stream(prompt, **options))
 
-    def stream(self, prompt: str = "", **options: Any) -> Iterator[list[str]]:
-        """Pieces of `count` continuations as they are made: see `decoding.stream_text`.
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        weights: str = "float32",
+        keep_unknown: bool = False,
+        **options: Any,
+    ) -> Iterator[list[str]]:
+        """Pieces of `count` continuations as they are made: see `stream_text`.
 
         `vocab.unknown_in([prompt])` has what of a prompt the run does not know.
         """
-        return stream_text(self.model, self.vocab, prompt, **options)
+        return stream_from(self.stepper(weights, keep_unknown), self.vocab, prompt, **options)
+
+    def stepper(self, weights: str = "float32", keep_unknown: bool = False) -> LanguageStepper:
+        """What samples the run's text, made once: its weights are packed for the native kernel."""
+        return self._steppers(weights, keep_unknown)
+
+    @cached_property
+    def _steppers(self) -> Callable[[str, bool], LanguageStepper]:
+        return cache(partial(text_stepper, self.model, self.vocab))
 
     @property
     def reads_bytes(self) -> bool:

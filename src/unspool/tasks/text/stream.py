@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data import Vocabulary
 from ...decoding.sampling import stream
-from ...decoding.stepper import LanguageStepper, without_unknown
+from ...decoding.stepper import LanguageStepper, text_stepper
 from ...errors import ConfigError
 from ...models.language import LanguageModel
 
@@ -43,28 +43,40 @@ def stream_text(
     vocab: Vocabulary,
     prompt: str = "",
     *,
-    count: int = 1,
-    max_new_tokens: int = 256,
-    stop: str | None = None,
     weights: str = "float32",
     keep_unknown: bool = False,
-    errors: str = "replace",
     **options: Any,
 ) -> Iterator[list[str]]:
     """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
 
     A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
-    pieces are empty from then on. `weights` is `LanguageStepper`'s, `options` are those of
-    `decoding.stream`. An empty prompt continues a line break; blanks at the end of a prompt of
-    words belong to the word that comes. The unknown token is never written, unless `keep_unknown`.
+    pieces are empty from then on. `weights` is `LanguageStepper`'s; `options` are `stop`,
+    `errors` and those of `decoding.stream`. An empty prompt continues a line break; blanks at the
+    end of a prompt of words belong to the word that comes. The unknown token is never written,
+    unless `keep_unknown`.
     `errors` says what becomes of bytes that are not UTF-8, as in `bytes.decode`.
     Raises UnknownTokenError for characters that a model without an unknown token never saw,
     ConfigError if an argument breaks its rule.
     """
+    stepper = text_stepper(model, vocab, weights, keep_unknown)
+    return stream_from(stepper, vocab, prompt, **options)
+
+
+def stream_from(
+    stepper: LanguageStepper,
+    vocab: Vocabulary,
+    prompt: str = "",
+    *,
+    count: int = 1,
+    max_new_tokens: int = 256,
+    stop: str | None = None,
+    errors: str = "replace",
+    **options: Any,
+) -> Iterator[list[str]]:
+    """Yield what `stream_text` does, from a stepper that has been made before."""
     if stop == "":
         raise ConfigError("stop must have at least one character, got an empty string")
     tokens = encode_prompt(vocab, prompt)
-    stepper = LanguageStepper(model if keep_unknown else without_unknown(model, vocab), weights)
     blocks = stream(stepper, tokens, count=count, max_new_tokens=max_new_tokens, **options)
     rows = [_Row(vocab.decoder(errors), has_blank=prompt != without_blanks(vocab, prompt))
             for _ in range(count)]  # fmt: skip

@@ -22,7 +22,8 @@ from ...data import (
     evaluation_chunks,
     evaluation_windows,
 )
-from ...decoding import LanguageStepper, stream, without_unknown
+from ...decoding import stream
+from ...decoding.stepper import text_stepper
 from ...errors import ConfigError
 from ...limits import MAX_SAMPLE_BYTES
 from ...models.language import LanguageModel
@@ -132,7 +133,7 @@ class LanguageTask:
         tokens of a run that somebody sent may be of any length.
         """
         first, left = self.text.val[:1], MAX_SAMPLE_BYTES
-        stepper = LanguageStepper(without_unknown(model, self.text.vocab))
+        stepper = text_stepper(model, self.text.vocab)
         tokens = [first]
         for (block,) in stream(
             stepper, first, max_new_tokens=self.sample_tokens, temperature=0.8, seed=seed
