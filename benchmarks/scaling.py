@@ -8,7 +8,7 @@ import argparse
 from unspool.bench import ours
 from unspool.bench.contestants import synthetic_task
 from unspool.bench.timing import in_turn, median, warm_up
-from unspool.bench.workloads import Shape
+from unspool.bench.workloads import Workload
 
 from .common import write_result
 
@@ -27,8 +27,8 @@ def main() -> None:
             parser.error(f"--{name} must be at least 1, got {getattr(arguments, name)}")
     runs = {}
     for steps in STEPS:
-        shape = Shape(arguments.cell, 1, arguments.hidden, arguments.batch, steps)
-        run = ours.training(shape.model(), synthetic_task(shape))
+        workload = Workload(arguments.cell, 1, arguments.hidden, arguments.batch, steps)
+        run = ours.training(workload.model(), synthetic_task(workload))
         runs[str(steps)] = run, warm_up(run, 0.2)
     seconds = in_turn(runs, arguments.rounds)
     for steps in STEPS:

@@ -10,7 +10,7 @@ import pytest
 
 from unspool.bench import contestants, origin, ours
 from unspool.bench.timing import in_turn, warm_up
-from unspool.bench.workloads import GATES, Shape
+from unspool.bench.workloads import GATES, Workload
 from unspool.cli.main import main
 
 FIELDS = {"shape", "seconds", "failed", "limit", "tokens_per_s", "share_of_limit", "best_peer"}
@@ -28,9 +28,9 @@ def test_torch_has_the_same_loss(cell, monkeypatch):
     torch_peer = pytest.importorskip("unspool.bench.torch_peer", exc_type=ImportError)
     for module in (ours, torch_peer):  # the same weights at all steps: torch trains two biases
         monkeypatch.setattr(module, "LEARNING_RATE", 0.0)
-    shape = Shape(cell, 2, 16, 3, 5)
-    model, task = shape.model(), contestants.synthetic_task(shape)
-    mine, theirs = ours.training(model, task), torch_peer.training(shape, model, task, 1)
+    workload = Workload(cell, 2, 16, 3, 5)
+    model, task = workload.model(), contestants.synthetic_task(workload)
+    mine, theirs = ours.training(model, task), torch_peer.training(workload, model, task, 1)
     for _ in range(4):  # the later losses are those of carried states
         np.testing.assert_allclose(theirs(1), mine(1), atol=1e-4, rtol=0)
 
@@ -38,9 +38,9 @@ def test_torch_has_the_same_loss(cell, monkeypatch):
 @pytest.mark.parametrize("cell", GATES)
 def test_onnx_steps_through_the_same_model(cell):
     onnx_peer = pytest.importorskip("unspool.bench.onnx_peer", exc_type=ImportError)
-    shape = Shape(cell, 2, 16)
-    model = shape.model()
-    session, states = onnx_peer.session(shape, model, 1)
+    workload = Workload(cell, 2, 16)
+    model = workload.model()
+    session, states = onnx_peer.session(workload, model, 1)
     state = model.initial_state(1)
     for token in (3, 64, 0):
         feed = {"token": np.array([[token]]), **states}
@@ -51,13 +51,13 @@ def test_onnx_steps_through_the_same_model(cell):
 
 
 def test_needed_work_is_counted_by_hand():
-    shape = Shape("gru", 2, 4, 5, 7)
+    workload = Workload("gru", 2, 4, 5, 7)
     # Layer 1: W_hh (12 x 4); layer 2: W_ih and W_hh; the head: 65 x 4.
     multiplied = 48 + 48 + 48 + 260
-    assert shape.matrix_elements == multiplied
-    assert shape.training_flops == 6 * multiplied * 35  # a forward, two backward; 2 each
-    assert shape.token_bytes("bfloat16") == 2 * multiplied
-    assert shape.token_bytes("int8") == multiplied + 4 * (3 * 12 + 65)
+    assert workload.matrix_elements == multiplied
+    assert workload.training_flops == 6 * multiplied * 35  # a forward, two backward; 2 each
+    assert workload.token_bytes("bfloat16") == 2 * multiplied
+    assert workload.token_bytes("int8") == multiplied + 4 * (3 * 12 + 65)
 
 
 def test_contestants_take_turns():

@@ -12,7 +12,7 @@ from ..data import Size, Text, build_vocabulary
 from ..tasks.text.task import LanguageTask
 from . import ours
 from .timing import Run
-from .workloads import BYTES, VOCABULARY, Shape
+from .workloads import BYTES, VOCABULARY, Workload
 
 
 class Peer(NamedTuple):
@@ -58,28 +58,28 @@ def _is_there(module: str) -> bool:
 _ENTRY = {"keras": "unspool.bench.keras_peer"}  # sets the backend before it imports Keras
 
 
-def trainers(shape: Shape, threads: int) -> dict[str, Start]:
+def trainers(workload: Workload, threads: int) -> dict[str, Start]:
     """How to start each contestant of training, ours first."""
-    model, task = shape.model(), synthetic_task(shape)
+    model, task = workload.model(), synthetic_task(workload)
     starts: dict[str, Start] = {"unspool": lambda: ours.training(model, task)}
     for peer in TRAINING_PEERS:
         if all(map(_is_there, peer.needs)):
             starts[peer.name] = lambda peer=peer: _module(peer).training(
-                shape, model, task, threads
+                workload, model, task, threads
             )
     return starts
 
 
-def samplers(shape: Shape, threads: int) -> dict[str, Start]:
+def samplers(workload: Workload, threads: int) -> dict[str, Start]:
     """How to start each contestant of sampling, ours first, in each type of weights."""
-    model = shape.model()
+    model = workload.model()
     starts: dict[str, Start] = {
         our_name(weights): lambda weights=weights: ours.sampling(model, weights)
         for weights in BYTES
     }
     for peer in SAMPLING_PEERS:
         if all(map(_is_there, peer.needs)):
-            starts[peer.name] = lambda peer=peer: _module(peer).sampling(shape, model, threads)
+            starts[peer.name] = lambda peer=peer: _module(peer).sampling(workload, model, threads)
     return starts
 
 
@@ -92,15 +92,15 @@ def _module(peer: Peer) -> Any:
     return importlib.import_module(f".{peer.module}", __package__)
 
 
-def synthetic_task(shape: Shape) -> LanguageTask:
+def synthetic_task(workload: Workload) -> LanguageTask:
     """Language modelling of uniformly drawn tokens, the same for all contestants."""
     characters = "".join(chr(ord("!") + i) for i in range(VOCABULARY))
     ids = np.random.default_rng(0).integers(
-        0, VOCABULARY, 32 * shape.batch * shape.steps + 1, dtype=np.uint8
+        0, VOCABULARY, 32 * workload.batch * workload.steps + 1, dtype=np.uint8
     )
     nothing = Size(len(ids), len(ids))
     text = Text(
         build_vocabulary("char", [characters]), ids, ids[:2], ("synthetic",), "", (), nothing,
         nothing,
     )  # fmt: skip
-    return LanguageTask(text, batch=shape.batch, steps_per_chunk=shape.steps)
+    return LanguageTask(text, batch=workload.batch, steps_per_chunk=workload.steps)

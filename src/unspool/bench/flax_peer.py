@@ -12,7 +12,7 @@ from ..models.language import LanguageModel
 from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
 from .timing import Run
-from .workloads import VOCABULARY, Shape
+from .workloads import VOCABULARY, Workload
 
 CELLS = {"rnn": nn.SimpleCell, "gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
 
@@ -20,10 +20,12 @@ CELLS = {"rnn": nn.SimpleCell, "gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
 class Model(nn.Module):
     """One-hot inputs, layers, output weights."""
 
-    shape: Shape
+    workload: Workload
 
     def setup(self) -> None:
-        cells = [CELLS[self.shape.cell](self.shape.hidden) for _ in range(self.shape.layers)]
+        cells = [
+            CELLS[self.workload.cell](self.workload.hidden) for _ in range(self.workload.layers)
+        ]
         self.layers = [nn.RNN(cell, return_carry=True) for cell in cells]
         self.head = nn.Dense(VOCABULARY)
 
@@ -36,12 +38,12 @@ class Model(nn.Module):
         return self.head(x), tuple(ends)
 
 
-def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
+def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
     """As `ours.training`, with weights of Flax's own; XLA uses all cores of the process."""
-    network = Model(shape)
-    zeros = jnp.zeros((shape.batch, shape.hidden))
-    layer_state = (zeros, zeros) if shape.cell == "lstm" else zeros
-    states: Any = (layer_state,) * shape.layers
+    network = Model(workload)
+    zeros = jnp.zeros((workload.batch, workload.hidden))
+    layer_state = (zeros, zeros) if workload.cell == "lstm" else zeros
+    states: Any = (layer_state,) * workload.layers
     params = network.init(jax.random.key(0), task.batch(0).inputs, states)
     adam = optax.chain(
         optax.clip_by_global_norm(CLIP_NORM), optax.adam(LEARNING_RATE, b1=BETAS[0], b2=BETAS[1])

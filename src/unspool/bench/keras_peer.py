@@ -12,14 +12,14 @@ from ..models.language import LanguageModel
 from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
 from .timing import Run
-from .workloads import VOCABULARY, Shape
+from .workloads import VOCABULARY, Workload
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
-def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
+def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
     """As `ours.training`, with weights of Keras' own; XLA uses all cores of the process."""
-    network = _network(shape)
+    network = _network(workload)
     number = 0
 
     def run(units: int) -> Any:
@@ -34,17 +34,17 @@ def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: in
     return run
 
 
-def _network(shape: Shape) -> Any:
+def _network(workload: Workload) -> Any:
     one_hot = keras.layers.Embedding(
         VOCABULARY, VOCABULARY, trainable=False, embeddings_initializer=_identity
     )
     layers = [
-        LAYERS[shape.cell](shape.hidden, return_sequences=True, stateful=True)
-        for _ in range(shape.layers)
+        LAYERS[workload.cell](workload.hidden, return_sequences=True, stateful=True)
+        for _ in range(workload.layers)
     ]
     network = keras.Sequential(
         [
-            keras.Input(batch_shape=(shape.batch, shape.steps), dtype="int32"),
+            keras.Input(batch_shape=(workload.batch, workload.steps), dtype="int32"),
             one_hot,
             *layers,
             keras.layers.Dense(VOCABULARY),

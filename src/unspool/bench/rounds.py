@@ -1,4 +1,4 @@
-"""The benchmark: every contestant and the machine's limits in turn, shape by shape."""
+"""The benchmark: every contestant and the machine's limits in turn, workload by workload."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -15,7 +15,7 @@ from .workloads import (
     QUICK_TRAINING,
     SAMPLING,
     TRAINING,
-    Shape,
+    Workload,
 )
 
 KINDS = ("training", "sampling")
@@ -43,33 +43,35 @@ def missing(only: str | None) -> list[str]:
 def results(
     only: str | None = None, *, quick: bool = False, rounds: int | None = None
 ) -> Iterator[Result]:
-    """Measure one shape after the other.
+    """Measure one workload after the other.
 
-    `quick` takes tiny shapes and two rounds: it shows that everything runs, no more.
+    `quick` takes tiny workloads and two rounds: it shows that everything runs, no more.
     Raises ConfigError for an unknown `only` or `rounds` below 1.
     """
     check(only, rounds)
     rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     target_s = QUICK_TARGET_S if quick else TARGET_S
     if only in (None, "training"):
-        for shape in QUICK_TRAINING if quick else TRAINING:
-            yield _training(shape, rounds, target_s)
+        for workload in QUICK_TRAINING if quick else TRAINING:
+            yield _training(workload, rounds, target_s)
     if only in (None, "sampling"):
-        for shape in QUICK_SAMPLING if quick else SAMPLING:
-            yield _sampling(shape, rounds, target_s)
+        for workload in QUICK_SAMPLING if quick else SAMPLING:
+            yield _sampling(workload, rounds, target_s)
 
 
-def _training(shape: Shape, rounds: int, target_s: float) -> Result:
-    starts = contestants.trainers(shape, usable_threads())
-    result = _measure(shape, starts, {"sgemm": limits.sgemm}, rounds, target_s)
+def _training(workload: Workload, rounds: int, target_s: float) -> Result:
+    starts = contestants.trainers(workload, usable_threads())
+    result = _measure(workload, starts, {"sgemm": limits.sgemm}, rounds, target_s)
     times = {name: median(one) for name, one in result["seconds"].items()}
-    rates = {name: shape.training_flops / time for name, time in times.items() if name != "sgemm"}
+    rates = {
+        name: workload.training_flops / time for name, time in times.items() if name != "sgemm"
+    }
     limit = limits.SGEMM_FLOPS / times["sgemm"]
-    tokens = shape.batch * shape.steps
+    tokens = workload.batch * workload.steps
     return {
         "kind": "training",
         **result,
-        "needed_gflop": shape.training_flops / 1e9,
+        "needed_gflop": workload.training_flops / 1e9,
         "limit": {"sgemm_gflops": limit / 1e9},
         "tokens_per_s": {name: tokens / times[name] for name in rates},
         "share_of_limit": {name: rate / limit for name, rate in rates.items()},
@@ -77,21 +79,21 @@ def _training(shape: Shape, rounds: int, target_s: float) -> Result:
     }
 
 
-def _sampling(shape: Shape, rounds: int, target_s: float) -> Result:
+def _sampling(workload: Workload, rounds: int, target_s: float) -> Result:
     threads = usable_threads()
     ways: dict[str, Start] = {
-        f"read {weights}": partial(limits.read, shape.token_bytes(weights), threads)
+        f"read {weights}": partial(limits.read, workload.token_bytes(weights), threads)
         for weights in BYTES
     }
-    result = _measure(shape, contestants.samplers(shape, threads), ways, rounds, target_s)
+    result = _measure(workload, contestants.samplers(workload, threads), ways, rounds, target_s)
     times = {name: median(one) for name, one in result["seconds"].items()}
     reading = {weights: times[f"read {weights}"] for weights in BYTES}
     names = {our_name(weights): weights for weights in BYTES}
     return {
         "kind": "sampling",
         **result,
-        "needed_bytes": {w: shape.token_bytes(w) for w in BYTES},
-        "limit": {f"{w}_gb_per_s": shape.token_bytes(w) / reading[w] / 1e9 for w in BYTES},
+        "needed_bytes": {w: workload.token_bytes(w) for w in BYTES},
+        "limit": {f"{w}_gb_per_s": workload.token_bytes(w) / reading[w] / 1e9 for w in BYTES},
         "tokens_per_s": {name: 1 / times[name] for name in times if name not in ways},
         "share_of_limit": {
             name: reading[names.get(name, "float32")] / times[name]
@@ -103,7 +105,7 @@ def _sampling(shape: Shape, rounds: int, target_s: float) -> Result:
 
 
 def _measure(
-    shape: Shape,
+    workload: Workload,
     starts: Mapping[str, Start],
     ways: Mapping[str, Start],
     rounds: int,
@@ -121,7 +123,7 @@ def _measure(
                 raise
             failed[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return {
-        "shape": {**shape._asdict(), "name": shape.name},
+        "shape": {**workload._asdict(), "name": workload.name},
         "failed": failed,
         "seconds": in_turn(ready, rounds),
     }

@@ -11,7 +11,7 @@ from ..models.language import LanguageModel
 from ..tasks.text.task import LanguageTask
 from .ours import BETAS, CLIP_NORM, LEARNING_RATE
 from .timing import Run
-from .workloads import Shape
+from .workloads import Workload
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -19,16 +19,16 @@ KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 class Model(nn.Module):
     """The same function as `model`, with its weights; one-hot inputs come out of a lookup."""
 
-    def __init__(self, shape: Shape, model: LanguageModel) -> None:
+    def __init__(self, workload: Workload, model: LanguageModel) -> None:
         super().__init__()
         size = model.vocab_size
         self.one_hot = nn.Embedding.from_pretrained(torch.eye(size))
-        self.rnn = KINDS[shape.cell](size, shape.hidden, shape.layers, batch_first=True)
-        self.head = nn.Linear(shape.hidden, size)
+        self.rnn = KINDS[workload.cell](size, workload.hidden, workload.layers, batch_first=True)
+        self.head = nn.Linear(workload.hidden, size)
         with torch.no_grad():
-            self._copy(shape, model)
+            self._copy(workload, model)
 
-    def _copy(self, shape: Shape, model: LanguageModel) -> None:
+    def _copy(self, workload: Workload, model: LanguageModel) -> None:
         _fill(self.head.weight, model.output_weights)
         _fill(self.head.bias, model.b_out)
         cell: Any
@@ -37,8 +37,8 @@ class Model(nn.Module):
             _fill(getattr(self.rnn, f"weight_hh_l{layer}"), cell.w_hh)
             _fill(getattr(self.rnn, f"bias_ih_l{layer}"), cell.bias)
             recurrent_bias = getattr(self.rnn, f"bias_hh_l{layer}").zero_()
-            if shape.cell == "gru":
-                _fill(recurrent_bias[2 * shape.hidden :], cell.b_hn)
+            if workload.cell == "gru":
+                _fill(recurrent_bias[2 * workload.hidden :], cell.b_hn)
 
     def forward(self, ids: Tensor, state: object = None) -> tuple[Tensor, object]:
         outputs, state = self.rnn(self.one_hot(ids), state)
@@ -49,10 +49,10 @@ def _fill(parameter: Tensor, values: object) -> None:
     parameter.copy_(torch.from_numpy(np.array(values)))
 
 
-def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
+def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
     """As `ours.training`."""
     torch.set_num_threads(threads)
-    network = Model(shape, model)
+    network = Model(workload, model)
     trained = [p for p in network.parameters() if p.requires_grad]
     adam = torch.optim.Adam(trained, lr=LEARNING_RATE, betas=BETAS, fused=True)
     state, number = None, 0
@@ -63,7 +63,7 @@ def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: in
             chunk = task.batch(number)
             inputs, targets = (torch.from_numpy(x.astype(np.int64)) for x in chunk[:2])
             logits, state = network(inputs, state)
-            state = tuple(s.detach() for s in state) if shape.cell == "lstm" else state.detach()
+            state = tuple(s.detach() for s in state) if workload.cell == "lstm" else state.detach()
             loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
             adam.zero_grad()
             loss.backward()
@@ -75,10 +75,10 @@ def training(shape: Shape, model: LanguageModel, task: LanguageTask, threads: in
     return run
 
 
-def sampling(shape: Shape, model: LanguageModel, threads: int) -> Run:
+def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
     """As `ours.sampling`."""
     torch.set_num_threads(threads)
-    network = Model(shape, model)
+    network = Model(workload, model)
 
     def run(units: int) -> None:
         token, state = torch.zeros((1, 1), dtype=torch.long), None

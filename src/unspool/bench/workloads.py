@@ -9,7 +9,7 @@ VOCABULARY = 65  # as many as tiny Shakespeare has characters
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
-class Shape(NamedTuple):
+class Workload(NamedTuple):
     """A language model over one-hot tokens, and for training its batch and steps per chunk."""
 
     cell: str
@@ -48,12 +48,12 @@ class Shape(NamedTuple):
 
 
 TRAINING = (
-    *(Shape(cell, 2, 128, 50, 50) for cell in GATES),
-    *(Shape(cell, 1, 256, 64, 100) for cell in GATES),
-    *(Shape(cell, 2, 512, 50, 50) for cell in GATES),
-    Shape("lstm", 3, 512, 100, 100),
+    *(Workload(cell, 2, 128, 50, 50) for cell in GATES),
+    *(Workload(cell, 1, 256, 64, 100) for cell in GATES),
+    *(Workload(cell, 2, 512, 50, 50) for cell in GATES),
+    Workload("lstm", 3, 512, 100, 100),
 )
-SAMPLING = (Shape("lstm", 2, 128), Shape("lstm", 2, 512), Shape("gru", 2, 512))
+SAMPLING = (Workload("lstm", 2, 128), Workload("lstm", 2, 512), Workload("gru", 2, 512))
 
-QUICK_TRAINING = tuple(Shape(cell, 1, 32, 4, 8) for cell in GATES)
-QUICK_SAMPLING = (Shape("lstm", 1, 32),)
+QUICK_TRAINING = tuple(Workload(cell, 1, 32, 4, 8) for cell in GATES)
+QUICK_SAMPLING = (Workload("lstm", 1, 32),)
