@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unspool.data import KINDS, Size, Text, build_vocabulary, fingerprint_sources
+from unspool.data import VOCABULARIES, Size, Text, build_vocabulary, fingerprint_sources
 from unspool.errors import ConfigError, DataError, RunError, UnknownTokenError
 
 VERSE = "The thread goes out, the thread comes in,\nthe wheel — été — will spin.\n" * 20
@@ -24,7 +24,7 @@ def verse(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VOCABULARIES)
 def test_parts_are_the_text(verse, kind):
     text = Text.read(verse, tokens=kind)
     whole = VERSE.encode() if kind == "byte" else VERSE
@@ -56,7 +56,7 @@ def test_tiny_shakespeare_is_cut_as_usual():
     assert text.sha256 == "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VOCABULARIES)
 def test_sizes_count_the_text_itself(verse, kind):
     text = Text.read(verse, tokens=kind, val_fraction=0.5)
     train, val = VERSE[: len(VERSE) // 2], VERSE[len(VERSE) // 2 :]
@@ -133,7 +133,7 @@ def test_another_texts_vocabulary(verse, tmp_path):
         Text.read(verse, vocab=vocab)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VOCABULARIES)
 def test_opened_text_is_the_same(verse, tmp_path, kind):
     text = Text.read(verse, tokens=kind, directory=tmp_path / "deep" / "data")
     again = Text.open(tmp_path / "deep" / "data")

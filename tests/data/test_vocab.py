@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.data import KINDS, build_vocabulary, load_vocabulary, vocabulary_from_json
+from unspool.data import VOCABULARIES, build_vocabulary, load_vocabulary, vocabulary_from_json
 from unspool.errors import ConfigError, DataError, RunError, UnknownTokenError
 
 SAMPLE = "To be, or not to be:\n\tthat is <unk> question — été 🧵\r\n\n  The end.  \n" * 3
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = pytest.mark.parametrize("kind", VOCABULARIES)
 
 
 def build(kind, text):
@@ -110,7 +110,9 @@ def test_building_is_repeatable(kind):
 
 
 def test_fingerprints_differ():
-    prints = {build(kind, text).fingerprint() for kind in KINDS for text in (SAMPLE, "abc abc abc")}
+    prints = {
+        build(kind, text).fingerprint() for kind in VOCABULARIES for text in (SAMPLE, "abc abc abc")
+    }
     assert len(prints) == 7  # the byte vocabulary is always the same
 
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unspool import DataError
-from unspool.data import KINDS, build_vocabulary, subword, vocabulary_from_json
+from unspool.data import VOCABULARIES, build_vocabulary, subword, vocabulary_from_json
 
 TEXT = "the thread goes out, the thread comes in — été\n" * 3
 VALID = {
     kind: build_vocabulary(kind, [TEXT], **({"vocab_size": 280} if kind == "bpe" else {})).to_json()
-    for kind in KINDS
+    for kind in VOCABULARIES
 }
 LOAD = """
 import json, sys
@@ -69,7 +69,7 @@ def places(value, path=()):
             yield from places(part, (*path, key))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VOCABULARIES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_odd_values_are_refused_or_do_no_harm(kind, data):

@@ -52,7 +52,7 @@ from .text_files import (
 from .unlabelled import join_rows, read_unlabelled
 from .vocab import StreamDecoder, Vocabulary
 from .vocabularies import (
-    KINDS,
+    VOCABULARIES,
     build_vocabulary,
     load_vocabulary,
     vocabulary_from_json,
@@ -63,8 +63,8 @@ __all__ = [
     "BOUNDARY",
     "CORPORA",
     "FEW_REPEAT",
-    "KINDS",
     "LAYOUTS",
+    "VOCABULARIES",
     "Batch",
     "Buckets",
     "CaptionBatch",

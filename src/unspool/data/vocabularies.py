@@ -9,7 +9,7 @@ from ..limits import MAX_TOKENS
 from .subword import BpeVocabulary, WordVocabulary
 from .vocab import VOCABULARY_FILES, ByteVocabulary, CharVocabulary, Pieces, Vocabulary
 
-KINDS: dict[str, type[Vocabulary]] = {
+VOCABULARIES: dict[str, type[Vocabulary]] = {
     kind.kind: kind for kind in (CharVocabulary, ByteVocabulary, WordVocabulary, BpeVocabulary)
 }
 
@@ -53,8 +53,8 @@ def defaults(kind: str, vocab_size: int | None, min_count: int | None) -> tuple[
 
 def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> None:
     """Raise `ConfigError` where `build_vocabulary` could not use these options."""
-    if kind not in KINDS:
-        raise ConfigError(f"tokens must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind not in VOCABULARIES:
+        raise ConfigError(f"tokens must be one of {', '.join(VOCABULARIES)}, got {kind!r}")
     for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
         if value is not None and kind not in _DEFAULTS:
             raise ConfigError(f"{name} applies to tokens 'word' and 'bpe', not {kind!r}: drop it")
@@ -73,9 +73,9 @@ def vocabulary_from_json(value: Any) -> Vocabulary:
     if not isinstance(value, dict):
         raise DataError("a vocabulary must be a JSON object")
     kind = "bpe" if "model" in value else value.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise DataError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    return KINDS[kind].from_json(value)
+    if not isinstance(kind, str) or kind not in VOCABULARIES:
+        raise DataError(f"kind must be one of {', '.join(VOCABULARIES)}, got {kind!r}")
+    return VOCABULARIES[kind].from_json(value)
 
 
 def load_vocabulary(directory: Path) -> Vocabulary:
