@@ -16,7 +16,7 @@ from .reader import Reader, live
 POOLINGS = ("last", "mean", "max", "attention")
 
 
-class Attention(eqx.Module):
+class AttentionPooling(eqx.Module):
     """softmax over time of v tanh(W h_t): how much each step counts (Yang et al. 2016, who have a
     bias inside the tanh).
     """
@@ -39,7 +39,7 @@ class Classifier(eqx.Module):
     kind: ClassVar[str] = "classifier"
 
     reader: Reader
-    attention: Attention | None
+    attention: AttentionPooling | None
     w_out: Float[Array, "C F"]
     b_out: Float[Array, "C"]
     pooling: str = eqx.field(static=True)
@@ -60,7 +60,8 @@ class Classifier(eqx.Module):
         size = reader.output_size
         attention = None
         if pooling == "attention":
-            attention = Attention(uniform(k_w, (size, size), size), uniform(k_v, (size,), size))
+            w, v = uniform(k_w, (size, size), size), uniform(k_v, (size,), size)
+            attention = AttentionPooling(w, v)
         w_out = uniform(k_out, (classes, size), size)
         return cls(reader, attention, w_out, jnp.zeros(classes), pooling)
 
