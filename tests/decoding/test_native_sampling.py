@@ -11,7 +11,8 @@ from tests.support import needs_library, random_like
 
 from unspool import ConfigError, LanguageModel, sample
 from unspool.decoding import LanguageStepper, round_weights, sampling
-from unspool.kernels.sampling import generate, quantise, round_matrix
+from unspool.kernels import sampling as kernel
+from unspool.kernels.sampling import quantise, round_matrix
 
 MODELS = {
     "rnn": {"cell": "rnn", "hidden_size": 70},
@@ -125,7 +126,7 @@ def test_rows_and_threads_change_no_bit(name, monkeypatch):
         pairs = [(s.h[rows], getattr(s, "c", jnp.zeros((13, 0)))[rows]) for s in start]
         first = jnp.zeros(len(pairs[0][0]), jnp.int32)
         rule = (jnp.float32(1), jnp.int32(9), jnp.float32(1))
-        _, new = generate(network, first, pairs, given, jnp.int32(20), None, rule)
+        _, new = kernel.sample(network, first, pairs, given, jnp.int32(20), None, rule)
         return jax.tree.map(np.asarray, new)
 
     whole = states(slice(None), 5)
@@ -184,8 +185,10 @@ def test_arrays_that_do_not_belong_together_are_an_error(part):
     state = [(jnp.zeros((1, 70)), jnp.zeros((1, 0)))]
     with pytest.raises(jax.errors.JaxRuntimeError, match="do not belong together"):
         jax.block_until_ready(
-            generate(wrong, jnp.zeros(1, jnp.int32), state, jnp.zeros(4, jnp.int32), jnp.int32(4),
-                     None, rule)
+            kernel.sample(
+                wrong, jnp.zeros(1, jnp.int32), state, jnp.zeros(4, jnp.int32), jnp.int32(4),
+                None, rule,
+            )
         )  # fmt: skip
 
 

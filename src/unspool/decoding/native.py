@@ -92,7 +92,7 @@ def draw_block(
         numbers = drawn + jnp.cumsum(is_drawn) - is_drawn
         noise = _gumbel(keys, numbers, network.b_out.shape[0])
     states = [(s.h, getattr(s, "c", jnp.zeros((len(tokens), 0)))) for s in state]
-    block, new = kernel.generate(network, tokens, states, given, steps, noise, _rule(transforms))
+    block, new = kernel.sample(network, tokens, states, given, steps, noise, _rule(transforms))
     state = tuple(
         type(s)(h, c) if hasattr(s, "c") else type(s)(h)
         for s, (h, c) in zip(state, new, strict=True)

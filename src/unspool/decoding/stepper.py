@@ -1,4 +1,4 @@
-"""One step of generation: what the sampler and the beam search see of any model."""
+"""One step of decoding: what the sampler and the beam search see of any model."""
 
 from typing import Any, Protocol
 

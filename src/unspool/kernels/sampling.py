@@ -1,6 +1,6 @@
-"""Generation in C++: a whole network, token after token, in one call (native/generate.cc).
+"""Sampling in C++: a whole network, token after token, in one call (native/generate.cc).
 
-A step of generation reads every weight once and uses it once, so its time is that of reading
+A step of sampling reads every weight once and uses it once, so its time is that of reading
 them. They are packed in the order in which they are read, and may be stored in fewer bits.
 """
 
@@ -96,7 +96,7 @@ def pack_matrix(w: Any, gates: int, weights: str) -> tuple[Array, Array]:
     return jnp.asarray(pack(values, gates)), jnp.asarray(scale)
 
 
-def generate(
+def sample(
     network: Network,
     first: Int[Array, "B"],
     states: Sequence[tuple[Array, Array]],

@@ -168,7 +168,7 @@ class Decoder(eqx.Module):
     def step(
         self, tokens: Int[Array, "R"], state: DecoderState
     ) -> tuple[Float[Array, "R V"], DecoderState]:
-        """One time step, for generation: logits of the next token, and the next state."""
+        """One time step, for decoding: logits of the next token, and the next state."""
         x = self.embedding[tokens]
         made = self._advance(self.cells[0].project(x), state)
         return self.logits(self._read_out(made, x)), state._replace(cells=made.cells)
