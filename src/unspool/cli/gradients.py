@@ -14,7 +14,7 @@ from ..cells import CELLS
 from ..data import build_vocabulary, open_sources
 from ..errors import DataError
 from ..inspection import gradient_flow
-from ..inspection.flow_picture import Line, draw, reach
+from ..inspection.flow_plot import Line, draw, reach
 from ..inspection.gradients import ENDS, STEPS
 from ..models.language import LanguageModel
 from ..tasks.registry import load
