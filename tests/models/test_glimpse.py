@@ -50,31 +50,33 @@ def test_the_sensor_sees_zeros_outside_and_the_whole_inside():
 def test_the_equations():
     model = tiny(cell="rnn")
     images = rng.normal(size=(2, 6, 4, 1)).astype(np.float32)
-    looks = look(model, jnp.asarray(images.reshape(2, 6, 4)), jax.random.key(3))
+    glimpses = look(model, jnp.asarray(images.reshape(2, 6, 4)), jax.random.key(3))
     h, mean = np.zeros((2, 5)), np.zeros((2, 2))
     for t in range(3):
-        np.testing.assert_allclose(looks.means[t], mean, atol=1e-5)
-        np.testing.assert_allclose(looks.baselines[t], linear(model.baseline, h)[:, 0], atol=1e-5)
-        places = np.clip(np.asarray(looks.locations[t]), -1, 1)
+        np.testing.assert_allclose(glimpses.means[t], mean, atol=1e-5)
+        np.testing.assert_allclose(
+            glimpses.baselines[t], linear(model.baseline, h)[:, 0], atol=1e-5
+        )
+        places = np.clip(np.asarray(glimpses.locations[t]), -1, 1)
         seen = np.asarray(glimpse(jnp.asarray(images), jnp.asarray(places), 2, 2))
         h = next_state(model, h, seen, places)
         mean = np.tanh(linear(model.locator, h))
-    np.testing.assert_allclose(looks.logits, linear(model.output, h), atol=1e-5)
+    np.testing.assert_allclose(glimpses.logits, linear(model.output, h), atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_without_a_key_the_means_are_looked_at(cell):
     model, inputs = tiny(cell=cell, dropout=0.5), rng.normal(size=(3, 6, 4)).astype(np.float32)
-    looks = look(model, inputs)
-    assert jnp.array_equal(looks.locations, looks.means)
+    glimpses = look(model, inputs)
+    assert jnp.array_equal(glimpses.locations, glimpses.means)
     drawn = look(model, inputs, jax.random.key(0))
-    assert not jnp.array_equal(drawn.logits, looks.logits)
+    assert not jnp.array_equal(drawn.logits, glimpses.logits)
 
 
 def test_places_have_the_deviation_asked_for():
     model, inputs = tiny(std=0.3), np.zeros((4000, 6, 4), np.float32)
-    looks = look(model, inputs, jax.random.key(0))
-    noise = np.asarray(looks.locations - looks.means)
+    glimpses = look(model, inputs, jax.random.key(0))
+    noise = np.asarray(glimpses.locations - glimpses.means)
     assert noise.std() == pytest.approx(0.3, rel=0.02)
     assert abs(noise.mean()) < 0.01
 

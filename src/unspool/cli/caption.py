@@ -16,7 +16,7 @@ from ..errors import ConfigError, DataError
 from ..limits import MAX_PICTURE_BYTES
 from ..tasks.caption.decode import BATCH, LENGTH_PENALTY, NUM_BEAMS
 from ..tasks.caption.gather import FEATURES, read_given
-from ..tasks.caption.plot import Look, draw
+from ..tasks.caption.plot import CaptionFigure, render
 from ..tasks.caption.run import CaptionerRun
 from ..tasks.registry import load
 from ..tasks.run import require
@@ -25,7 +25,7 @@ from . import console, streams
 from .options import LengthPenaltyForm, RunArgument, file, output
 from .session import prepare
 
-DRAWN = 20  # pictures on a page
+MOST_FIGURES = 20  # pictures on a page
 
 
 def caption(
@@ -68,7 +68,7 @@ def caption(
         Path | None,
         typer.Option(
             help="Write where the network looked, word by word: a page (.html) of the first "
-            f"{DRAWN} pictures, or all weights (.json).",
+            f"{MOST_FIGURES} pictures, or all weights (.json).",
             show_default=False,
             parser=output,
         ),
@@ -100,8 +100,8 @@ def caption(
     if not what:
         raise ConfigError("name what to describe: pictures, folders or TARs of them")
     sources = [_Source(Path(name), loaded) for name in what]
-    looks: list[Look] = []
-    printed = _print_all(loaded, sources, options, as_json, attention, looks)
+    figures: list[CaptionFigure] = []
+    printed = _print_all(loaded, sources, options, as_json, attention, figures)
     total = sum(source.total for source in sources)
     counts = printed if sys.stdout.isatty() else console.track(printed, total, "captions")
     done = max(counts, default=0)
@@ -111,7 +111,7 @@ def caption(
     for line in notes:
         console.note(line)
     if attention is not None:
-        _write_attention(attention, looks, done)
+        _write_attention(attention, figures, done)
 
 
 class _Source:
@@ -157,11 +157,11 @@ def _print_all(
     options: dict[str, Any],
     as_json: bool,
     attention: Path | None,
-    looks: list[Look],
+    figures: list[CaptionFigure],
 ) -> Iterator[int]:
     """Print captions as they are found, and note where the network looked; counts pictures."""
     done, items = 0, chain.from_iterable(sources)
-    most = DRAWN if attention is not None and attention.suffix.lower() == ".html" else None
+    most = MOST_FIGURES if attention is not None and attention.suffix.lower() == ".html" else None
     while group := list(islice(items, BATCH)):
         pictures = [picture for _, picture in group]
         found = run.caption(pictures, first=done, **options)
@@ -171,10 +171,10 @@ def _print_all(
             else:
                 lines = _lines(name, best, options["n_best"])
                 print("\n".join(map(console.shown, lines)), flush=True)
-            if attention is not None and (most is None or len(looks) < most):
+            if attention is not None and (most is None or len(figures) < most):
                 tokens, weights = run.attention(picture, best[0])
                 shown = run.shown(picture) if most else None
-                looks.append(Look(name, shown, best[0].text, tokens, weights))
+                figures.append(CaptionFigure(name, shown, best[0].text, tokens, weights))
             done += 1
             yield done
 
@@ -199,19 +199,19 @@ def _lines(name: str, found: Sequence[Hypothesis], n_best: int) -> Iterator[str]
 _END = {True: "", False: " ..."}
 
 
-def _write_attention(path: Path, looks: list[Look], done: int) -> None:
+def _write_attention(path: Path, figures: list[CaptionFigure], done: int) -> None:
     if path.suffix.lower() == ".html":
-        files.write_bytes(path, draw(looks).encode())
-        if done > len(looks):
-            console.note(f"{path} shows the first {len(looks)} of {done}")
+        files.write_bytes(path, render(figures).encode())
+        if done > len(figures):
+            console.note(f"{path} shows the first {len(figures)} of {done}")
         return
     records = [
         {
-            "file": look.name,
-            "caption": look.caption,
-            "tokens": look.tokens,
-            "weights": look.weights.tolist(),
+            "file": figure.name,
+            "caption": figure.caption,
+            "tokens": figure.tokens,
+            "weights": figure.weights.tolist(),
         }
-        for look in looks
+        for figure in figures
     ]
     files.write_json(path, records)

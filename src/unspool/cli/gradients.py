@@ -14,7 +14,7 @@ from ..cells import CELLS
 from ..data import build_vocabulary, open_sources
 from ..errors import DataError
 from ..inspection import gradient_flow
-from ..inspection.flow_plot import Line, draw, reach
+from ..inspection.flow_plot import Line, reach, render
 from ..inspection.gradients import ENDS, STEPS
 from ..models.language import LanguageModel
 from ..tasks.registry import load
@@ -74,7 +74,7 @@ def gradients(
             model = LanguageModel.create(vocab, cell=kind, **options)
             lines += _lines(f"{kind.upper()}, untrained", model, ids, steps, ends)
     if html is not None:
-        files.write_bytes(html, draw(lines).encode())
+        files.write_bytes(html, render(lines).encode())
     if as_json:
         console.print_json([_record(line) for line in lines])
         return

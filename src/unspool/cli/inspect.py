@@ -122,8 +122,8 @@ def inspect(
         trace.save(out)
     if html is not None:
         title = f"{run.name}: {'held-out text' if file is None else file}"
-        drawn = _page(reading, trace, notes, scores, _scored(trace, quantity), page_chars, title)
-        files.write_bytes(html, drawn.encode())
+        rendered = _page(reading, trace, notes, scores, _scored(trace, quantity), page_chars, title)
+        files.write_bytes(html, rendered.encode())
     if as_json:
         found = scores if top is None else _best(scores, top)
         ours.print_json(_as_json(trace, found, constant, _scored(trace, quantity), layer))
@@ -194,7 +194,7 @@ def _page(
             reading.model, reading.spans.inputs[:steps], min(5, len(vocab)), state=reading.state
         )
         names = [vocab.token_text(i) for i in range(len(vocab))]
-    return page.draw(
+    return page.render(
         trace, notes, scores, expected, names=names, quantity=quantity, chars=chars, title=title
     )
 

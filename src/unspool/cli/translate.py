@@ -12,14 +12,14 @@ from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..tasks.registry import load
 from ..tasks.run import require
-from ..tasks.translate.plot import Look, draw
+from ..tasks.translate.plot import AttentionFigure, render
 from ..tasks.translate.run import TranslatorRun
 from . import console, streams
 from .label import is_source
 from .options import LengthPenaltyForm, RunArgument, output
 from .session import prepare
 
-DRAWN = 20  # sentences in a picture
+MOST_FIGURES = 20  # sentences in a picture
 GROUP = 512  # sentences translated before the first of them are printed
 
 
@@ -62,7 +62,7 @@ def translate(
         Path | None,
         typer.Option(
             help="Write what the network looked at: a page (.html) of the first "
-            f"{DRAWN} sentences, or all weights (.json).",
+            f"{MOST_FIGURES} sentences, or all weights (.json).",
             show_default=False,
             parser=output,
         ),
@@ -87,8 +87,8 @@ def translate(
         "max_new_tokens": max_new_tokens, "batch": batch,
     }  # fmt: skip
     if do_sample:
-        drawing = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-        options |= {"do_sample": True, **drawing}
+        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        options |= {"do_sample": True, **sampling}
     elif temperature != 1 or top_k is not None or top_p is not None:
         raise ConfigError("--temperature, --top-k and --top-p need --sample")
     texts, references = _sentences(what)
@@ -163,19 +163,19 @@ def _write_attention(
     path: Path, run: TranslatorRun, texts: list[str], best: list[Hypothesis]
 ) -> None:
     full = [i for i, text in enumerate(texts) if text.strip()]
-    chosen = full[:DRAWN] if path.suffix.lower() == ".html" else full
+    chosen = full[:MOST_FIGURES] if path.suffix.lower() == ".html" else full
     found = run.attention([texts[i] for i in chosen], [best[i] for i in chosen])
-    looks = [
-        Look(source, target, weights, (texts[i], best[i].text))
+    figures = [
+        AttentionFigure(source, target, weights, (texts[i], best[i].text))
         for i, (source, target, weights) in zip(chosen, found, strict=True)
     ]
     if path.suffix.lower() == ".html":
-        files.write_bytes(path, draw(looks).encode())
-        if len(full) > DRAWN:
-            console.note(f"{path} shows the first {DRAWN} of {len(full)}")
+        files.write_bytes(path, render(figures).encode())
+        if len(full) > MOST_FIGURES:
+            console.note(f"{path} shows the first {MOST_FIGURES} of {len(full)}")
         return
     records = [
-        {"source": look.source, "target": look.target, "weights": look.weights.tolist()}
-        for look in looks
+        {"source": figure.source, "target": figure.target, "weights": figure.weights.tolist()}
+        for figure in figures
     ]
     files.write_json(path, records)

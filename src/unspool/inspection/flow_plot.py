@@ -41,7 +41,7 @@ class Line(NamedTuple):
     flow: GradientFlow
 
 
-def draw(lines: Sequence[Line], title: str = "Gradient flow") -> str:
+def render(lines: Sequence[Line], title: str = "Gradient flow") -> str:
     """A page with the median norm of each line, its quartiles as a band, and a table."""
     names = list(dict.fromkeys(line.name for line in lines))
     style = STYLE.replace("LIGHT", _variables(COLOURS)).replace("NIGHT", _variables(DARK))
@@ -74,7 +74,7 @@ def _chart(lines: Sequence[Line], names: list[str]) -> str:
     ends = []
     for line in lines:
         colour = f"var(--c{names.index(line.name) % len(COLOURS)})"
-        known = np.flatnonzero(line.flow.median >= 10.0**low)  # what lies below is not drawn
+        known = np.flatnonzero(line.flow.median >= 10.0**low)  # what lies below is not shown
         parts.append(_line(line.flow, known, colour, place))
         if len(known):
             back = int(known[-1])

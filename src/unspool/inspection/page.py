@@ -19,7 +19,7 @@ MOST_NATS = 8.0  # of the scale of surprise
 UNSIGNED = frozenset("iforz")
 
 
-def draw(
+def render(
     trace: Trace,
     annotations: Mapping[str, Annotation],
     scores: list[UnitScore],

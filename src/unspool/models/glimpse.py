@@ -33,7 +33,7 @@ class Linear(eqx.Module):
         return x @ self.w.T + self.b
 
 
-class Looks(NamedTuple):
+class Glimpses(NamedTuple):
     """What the model did in T glimpses. All positions are (y, x) in -1 (upper, left edge) to 1.
 
     `means` are the location network's, `locations` what was looked at, before it is cut to the
@@ -155,7 +155,7 @@ class GlimpseClassifier(eqx.Module):
         """Logits of the classes; without a `key` from the mean places, so always the same."""
         return self.look(inputs, key).logits
 
-    def look(self, inputs: Float[Array, "B H W*C"], key: PRNGKeyArray | None = None) -> Looks:
+    def look(self, inputs: Float[Array, "B H W*C"], key: PRNGKeyArray | None = None) -> Glimpses:
         """All glimpses; with a `key` places are drawn and dropout acts."""
         images = inputs.reshape(-1, *self.image_shape)
         k_noise, k_glimpse, k_last = (None,) * 3 if key is None else jax.random.split(key, 3)
@@ -177,7 +177,7 @@ class GlimpseClassifier(eqx.Module):
         start = self.core.initial_state(len(images)), jnp.zeros(shape[1:])
         (state, _), steps = jax.lax.scan(one_glimpse, start, noise)
         last = locked_dropout(self.core.output(state)[None], self.dropout, k_last)[0]
-        return Looks(self.output(last), *steps)
+        return Glimpses(self.output(last), *steps)
 
     def seen(self, inputs: Float[Array, "B H W*C"]) -> Float[Array, "T B G"]:
         """g_t of all glimpses, from the mean places: what the core reads."""

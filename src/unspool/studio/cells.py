@@ -42,7 +42,7 @@ class Given(BaseModel):
 
 
 @dataclass(frozen=True)
-class Looked:
+class TracedText:
     """A text as a run's model reads it."""
 
     run: Any
@@ -50,7 +50,7 @@ class Looked:
     annotations: dict[str, Annotation]
 
 
-_looked: Recent[Looked] = Recent(KEPT)
+_traced: Recent[TracedText] = Recent(KEPT)
 
 
 @router.get("/sample/{run:path}")
@@ -71,7 +71,7 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
     annotations = {name: one for name, one in annotate(made.text).items() if not one.is_constant}
     count = len(reading.spans.inputs)
     return {
-        "id": _looked.keep(Looked(loaded, made, annotations)),
+        "id": _traced.keep(TracedText(loaded, made, annotations)),
         "note": f"Read the first {LONGEST:,} of {count:,} tokens." if count > LONGEST else "",
         "tokens": pieces(made.text, made.first),
         "layers": [
@@ -97,24 +97,24 @@ def values(identity: str, layer: int, quantity: str) -> Response:
 @router.get("/next/{identity}")
 def likeliest(identity: str) -> Response:
     """int32 ids (T, 5), float32 probabilities (T, 5), float32 surprise (T,) in nats."""
-    looked = _find(identity)
-    require(looked.run, Run)
-    k = min(LIKELIEST, len(looked.run.vocab))
-    found = next_tokens(looked.run.model, looked.trace.tokens, k)
+    traced = _find(identity)
+    require(traced.run, Run)
+    k = min(LIKELIEST, len(traced.run.vocab))
+    found = next_tokens(traced.run.model, traced.trace.tokens, k)
     return _octets(found.ids.astype("<i4"), *(a.astype("<f4") for a in found[1:]))
 
 
 @router.get("/scores/{identity}")
 def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[str, Any]]:
     """The cells that tell an annotation best, or whether a regular expression matches."""
-    looked = _find(identity)
-    known = looked.annotations
+    traced = _find(identity)
+    known = traced.annotations
     if pattern:
         annotation = f"/{pattern}/"
-        known = annotate(looked.trace.text, patterns={annotation: pattern})
+        known = annotate(traced.trace.text, patterns={annotation: pattern})
     if annotation not in known or known[annotation].is_constant:
         raise ConfigError(f"nothing to tell: {annotation!r} is everywhere the same in this text")
-    found = score_units(looked.trace, {annotation: known[annotation]})
+    found = score_units(traced.trace, {annotation: known[annotation]})
     return [one.as_dict() for best in best_units(found, BEST).values() for one in best]
 
 
@@ -152,14 +152,14 @@ def _best_first(layer: dict[str, np.ndarray]) -> list[str]:
 
 def forget() -> None:
     """Let go of all texts, and so of the files of their traces."""
-    _looked.clear()
+    _traced.clear()
 
 
-def _find(identity: str) -> Looked:
-    looked = _looked.find(identity)
-    if looked is None:
+def _find(identity: str) -> TracedText:
+    traced = _traced.find(identity)
+    if traced is None:
         raise ConfigError("this text is no longer held: read it again")
-    return looked
+    return traced
 
 
 def _octets(*arrays: np.ndarray) -> Response:

@@ -44,12 +44,12 @@ def translate(run: str, sentence: Sentence, request: Request) -> dict[str, Any]:
     (found,) = loaded.translate([text], num_beams=sentence.num_beams, n_best=n_best)
     if loaded.model.decoder.attention is None:
         return {"source": [], "translations": [_plain(one) for one in found]}
-    looks = loaded.attention([text] * len(found), found)
+    attended = loaded.attention([text] * len(found), found)
     return {
-        "source": looks[0][0],
+        "source": attended[0][0],
         "translations": [
             {**_plain(one), "target": target, "weights": weights.tolist()}
-            for one, (_, target, weights) in zip(found, looks, strict=True)
+            for one, (_, target, weights) in zip(found, attended, strict=True)
         ],
     }
 

@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from unspool.tasks.glimpse.plot import MARGIN, SIDE, Look, draw, png
+from unspool.tasks.glimpse.plot import MARGIN, SIDE, GlimpseFigure, png, render
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLACES = np.array([[0, 0], [-1, 1], [0.5, -0.5]])
 
 
-def look(label="7", truth=None, shape=(8, 8, 1)):
+def figure(label="7", truth=None, shape=(8, 8, 1)):
     image = np.linspace(0, 16, int(np.prod(shape))).reshape(shape)
-    return Look(image, PLACES, np.zeros((3, 2, 4, 4, shape[2])), label, 0.875, truth)
+    return GlimpseFigure(image, PLACES, np.zeros((3, 2, 4, 4, shape[2])), label, 0.875, truth)
 
 
 def unpacked(data):
@@ -38,7 +38,7 @@ def test_png(channels):
 
 
 def test_boxes_are_where_the_network_looked():
-    root = ElementTree.fromstring(draw([look()]))
+    root = ElementTree.fromstring(render([figure()]))
     boxes = [box for box in root.iter(f"{SVG}rect") if box.get("fill") == "none"]
     pixel = SIDE / 8
     found = [[float(box.get(name)) for name in ("x", "y", "width", "height")] for box in boxes]
@@ -52,7 +52,7 @@ def test_boxes_are_where_the_network_looked():
 
 
 def test_labels_truths_and_counts():
-    drawn = draw([look("7", "7"), look("<b>", "9"), look("1")])
+    drawn = render([figure("7", "7"), figure("<b>", "9"), figure("1")])
     root = ElementTree.fromstring(drawn)
     texts = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
     assert texts[0].startswith("3 images, 1 of 2 right.")
@@ -60,7 +60,7 @@ def test_labels_truths_and_counts():
 
 
 def test_an_image_has_all_shades_and_its_own_proportions():
-    root = ElementTree.fromstring(draw([look(shape=(4, 8, 1))]))
+    root = ElementTree.fromstring(render([figure(shape=(4, 8, 1))]))
     image = next(root.iter(f"{SVG}image"))
     assert (float(image.get("width")), float(image.get("height"))) == (SIDE, SIDE / 2)
     pixels = unpacked(base64.b64decode(image.get("href").split(",")[1]))
@@ -68,8 +68,8 @@ def test_an_image_has_all_shades_and_its_own_proportions():
 
 
 def test_a_page_holds_the_picture_and_needs_nothing_else():
-    looks = [look(), look(shape=(8, 8, 3))]
-    page = draw(looks, as_html=True)
+    figures = [figure(), figure(shape=(8, 8, 3))]
+    page = render(figures, as_html=True)
     assert page.startswith("<!doctype html>")
-    assert draw(looks) in page
+    assert render(figures) in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")

@@ -12,7 +12,7 @@ from tests.support import random_like
 
 import unspool
 from unspool.data import ImageEncoder, LabelledData, Sequences
-from unspool.models.glimpse import Looks, glimpse
+from unspool.models.glimpse import Glimpses, glimpse
 from unspool.tasks.glimpse.task import loss_terms
 
 rng = np.random.default_rng(0)
@@ -40,7 +40,9 @@ def test_the_terms():
     means, places = rng.normal(size=(2, 3, 2, 2))
     baselines = rng.normal(size=(3, 2))
     targets = np.array([0, 0])  # right, wrong
-    found = loss_terms(Looks(*map(jnp.asarray, (logits, means, places, baselines))), targets, STD)
+    found = loss_terms(
+        Glimpses(*map(jnp.asarray, (logits, means, places, baselines))), targets, STD
+    )
     nats, reinforce, error = map(np.asarray, found)
     log_p = -0.5 * (((places - means) / STD) ** 2).sum(axis=-1)
     advantage = np.array([1, 0]) - baselines
@@ -58,8 +60,8 @@ def test_where_the_gradients_go():
     params, static = eqx.partition(model, eqx.is_array)
 
     def terms(params):
-        looks = look(eqx.combine(params, static), inputs, KEY)
-        return jnp.stack([jnp.sum(term) for term in loss_terms(looks, jnp.zeros(8, int), STD)])
+        glimpses = look(eqx.combine(params, static), inputs, KEY)
+        return jnp.stack([jnp.sum(term) for term in loss_terms(glimpses, jnp.zeros(8, int), STD)])
 
     grads = jax.jit(jax.jacrev(terms))(params)
     reached = [
@@ -75,8 +77,8 @@ def test_where_the_gradients_go():
 
 
 def test_one_glimpse_has_nothing_to_choose():
-    looks = Looks(jnp.ones((4, 2)), *jnp.zeros((2, 1, 4, 2)), jnp.ones((1, 4)))
-    _, reinforce, error = loss_terms(looks, jnp.zeros(4, int), STD)
+    glimpses = Glimpses(jnp.ones((4, 2)), *jnp.zeros((2, 1, 4, 2)), jnp.ones((1, 4)))
+    _, reinforce, error = loss_terms(glimpses, jnp.zeros(4, int), STD)
     assert not np.any(reinforce)
     assert not np.any(error)
 
@@ -131,8 +133,8 @@ def test_reinforce_estimates_the_gradient_of_the_expected_reward():
 
     def term(locator, key):
         looker = eqx.tree_at(lambda m: m.locator, model, locator)
-        looks = look(looker, jnp.broadcast_to(image[None, ..., 0], (4000, 4, 4)), key)
-        return -jnp.mean(loss_terms(looks, jnp.zeros(4000, int), STD)[1])
+        glimpses = look(looker, jnp.broadcast_to(image[None, ..., 0], (4000, 4, 4)), key)
+        return -jnp.mean(loss_terms(glimpses, jnp.zeros(4000, int), STD)[1])
 
     keys = jax.random.split(KEY, 50)
     drawn = jax.jit(lambda keys: jax.lax.map(lambda k: jax.grad(term)(model.locator, k), keys))
@@ -147,12 +149,12 @@ def test_the_loss_is_the_mean_over_independent_copies_of_real_rows(data):
     model, task = create(glimpses=2, std=STD), unspool.GlimpseTask(data, batch=8, copies=3)
     batch = next(b for b in map(task.batch, range(3)) if not b.lengths.all())
     loss, nats, _ = eqx.filter_jit(task.loss)(model, batch, (), KEY)
-    looks = look(model, jnp.repeat(batch.inputs, 3, axis=0), KEY)
-    assert len(np.unique(looks.locations[1, :3, 0])) == 3
-    terms = sum(loss_terms(looks, np.repeat(batch.targets, 3), STD))
+    glimpses = look(model, jnp.repeat(batch.inputs, 3, axis=0), KEY)
+    assert len(np.unique(glimpses.locations[1, :3, 0])) == 3
+    terms = sum(loss_terms(glimpses, np.repeat(batch.targets, 3), STD))
     real = np.repeat(batch.lengths > 0, 3)
     assert float(loss) == pytest.approx(float(jnp.mean(terms[real])), rel=1e-5)
-    shown = loss_terms(looks, np.repeat(batch.targets, 3), STD)[0]  # the cross-entropy alone
+    shown = loss_terms(glimpses, np.repeat(batch.targets, 3), STD)[0]  # the cross-entropy alone
     assert float(nats) == pytest.approx(float(jnp.mean(shown[real])), rel=1e-5)
     assert task.describe()["copies"] == 3
 

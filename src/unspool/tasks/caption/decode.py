@@ -44,7 +44,7 @@ def describe(
     return found
 
 
-def look(
+def attend(
     model: Captioner, sentences: Sentences, rows: np.ndarray, ids: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Attention weights (T, S) of each picture and caption: a row for each token and END, a

@@ -22,7 +22,7 @@ svg { display: block; border-radius: 4px; }
 """.strip()
 
 
-class Look(NamedTuple):
+class CaptionFigure(NamedTuple):
     """A picture's file and pixels (P, P, 3), its caption and tokens, and where each was looked for:
     weights (T, height, width), or (T, S). The pixels of features are unknown.
     """
@@ -34,9 +34,9 @@ class Look(NamedTuple):
     weights: np.ndarray
 
 
-def draw(looks: Sequence[Look], title: str = "Where the network looked") -> str:
-    """A page with a row for every look. Point at a place to read its weight."""
-    body = "\n".join(_figure(number, look) for number, look in enumerate(looks))
+def render(figures: Sequence[CaptionFigure], title: str = "Where the network looked") -> str:
+    """A page with a row for every figure. Point at a place to read its weight."""
+    body = "\n".join(_row(number, figure) for number, figure in enumerate(figures))
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
@@ -45,24 +45,24 @@ def draw(looks: Sequence[Look], title: str = "Where the network looked") -> str:
     )
 
 
-def _figure(number: int, look: Look) -> str:
-    grids = look.weights if look.weights.ndim == 3 else look.weights[:, None]
+def _row(number: int, figure: CaptionFigure) -> str:
+    grids = figure.weights if figure.weights.ndim == 3 else figure.weights[:, None]
     places = f"0 0 {grids.shape[2]} {grids.shape[1]}"
     size = f'width="{SIDE}" height="{SIDE}"'
     box = f'<svg role="img" {size} viewBox="{places}" preserveAspectRatio="none">'
-    tiles = [f"<li>{box}{_image(number, look, grids.shape)}</svg><small>&nbsp;</small></li>"]
-    for token, grid in zip(look.tokens, grids, strict=True):
+    tiles = [f"<li>{box}{_image(number, figure, grids.shape)}</svg><small>&nbsp;</small></li>"]
+    for token, grid in zip(figure.tokens, grids, strict=True):
         shown = f'<use href="#picture{number}"/>{_cover(grid)}'
         tiles.append(f"<li>{box}<title>{escape(token)}</title>{shown}</svg>{escape(token)}</li>")
-    caption = f"{escape(look.caption)}<small>{escape(look.name)}</small>"
+    caption = f"{escape(figure.caption)}<small>{escape(figure.name)}</small>"
     return f"<figure><figcaption>{caption}</figcaption><ol>{''.join(tiles)}</ol></figure>"
 
 
-def _image(number: int, look: Look, shape: tuple[int, ...]) -> str:
+def _image(number: int, figure: CaptionFigure, shape: tuple[int, ...]) -> str:
     box = f'id="picture{number}" width="{shape[2]}" height="{shape[1]}"'
-    if look.picture is None:
+    if figure.picture is None:
         return f'<rect {box} fill="#8891a3"/>'
-    return f'<image {box} preserveAspectRatio="none" href="{_jpeg(look.picture)}"/>'
+    return f'<image {box} preserveAspectRatio="none" href="{_jpeg(figure.picture)}"/>'
 
 
 def _cover(grid: np.ndarray) -> str:

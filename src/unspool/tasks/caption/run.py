@@ -20,7 +20,7 @@ from ...vision.preparation import GIVEN, Preparation, open_rows
 from ...vision.resize import fit
 from ..recipe import Track, untracked
 from ..run import LoadedRun, read_vocabulary
-from .decode import LENGTH_PENALTY, NUM_BEAMS, describe, look
+from .decode import LENGTH_PENALTY, NUM_BEAMS, attend, describe
 from .gather import check_sources, gather, prepare_rows
 from .metrics import caption_words, score_captions
 from .task import evaluate_captioner
@@ -56,7 +56,7 @@ class CaptionerRun(LoadedRun):
         much each place of the square that the model saw counted for each token; (T, S) where S is
         no square. ConfigError for a model that does not look.
         """
-        (weights,) = look(self.model, self.sentences, self._rows([picture]), [caption.ids])
+        (weights,) = attend(self.model, self.sentences, self._rows([picture]), [caption.ids])
         side = math.isqrt(weights.shape[1])
         if side**2 == weights.shape[1]:
             weights = weights.reshape(-1, side, side)

@@ -16,7 +16,7 @@ PALETTE = ((255, 214, 64), (255, 140, 40), (240, 80, 140), (150, 100, 245), (40,
 RIGHT, WRONG, INK, OUTSIDE = "#1a7f4b", "#c62f3d", "#20242c", "#d5d9e2"
 
 
-class Look(NamedTuple):
+class GlimpseFigure(NamedTuple):
     """An image (H, W, C), the places (T, 2) as (y, x) in -1 to 1, what was seen there
     (T, S, P, P, C), and the label found with its probability; `truth` may be unknown.
     """
@@ -29,26 +29,27 @@ class Look(NamedTuple):
     truth: str | None = None
 
 
-def draw(looks: Sequence[Look], as_html: bool = False) -> str:
-    """A tile for every look: the image with numbered squares joined in order, the label found
+def render(figures: Sequence[GlimpseFigure], as_html: bool = False) -> str:
+    """A tile for every figure: the image with numbered squares joined in order, the label found
     (and the true one), and what was seen at each place. An SVG file, or a page that holds it.
     """
-    low = min(float(look.image.min()) for look in looks)
-    high = max(float(look.image.max()) for look in looks)
-    across = min(math.ceil(math.sqrt(1.6 * len(looks))), len(looks))
-    tiles = [_tile(look, low, high) for look in looks]
+    low = min(float(figure.image.min()) for figure in figures)
+    high = max(float(figure.image.max()) for figure in figures)
+    across = min(math.ceil(math.sqrt(1.6 * len(figures))), len(figures))
+    tiles = [_tile(figure, low, high) for figure in figures]
     width, height = SIDE + 2 * MARGIN + GAP, tiles[0][1] + GAP
     body = "".join(
         f'<g transform="translate({GAP + width * (i % across)} {HEADER + height * (i // across)})">'
         f"{tile}</g>"
         for i, (tile, _) in enumerate(tiles)
     )
-    size = max(GAP + width * across, 700), HEADER + height * math.ceil(len(looks) / across)
+    size = max(GAP + width * across, 700), HEADER + height * math.ceil(len(figures) / across)
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]:.0f}" '
         f'viewBox="0 0 {size[0]} {size[1]:.0f}" font-family="system-ui, Arial, sans-serif">'
         f'<rect width="100%" height="100%" fill="#fff"/>'
-        f'<text x="{GAP}" y="28" font-size="14" fill="{INK}">{_legend(looks)}</text>{body}</svg>\n'
+        f'<text x="{GAP}" y="28" font-size="14" fill="{INK}">{_legend(figures)}</text>{body}'
+        "</svg>\n"
     )
     if not as_html:
         return svg
@@ -56,46 +57,46 @@ def draw(looks: Sequence[Look], as_html: bool = False) -> str:
     return f'{head}<body style="margin:0">\n{svg}</body>\n'
 
 
-def _legend(looks: Sequence[Look]) -> str:
-    known = [look for look in looks if look.truth is not None]
+def _legend(figures: Sequence[GlimpseFigure]) -> str:
+    known = [figure for figure in figures if figure.truth is not None]
     right = f", {sum(x.label == x.truth for x in known)} of {len(known)} right" if known else ""
-    count = f"{len(looks)} image{'s' if len(looks) > 1 else ''}{right}."
-    wider = ", dashed: wider and coarser" if looks[0].seen.shape[1] > 1 else ""
+    count = f"{len(figures)} image{'s' if len(figures) > 1 else ''}{right}."
+    wider = ", dashed: wider and coarser" if figures[0].seen.shape[1] > 1 else ""
     return f"{count} Glimpses in order; solid: in full detail{wider}; below: what was seen."
 
 
-def _tile(look: Look, low: float, high: float) -> tuple[str, float]:
+def _tile(figure: GlimpseFigure, low: float, high: float) -> tuple[str, float]:
     """The SVG of a tile, and its height."""
-    height, width = look.image.shape[:2]
+    height, width = figure.image.shape[:2]
     pixel = SIDE / max(height, width)
     frame = SIDE + 2 * MARGIN, height * pixel + 2 * MARGIN
     left = (SIDE - width * pixel) / 2 + MARGIN
-    enlarged = _image(look.image, low, high, left, MARGIN, width * pixel, height * pixel)
-    glimpses = _glimpses(look, pixel, left)
-    strip, below = _strip(look, low, high, frame[1] + CAPTION)
+    enlarged = _image(figure.image, low, high, left, MARGIN, width * pixel, height * pixel)
+    glimpses = _glimpses(figure, pixel, left)
+    strip, below = _strip(figure, low, high, frame[1] + CAPTION)
     return (
         f'<svg width="{frame[0]}" height="{frame[1]:.1f}"><rect width="100%" height="100%" '
-        f'fill="{OUTSIDE}"/>{enlarged}{glimpses}</svg>{_caption(look, frame[1] + 18)}{strip}'
+        f'fill="{OUTSIDE}"/>{enlarged}{glimpses}</svg>{_caption(figure, frame[1] + 18)}{strip}'
     ), below
 
 
-def _caption(look: Look, y: float) -> str:
+def _caption(figure: GlimpseFigure, y: float) -> str:
     colour, truth = INK, ""
-    if look.truth is not None:
-        is_right = look.label == look.truth
+    if figure.truth is not None:
+        is_right = figure.label == figure.truth
         colour = RIGHT if is_right else WRONG
-        truth = " \u2713" if is_right else f" \u2717 is {look.truth}"
+        truth = " \u2713" if is_right else f" \u2717 is {figure.truth}"
     return (
         f'<text y="{y:.1f}" font-size="14" fill="{colour}"><tspan font-weight="bold">'
-        f"{escape(look.label)}</tspan> {look.probability:.2f}{escape(truth)}</text>"
+        f"{escape(figure.label)}</tspan> {figure.probability:.2f}{escape(truth)}</text>"
     )
 
 
-def _glimpses(look: Look, pixel: float, left: float) -> str:
-    height, width = look.image.shape[:2]
-    steps, scales, patch = look.seen.shape[:3]
+def _glimpses(figure: GlimpseFigure, pixel: float, left: float) -> str:
+    height, width = figure.image.shape[:2]
+    steps, scales, patch = figure.seen.shape[:3]
     extent = np.array([width * pixel, height * pixel])
-    points = (look.places[:, ::-1] + 1) / 2 * extent + np.array([left, MARGIN])
+    points = (figure.places[:, ::-1] + 1) / 2 * extent + np.array([left, MARGIN])
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     line = f'<polyline points="{path}" fill="none" stroke-linejoin="round" '
     parts = []
@@ -113,9 +114,9 @@ def _glimpses(look: Look, pixel: float, left: float) -> str:
     return "".join(parts)
 
 
-def _strip(look: Look, low: float, high: float, y: float) -> tuple[str, float]:
+def _strip(figure: GlimpseFigure, low: float, high: float, y: float) -> tuple[str, float]:
     """What was seen, a column a step and a row a scale; and where it ends."""
-    steps, scales = look.seen.shape[:2]
+    steps, scales = figure.seen.shape[:2]
     room = (SIDE + 2 * MARGIN - STRIP_GAP * (steps - 1)) / steps
     side = min(room, LARGEST_SEEN)
     parts = []
@@ -127,7 +128,7 @@ def _strip(look: Look, low: float, high: float, y: float) -> tuple[str, float]:
         )
         for scale in range(scales):
             top = y + 5 + scale * (side + 2)
-            parts.append(_image(look.seen[step, scale], low, high, x, top, side, side))
+            parts.append(_image(figure.seen[step, scale], low, high, x, top, side, side))
     return "".join(parts), y + 5 + scales * (side + 2)
 
 

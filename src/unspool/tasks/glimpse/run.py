@@ -14,7 +14,7 @@ from ...data import ImageEncoder
 from ...errors import ConfigError, DataError
 from ...models.glimpse import GlimpseClassifier, glimpse
 from ..label.run import ClassifierRun
-from .plot import Look, draw
+from .plot import GlimpseFigure, render
 
 SUFFIXES = (".svg", ".html")
 
@@ -46,11 +46,13 @@ class GlimpseRun(ClassifierRun):
         if len(images) == 0:
             raise DataError("there are no images to plot")
         found = [next(iter(p.items())) for p in self.classify(images)]
-        looks = [
-            Look(image, places, self._seen(image, places), *found[i], labels[i] if labels else None)
+        figures = [
+            GlimpseFigure(
+                image, places, self._seen(image, places), *found[i], labels[i] if labels else None
+            )
             for i, (image, places) in enumerate(zip(images, self.look(images), strict=True))
         ]
-        files.write_bytes(path, draw(looks, as_html=path.suffix.lower() == ".html").encode())
+        files.write_bytes(path, render(figures, as_html=path.suffix.lower() == ".html").encode())
 
     def _seen(self, image: np.ndarray, places: np.ndarray) -> np.ndarray:
         repeated = jnp.broadcast_to(image.astype(np.float32), (len(places), *image.shape))

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...cells.base import check_sizes
 from ...data import LabelledData
-from ...models.glimpse import GlimpseClassifier, Looks
+from ...models.glimpse import GlimpseClassifier, Glimpses
 from ...models.softmax import cross_entropy
 from ...training.task import Loss
 from ..label.task import ClassifyTask
@@ -41,7 +41,7 @@ class GlimpseTask(ClassifyTask):
 
 
 def loss_terms(
-    looks: Looks, targets: Any, std: float
+    glimpses: Glimpses, targets: Any, std: float
 ) -> tuple[Float[Array, "B"], Float[Array, "B"], Float[Array, "B"]]:
     """-ln p(label); and the means over t of -(R - b_t) ln p(l_t | m_t) and of (R - b_t)^2.
 
@@ -50,11 +50,11 @@ def loss_terms(
     estimate of that of -E[R] / (T - 1) with respect to the location network (Williams 1992);
     b_t, which has not seen l_t, only takes variance away.
     """
-    reward = (jnp.argmax(looks.logits, axis=-1) == targets).astype(jnp.float32)
-    advantage = reward - looks.baselines[1:]
-    deviation = (looks.locations[1:] - looks.means[1:]) / std
+    reward = (jnp.argmax(glimpses.logits, axis=-1) == targets).astype(jnp.float32)
+    advantage = reward - glimpses.baselines[1:]
+    deviation = (glimpses.locations[1:] - glimpses.means[1:]) / std
     log_p = -0.5 * jnp.sum(deviation**2, axis=-1)  # but for a constant
     chosen = max(len(advantage), 1)  # with one glimpse there is nothing to choose
     reinforce = -jnp.sum(jax.lax.stop_gradient(advantage) * log_p, axis=0) / chosen
     error = jnp.sum(advantage**2, axis=0) / chosen
-    return cross_entropy(looks.logits, targets), reinforce, error
+    return cross_entropy(glimpses.logits, targets), reinforce, error

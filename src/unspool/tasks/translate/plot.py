@@ -21,7 +21,7 @@ rect.cell { fill: none; stroke: var(--ink); stroke-opacity: .08; }
 """.strip()
 
 
-class Look(NamedTuple):
+class AttentionFigure(NamedTuple):
     """Tokens of a sentence (S) and of its translation (T), weights (T, S), and both texts."""
 
     source: list[str]
@@ -30,11 +30,11 @@ class Look(NamedTuple):
     texts: tuple[str, str]
 
 
-def draw(looks: Sequence[Look], title: str = "Attention") -> str:
-    """A page with a matrix for every look: a row for each token written, a column for each token
+def render(figures: Sequence[AttentionFigure], title: str = "Attention") -> str:
+    """A page with a matrix for every figure: a row for each token written, a column for each token
     read; the stronger a square, the more it counted. Point at one to read its weight.
     """
-    body = "\n".join(map(_figure, looks))
+    body = "\n".join(map(_matrix, figures))
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
@@ -43,39 +43,39 @@ def draw(looks: Sequence[Look], title: str = "Attention") -> str:
     )
 
 
-def _figure(look: Look) -> str:
-    left = max(LEFT_LEAST, LETTER * max(map(len, look.target)) + 12)
-    top = TOP + LETTER * max(map(len, look.source)) * 0.75
-    width = left + CELL * len(look.source) + LETTER * max(map(len, look.source)) * 0.75
-    height = top + CELL * len(look.target) + 8
-    caption = "<br>".join(map(escape, look.texts))
+def _matrix(figure: AttentionFigure) -> str:
+    left = max(LEFT_LEAST, LETTER * max(map(len, figure.target)) + 12)
+    top = TOP + LETTER * max(map(len, figure.source)) * 0.75
+    width = left + CELL * len(figure.source) + LETTER * max(map(len, figure.source)) * 0.75
+    height = top + CELL * len(figure.target) + 8
+    caption = "<br>".join(map(escape, figure.texts))
     return (
         f'<figure><figcaption>{caption}</figcaption><svg role="img" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
-        f"<title>Attention weights</title>{_labels(look, left, top)}{_squares(look, left, top)}"
+        f"<title>Attention weights</title>{_labels(figure, left, top)}{_squares(figure, left, top)}"
         "</svg></figure>"
     )
 
 
-def _labels(look: Look, left: float, top: float) -> str:
+def _labels(figure: AttentionFigure, left: float, top: float) -> str:
     columns = (
         f'<text transform="translate({left + CELL * (s + 0.6):.1f} {top - 6:.1f}) rotate(-45)">'
         f"{escape(token)}</text>"
-        for s, token in enumerate(look.source)
+        for s, token in enumerate(figure.source)
     )
     rows = (
         f'<text x="{left - 6:.1f}" y="{top + CELL * (t + 0.65):.1f}" text-anchor="end">'
         f"{escape(token)}</text>"
-        for t, token in enumerate(look.target)
+        for t, token in enumerate(figure.target)
     )
     return "".join((*columns, *rows))
 
 
-def _squares(look: Look, left: float, top: float) -> str:
+def _squares(figure: AttentionFigure, left: float, top: float) -> str:
     made = []
-    for t, written in enumerate(look.target):
-        for s, read in enumerate(look.source):
-            weight = float(look.weights[t, s])
+    for t, written in enumerate(figure.target):
+        for s, read in enumerate(figure.source):
+            weight = float(figure.weights[t, s])
             place = f'x="{left + CELL * s:.1f}" y="{top + CELL * t:.1f}"'
             size = f'width="{CELL - 1}" height="{CELL - 1}"'
             tip = f"<title>{escape(written)} looks at {escape(read)}: {weight:.3f}</title>"
