@@ -10,7 +10,7 @@ import unspool
 COLOURS = {"red": (220, 40, 40), "green": (40, 170, 70), "blue": (40, 80, 220)}
 
 
-def draw(number: int) -> tuple[np.ndarray, list[str]]:
+def render(number: int) -> tuple[np.ndarray, list[str]]:
     """A square on white, and what is to be said of it."""
     rng = np.random.default_rng(number)
     name = str(rng.choice(list(COLOURS)))
@@ -21,7 +21,7 @@ def draw(number: int) -> tuple[np.ndarray, list[str]]:
 
 
 def main() -> None:
-    pictures, captions = zip(*map(draw, range(600)), strict=True)
+    pictures, captions = zip(*map(render, range(600)), strict=True)
     pixels = np.stack(pictures)
     data = unspool.CaptionData.build(
         pixels[:500], list(captions[:500]), pixels[500:], list(captions[500:]), min_count=1
@@ -36,13 +36,13 @@ def main() -> None:
             if isinstance(report, unspool.EvalReport):
                 print(f"step {report.step}: held-out loss {report.val_loss_nats:.3f} nats")
         run = unspool.load(Path(folder) / "run")
-        picture, (truth,) = draw(1000)
+        picture, (truth,) = render(1000)
         ((best, *_),) = run.caption([picture])
         print(f"{truth!r} is described as {best.text!r}")
         tokens, weights = run.attention(picture, best)
-        for token, look in zip(tokens, weights, strict=True):
-            y, x = np.unravel_index(look.argmax(), look.shape)
-            print(f"{token:>7} looks at row {y}, column {x} of {look.shape[0]}x{look.shape[1]}")
+        for token, place in zip(tokens, weights, strict=True):
+            y, x = np.unravel_index(place.argmax(), place.shape)
+            print(f"{token:>7} looks at row {y}, column {x} of {place.shape[0]}x{place.shape[1]}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ SHAPES = {
 }
 
 
-def draw(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+def render(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
     """Shapes of 5x5 pixels somewhere in noisy images of 12x12."""
     rng = np.random.default_rng(seed)
     images, labels = rng.normal(0, 0.1, (count, 12, 12)), [*SHAPES] * (count // 3)
@@ -27,7 +27,7 @@ def draw(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, run = Path(folder) / "shapes.npz", Path(folder) / "run"
-        images, labels = draw(300)
+        images, labels = render(300)
         np.savez(source, images=images, labels=labels)
         data = unspool.LabelledData.read(source, val_fraction=0.2)
         task = unspool.GlimpseTask(data, batch=32, copies=2)
@@ -43,7 +43,7 @@ def main() -> None:
         pictures = [image[..., None] for image in images[:3]]
         print(f"looked at (y, x):\n{loaded.look(pictures)[0].round(2)}")
         loaded.plot(Path(folder) / "glimpses.html", pictures, labels[:3])
-        print("drawn:", (Path(folder) / "glimpses.html").stat().st_size, "bytes")
+        print("rendered:", (Path(folder) / "glimpses.html").stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ RUNS = {
     ),
     "encoder_decoder.py": ([], ["step 300: held-out loss", "5 1 2 -> two one five (score "]),
     "find_cells.py": ([], ["\nquotes: cell ", ", AUC 0.9", "after a quotation mark: ['"]),
-    "glimpses.py": ([], ["step 300: accuracy 0.", "looked at (y, x):\n", "drawn: "]),
+    "glimpses.py": ([], ["step 300: accuracy 0.", "looked at (y, x):\n", "rendered: "]),
     "many_to_many.py": ([], ["step 60: accuracy ", "the/DET frog/NOUN "]),
     "many_to_one.py": ([], ["step 60: accuracy ", "{'good': ", "{'bad': "]),
     "one_to_many.py": ([], ["step 200: held-out loss", "\nGerman ", "\nItalian "]),

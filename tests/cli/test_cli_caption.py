@@ -10,7 +10,7 @@ import pytest
 from tests.support import printed
 
 from unspool import load
-from unspool.data.shapes import draw_shapes
+from unspool.data.shapes import render_shapes
 
 Image = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
 TINY = ["--cnn", "small", "--picture-size", 16, "--hidden", 8, "--embedding", 8, "--condition", 8,
@@ -28,7 +28,7 @@ def encoded(picture, form="PNG", mode="RGB"):
 def files(tmp_path_factory):
     """Twelve good pictures of several kinds, and everything that people have in such folders."""
     folder = tmp_path_factory.mktemp("captions")
-    drawn = [draw_shapes(number) for number in range(COUNT)]
+    drawn = [render_shapes(number) for number in range(COUNT)]
     pictures = folder / "pictures"
     pictures.mkdir()
     lines = []
@@ -154,7 +154,7 @@ def test_frozen_features_are_kept_between_runs(unspool, files, tmp_path):
         rows.append(tmp_path / name / "data" / "train.rows")
     assert rows[0].read_bytes() == rows[1].read_bytes()
     assert rows[0].samefile(rows[1])  # the second run found them
-    assert len(load(tmp_path / "b").caption([draw_shapes(0).picture])[0][0].ids) <= 40
+    assert len(load(tmp_path / "b").caption([render_shapes(0).picture])[0][0].ids) <= 40
 
 
 def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_path):

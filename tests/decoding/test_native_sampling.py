@@ -250,13 +250,13 @@ def test_bounded_noise_draws_the_same(monkeypatch, numbers):
     options = {"count": 5, "max_new_tokens": 40, "seed": 2, "temperature": 0.8}
     whole = sample(LanguageStepper(model), [1, 2, 3], **options)
     monkeypatch.setattr(sampling, "NOISE_NUMBERS", numbers)
-    sizes, draw = [], sampling.draw_block
+    sizes, sample_block = [], sampling.sample_block
 
-    def watched(network, state, tokens, drawn, given, *rest, **more):
+    def watched(network, state, tokens, chosen, given, *rest, **more):
         sizes.append(len(given) * len(tokens) * network.vocab_size)
-        return draw(network, state, tokens, drawn, given, *rest, **more)
+        return sample_block(network, state, tokens, chosen, given, *rest, **more)
 
-    monkeypatch.setattr(sampling, "draw_block", watched)
+    monkeypatch.setattr(sampling, "sample_block", watched)
     np.testing.assert_array_equal(sample(LanguageStepper(model), [1, 2, 3], **options), whole)
     assert max(sizes) <= max(numbers, 67)
     sizes.clear()

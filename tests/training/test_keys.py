@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import unspool
-from unspool.models.captioner import draw_cnn
+from unspool.models.captioner import create_cnn
 from unspool.training import TrainingConfig
 from unspool.training.step import compile_step, start_learner
 
@@ -64,6 +64,6 @@ def test_parts_of_a_model_draw_with_keys_of_their_own(drawn):
     unspool.Generator.create(2, 5, cell="lstm", hidden_size=3)
     assert len(set(drawn)) == len(drawn) >= 5
     drawn.clear()
-    draw_cnn("small", 0)
+    create_cnn("small", 0)
     unspool.Captioner.create(5, 3, way="attention", hidden_size=3, embedding_size=3)
     assert len(set(drawn)) == len(drawn) >= 8

@@ -25,8 +25,8 @@ def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
         for _ in range(units):
             logits, *new = run_step.run(None, feed)
             weights = np.exp(logits[0, 0] - logits.max())
-            drawn = np.searchsorted(weights.cumsum(), noise.random() * weights.sum())
-            token = np.array([[min(drawn, weights.size - 1)]], np.int64)
+            sampled = np.searchsorted(weights.cumsum(), noise.random() * weights.sum())
+            token = np.array([[min(sampled, weights.size - 1)]], np.int64)
             feed = {"token": token, **dict(zip(states, new, strict=True))}
 
     return run

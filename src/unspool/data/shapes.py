@@ -32,38 +32,42 @@ class Shape(NamedTuple):
         return f"a {self.size} {self.colour} {self.shape}"
 
 
-class Drawn(NamedTuple):
+class Scene(NamedTuple):
     """Pixels (48, 48, 3), uint8, and the two sentences that are true of them."""
 
     picture: np.ndarray
     captions: tuple[str, str]
 
 
-def draw_shapes(number: int, seed: int = 0) -> Drawn:
+def render_shapes(number: int, seed: int = 0) -> Scene:
     """Picture `number` of a seed: two shapes, one above the other or beside it, on grey."""
-    draw = np.random.default_rng([seed, number])
-    axis = int(draw.integers(2))
+    random = np.random.default_rng([seed, number])
+    axis = int(random.integers(2))
     words = [
-        (str(draw.choice(list(RADII))), str(draw.choice(list(COLOURS))), str(draw.choice(SHAPES)))
+        (
+            str(random.choice(list(RADII))),
+            str(random.choice(list(COLOURS))),
+            str(random.choice(SHAPES)),
+        )
         for _ in range(2)
     ]
     radii = [RADII[size] for size, _, _ in words]
     gap = SIDE - 2 * (radii[0] + radii[1])  # what is left along the axis
-    space = draw.dirichlet((1, 1, 1)) * (gap - 2) + (0, 2, 0)
+    space = random.dirichlet((1, 1, 1)) * (gap - 2) + (0, 2, 0)
     along = space[0] + radii[0], SIDE - space[2] - radii[1]
-    across = [draw.uniform(max(r, SIDE / 2 - 3), min(SIDE - r, SIDE / 2 + 3)) for r in radii]
+    across = [random.uniform(max(r, SIDE / 2 - 3), min(SIDE - r, SIDE / 2 + 3)) for r in radii]
     places = list(zip(along, across, strict=True))
     first, second = (
         Shape(*word, place if axis == 0 else place[::-1])
         for word, place in zip(words, places, strict=True)
     )
     there, back = SIDES[axis]
-    picture = draw.uniform(150, 235) + draw.normal(0, 4, (SIDE, SIDE, 3))
+    picture = random.uniform(150, 235) + random.normal(0, 4, (SIDE, SIDE, 3))
     for shape in (first, second):
         cover = _cover(shape)[..., None]
         picture = picture * (1 - cover) + cover * np.array(COLOURS[shape.colour])
     sentences = f"{first} {there} {second}", f"{second} {back} {first}"
-    return Drawn(np.clip(picture, 0, 255).astype(np.uint8), sentences)
+    return Scene(np.clip(picture, 0, 255).astype(np.uint8), sentences)
 
 
 def _cover(shape: Shape) -> np.ndarray:
@@ -90,9 +94,9 @@ def captioned_shapes(folder: Path) -> tuple[tuple[str, str], dict[str, Any]]:
         (folder / part).mkdir(parents=True, exist_ok=True)
         lines = []
         for number in range(count):
-            drawn, name = draw_shapes(number, seed), f"{number:05}.png"
-            Image.fromarray(drawn.picture).save(folder / part / name, compress_level=1)
-            lines += [f"{name}\t{caption}\n" for caption in drawn.captions]
+            scene, name = render_shapes(number, seed), f"{number:05}.png"
+            Image.fromarray(scene.picture).save(folder / part / name, compress_level=1)
+            lines += [f"{name}\t{caption}\n" for caption in scene.captions]
         files.write_bytes(folder / f"{part}.tsv", "".join(lines).encode())
     options = {
         "cnn": "small", "val_images": str(folder / "val"), "val_captions": str(folder / "val.tsv"),
@@ -100,12 +104,12 @@ def captioned_shapes(folder: Path) -> tuple[tuple[str, str], dict[str, Any]]:
     return (str(folder / "train"), str(folder / "train.tsv")), options
 
 
-def described(run: Any, drawn: list[Drawn]) -> list[tuple[str, bool]]:
+def described(run: Any, scenes: list[Scene]) -> list[tuple[str, bool]]:
     """What a run says of each picture, and whether that is exactly one of its captions."""
-    best = [found[0].text for found in run.caption([one.picture for one in drawn])]
-    return [(text, text in one.captions) for text, one in zip(best, drawn, strict=True)]
+    best = [found[0].text for found in run.caption([one.picture for one in scenes])]
+    return [(text, text in one.captions) for text, one in zip(best, scenes, strict=True)]
 
 
-def new_pictures() -> list[Drawn]:
+def new_pictures() -> list[Scene]:
     """Pictures that are in no part to learn from."""
-    return [draw_shapes(number, PARTS["new"][1]) for number in range(NEW)]
+    return [render_shapes(number, PARTS["new"][1]) for number in range(NEW)]

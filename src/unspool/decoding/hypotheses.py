@@ -1,4 +1,4 @@
-"""Sentences out of a decoder that tells of a condition: greedy, drawn, or by beam search."""
+"""Sentences out of a decoder that tells of a condition: greedy, sampled, or by beam search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Hypothesis(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """How sentences are looked for: by beam search (`num_beams` 1: greedy; see `beam_search`), or
-    with `do_sample` drawn (see `stream`). Raises ConfigError where an argument breaks its rule.
+    with `do_sample` sampled (see `stream`). Raises ConfigError where an argument breaks its rule.
     """
 
     num_beams: int = 5
@@ -52,10 +52,10 @@ class Search:
 
     def __post_init__(self) -> None:
         check_sizes(num_beams=self.num_beams, n_best=self.n_best)
-        drawing = {"temperature": 1.0, "top_k": None, "top_p": None}
-        given = [name for name, default in drawing.items() if getattr(self, name) != default]
+        sampling = {"temperature": 1.0, "top_k": None, "top_p": None}
+        given = [name for name, default in sampling.items() if getattr(self, name) != default]
         if given and not self.do_sample:
-            raise ConfigError(f"{', '.join(given)} needs do_sample, as beam search draws nothing")
+            raise ConfigError(f"{', '.join(given)} needs do_sample, as beam search samples nothing")
         if self.n_best > self.num_beams and not self.do_sample:
             raise ConfigError(
                 f"n_best must be at most num_beams ({self.num_beams}), got {self.n_best}"
@@ -97,10 +97,10 @@ def find(
 ) -> list[list[Hypothesis]]:
     """For each row of `condition` its `n_best` sentences of at most `most` tokens, best first.
 
-    What is drawn follows from the seed, `n_best` and the row's number in `numbers`.
+    What is sampled follows from the seed, `n_best` and the row's number in `numbers`.
     """
     if search.do_sample:
-        return _draw(decoder, sentences, condition, numbers, search, most)
+        return _sample(decoder, sentences, condition, numbers, search, most)
     end = sentences.end
     made = beam_search(
         ConditionStepper(decoder), condition, start=end, end=end, num_beams=search.num_beams,
@@ -132,7 +132,7 @@ def ended(rows: Sequence[np.ndarray], end: int, steps: int) -> np.ndarray:
     return joined.padded(np.arange(len(rows)), steps).inputs
 
 
-def _draw(
+def _sample(
     decoder: Decoder,
     sentences: Sentences,
     condition: Condition,
@@ -157,7 +157,7 @@ def _draw(
         score = penalty.score(log_p, size)
         made.append(Hypothesis(sentences.decode(ids), score, log_p, finished, ids))
     made_of = [made[i : i + count] for i in range(0, len(made), count)]
-    return [sorted(drawn, key=lambda one: -one.score) for drawn in made_of]
+    return [sorted(one, key=lambda found: -found.score) for one in made_of]
 
 
 @eqx.filter_jit

@@ -1,4 +1,4 @@
-"""Text by the native kernel: packing a language model, and drawing a block of tokens."""
+"""Text by the native kernel: packing a language model, and sampling a block of tokens."""
 
 from functools import partial
 from typing import Any
@@ -73,11 +73,11 @@ def _pack_layer(cell: Any, gates: int, weights: str, has_inputs: bool) -> kernel
 
 
 @partial(jax.jit, static_argnames="greedy")
-def draw_block(
+def sample_block(
     network: kernel.Network,
     state: tuple[Any, ...],
     tokens: Int[Array, "B"],
-    drawn: Int[Array, ""],
+    chosen: Int[Array, ""],
     given: Int[Array, "T"],
     steps: Int[Array, ""],
     transforms: tuple[Transform, ...],
@@ -85,11 +85,11 @@ def draw_block(
     *,
     greedy: bool,
 ) -> tuple[Any, Int[Array, "B"], Int[Array, ""], Int[Array, "B T"]]:
-    """The compiled loop's `steps` next tokens; the same draws, since the noise is the same."""
-    is_drawn = (given < 0).astype(jnp.int32)
+    """The compiled loop's `steps` next tokens; the same choices, since the noise is the same."""
+    is_chosen = (given < 0).astype(jnp.int32)
     noise = None
     if not greedy:
-        numbers = drawn + jnp.cumsum(is_drawn) - is_drawn
+        numbers = chosen + jnp.cumsum(is_chosen) - is_chosen
         noise = _gumbel(keys, numbers, network.b_out.shape[0])
     states = [(s.h, getattr(s, "c", jnp.zeros((len(tokens), 0)))) for s in state]
     block, new = kernel.sample(network, tokens, states, given, steps, noise, _rule(transforms))
@@ -98,11 +98,11 @@ def draw_block(
         for s, (h, c) in zip(state, new, strict=True)
     )
     live = jnp.arange(len(given)) < steps
-    return state, block[:, steps - 1], drawn + jnp.sum(is_drawn * live), block
+    return state, block[:, steps - 1], chosen + jnp.sum(is_chosen * live), block
 
 
 def _gumbel(keys: Array, numbers: Int[Array, "T"], vocab_size: int) -> Array:
-    """What jax.random.categorical adds to the logits for each drawn number and row."""
+    """What jax.random.categorical adds to the logits for each number of a token and row."""
 
     def one(number: Array, key: Array) -> Array:
         return jax.random.gumbel(jax.random.fold_in(key, number), (vocab_size,))

@@ -1,4 +1,4 @@
-"""Sampling: a compiled loop that feeds every token it draws back to the model."""
+"""Sampling: a compiled loop that feeds every token it samples back to the model."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from ..cells.base import check_sizes
 from ..data.sequences import power_of_two
 from ..errors import ConfigError
-from .native import draw_block
+from .native import sample_block
 from .stepper import Stepper
 from .transforms import Transform, is_greedy, make_transforms
 
@@ -26,7 +26,7 @@ NOISE_NUMBERS = 2**22  # drawn for one call of the kernel, which takes about 200
 class _Carry(NamedTuple):
     state: Any
     tokens: Int[Array, "B"]  # the last tokens, which the model has not seen yet
-    drawn: Int[Array, ""]  # number of tokens drawn so far
+    chosen: Int[Array, ""]  # number of tokens chosen so far
 
 
 def stream(
@@ -47,7 +47,7 @@ def stream(
     x_{t+1} ~ softmax(transforms(logits_t)); argmax where `temperature` is 0 or `do_sample`
     is False. The prompt (ids, at least one) runs through the same compiled loop as the
     sampled tokens. Row r depends on `seed` and r alone: not on `count`, and not on how much
-    was drawn before it in other calls; `rows` are other numbers than 0 to `count` - 1 for them.
+    was sampled before it in other calls; `rows` are other numbers than 0 to `count` - 1 for them.
     Raises ConfigError where an argument breaks its rule.
     """
     check_sizes(count=count, max_new_tokens=max_new_tokens)
@@ -76,9 +76,9 @@ def choose(
     transforms: tuple[Transform, ...],
     greedy: bool,
     keys: Array,
-    drawn: Int[Array, ""],
+    chosen: Int[Array, ""],
 ) -> Int[Array, "B"]:
-    """The next token of each row, of which `drawn` were chosen before: sampled from softmax(
+    """The next token of each row, of which `chosen` are there already: sampled from softmax(
     transforms(logits)) with the row's key of `row_keys`, or the likeliest.
     """
     for transform in transforms:
@@ -87,7 +87,7 @@ def choose(
         return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
     def sampled(key: Array, row: Array) -> Array:
-        return jax.random.categorical(jax.random.fold_in(key, drawn), row)
+        return jax.random.categorical(jax.random.fold_in(key, chosen), row)
 
     return jax.vmap(sampled)(keys, logits).astype(jnp.int32)
 
@@ -144,13 +144,13 @@ def _advance(
     for begin in range(0, len(keys), rows):
         part = slice(begin, begin + rows)
         state = jax.tree.map(lambda array, part=part: array[part], carry.state)
-        given_part = state, carry.tokens[part], carry.drawn, given, steps, transforms, keys[part]
-        parts.append(draw_block(network, *given_part, greedy=greedy))
+        given_part = state, carry.tokens[part], carry.chosen, given, steps, transforms, keys[part]
+        parts.append(sample_block(network, *given_part, greedy=greedy))
     if len(parts) == 1:
-        ((state, tokens, drawn, block),) = parts
-        return _Carry(state, tokens, drawn), block
-    state, tokens, drawn, block = jax.tree.map(lambda *arrays: _end_to_end(arrays), *parts)
-    return _Carry(state, tokens, drawn), block
+        ((state, tokens, chosen, block),) = parts
+        return _Carry(state, tokens, chosen), block
+    state, tokens, chosen, block = jax.tree.map(lambda *arrays: _end_to_end(arrays), *parts)
+    return _Carry(state, tokens, chosen), block
 
 
 def _end_to_end(arrays: tuple[Array, ...]) -> Array:
@@ -183,13 +183,13 @@ def _block(
     greedy: bool,
     keys: Array,
 ) -> tuple[_Carry, Int[Array, "B T"]]:
-    """T steps; a given token (not -1) takes the place of a drawn one."""
+    """T steps; a given token (not -1) takes the place of a chosen one."""
 
     def step(carry: _Carry, given: Int[Array, ""]) -> tuple[_Carry, Int[Array, "B"]]:
         logits, state = stepper.step(carry.tokens, carry.state)
-        tokens = choose(logits, transforms, greedy, keys, carry.drawn)
+        tokens = choose(logits, transforms, greedy, keys, carry.chosen)
         tokens = jnp.where(given >= 0, given, tokens)
-        return _Carry(state, tokens, carry.drawn + (given < 0)), tokens
+        return _Carry(state, tokens, carry.chosen + (given < 0)), tokens
 
     carry, tokens = jax.lax.scan(step, carry, given)
     return carry, tokens.T

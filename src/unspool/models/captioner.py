@@ -68,7 +68,7 @@ class Captioner(eqx.Module):
         seed: int = 0,
         **options: Any,
     ) -> "Captioner":
-        """For features of `feature_size` numbers, or with a freshly drawn `cnn` ("efficientnet"
+        """For features of `feature_size` numbers, or with a new `cnn` ("efficientnet"
         or "small") for pixels; `options` are those of `Decoder.create`. A way that takes a vector
         has the mean of a grid, or where `feature_size` is S * F all of it, end to end.
 
@@ -76,7 +76,7 @@ class Captioner(eqx.Module):
         """
         if way not in WAYS:
             raise ConfigError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
-        network = None if cnn is None else draw_cnn(cnn, seed)
+        network = None if cnn is None else create_cnn(cnn, seed)
         feature_size = feature_size or (0 if network is None else network.feature_size)
         check_sizes(feature_size=feature_size, condition_size=condition_size)
         k_features, k_decoder = jax.random.split(random_key(seed))
@@ -174,7 +174,7 @@ class Captioner(eqx.Module):
         return self.decoder.logits(readouts)
 
 
-def draw_cnn(name: str, seed: int = 0) -> CNN:
+def create_cnn(name: str, seed: int = 0) -> CNN:
     """A CNN with random weights. Raises ConfigError for an unknown name."""
     if name == "efficientnet":
         return EfficientNetLite0.create(seed=seed, classes=0)

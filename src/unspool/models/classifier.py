@@ -48,7 +48,7 @@ class Classifier(eqx.Module):
     def create(
         cls, classes: int, *, pooling: str = "max", seed: int = 0, **options: Any
     ) -> "Classifier":
-        """Draw a model for a number of classes; `options` are those of `Reader.create`.
+        """Create a model for a number of classes; `options` are those of `Reader.create`.
 
         Raises ConfigError where an argument breaks its rule.
         """

@@ -25,7 +25,7 @@ class Generator(eqx.Module):
 
     @classmethod
     def create(cls, classes: int, vocab_size: int, *, seed: int = 0, **options: Any) -> "Generator":
-        """Draw a model for a number of conditions; `options` are those of `LanguageModel.create`.
+        """Create a model for a number of conditions; `options` are those of `LanguageModel.create`.
 
         Raises ConfigError where an argument breaks its rule.
         """
@@ -33,8 +33,8 @@ class Generator(eqx.Module):
         decoder = LanguageModel.create(vocab_size, seed=seed, **options)
         leaves, structure = jax.tree.flatten(jax.eval_shape(lambda: decoder.initial_state(classes)))
         keys = jax.random.split(random_key(seed, "states"), len(leaves))
-        drawn = [uniform(key, leaf.shape, 1) for key, leaf in zip(keys, leaves, strict=True)]
-        return cls(decoder, jax.tree.unflatten(structure, drawn))
+        states = [uniform(key, leaf.shape, 1) for key, leaf in zip(keys, leaves, strict=True)]
+        return cls(decoder, jax.tree.unflatten(structure, states))
 
     @property
     def classes(self) -> int:

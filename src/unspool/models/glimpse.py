@@ -96,7 +96,7 @@ class GlimpseClassifier(eqx.Module):
         dropout: float = 0.0,
         seed: int = 0,
     ) -> "GlimpseClassifier":
-        """Draw a model for images (H, W, C); `std` is the deviation of sampled places.
+        """Create a model for images (H, W, C); `std` is the deviation of sampled places.
 
         `dropout` acts on g_t, with one mask for all steps, and on h_T. Raises ConfigError where
         an argument breaks its rule.
@@ -156,7 +156,7 @@ class GlimpseClassifier(eqx.Module):
         return self.look(inputs, key).logits
 
     def look(self, inputs: Float[Array, "B H W*C"], key: PRNGKeyArray | None = None) -> Glimpses:
-        """All glimpses; with a `key` places are drawn and dropout acts."""
+        """All glimpses; with a `key` places are sampled and dropout acts."""
         images = inputs.reshape(-1, *self.image_shape)
         k_noise, k_glimpse, k_last = (None,) * 3 if key is None else jax.random.split(key, 3)
         shape = (self.glimpses, len(images), 2)

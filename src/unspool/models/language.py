@@ -57,7 +57,7 @@ class LanguageModel(eqx.Module):
         weight_drop: float = 0.0,
         seed: int = 0,
     ) -> "LanguageModel":
-        """Draw a model for a vocabulary, given itself or by its size.
+        """Create a model for a vocabulary, given itself or by its size.
 
         `cell` is "rnn", "lstm", "gru", or a function `(input_size, hidden_size, *, layer_norm,
         key) -> Cell` for a cell of your own; such a cell sees embeddings, so give
@@ -78,7 +78,7 @@ class LanguageModel(eqx.Module):
         if embedding_size is None:
             cells = (_indexed(cells[0], k_embedding), *cells[1:])
         return cls(
-            embedding=_draw_embedding(k_embedding, vocab_size, embedding_size),
+            embedding=_embedding(k_embedding, vocab_size, embedding_size),
             stack=Stack(cells, dropout=dropout, weight_drop=weight_drop),
             w_out=None if tied else uniform(k_out, (vocab_size, hidden_size), hidden_size),
             b_out=jnp.zeros(vocab_size),
@@ -200,7 +200,7 @@ def _cell_factory(cell: str | CreateCell) -> CreateCell:
     return cell_class(cell).create if isinstance(cell, str) else cell
 
 
-def _draw_embedding(key: PRNGKeyArray, vocab_size: int, size: int | None) -> Array | None:
+def _embedding(key: PRNGKeyArray, vocab_size: int, size: int | None) -> Array | None:
     return None if size is None else embedding_table(key, vocab_size, size)
 
 

@@ -76,9 +76,9 @@ def sampled_nats(
 ) -> Float[Array, "B T"]:
     """-ln p(target) under a softmax over the target and `samples` other tokens.
 
-    The others are drawn once for the whole call: the k-th most frequent token, id
+    The others are sampled once for the whole call: the k-th most frequent token, id
     `by_frequency[k]`, from the log-uniform distribution q(k) = ln((k+2)/(k+1)) / ln(V+1). Their
-    logits are corrected by the log of their expected count, and draws that hit a row's
+    logits are corrected by the log of their expected count, and samples that hit a row's
     target are masked, so that the sum of exponentials estimates the softmax's denominator
     without bias (Bengio and Senecal 2008; Jean et al. 2015, arXiv 1412.2007). Its logarithm, and so
     the gradient, keep a bias (Blanc and Rendle 2018, arXiv 1712.00527), which vanishes for many
@@ -86,9 +86,11 @@ def sampled_nats(
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
     ranks = log_uniform(key, samples, size)
-    drawn = jnp.asarray(by_frequency)[ranks]
-    others = affine(hidden, look_up(w, drawn), b[drawn]) - log_expected_count(ranks, samples, size)
-    others = jnp.where(drawn == targets[..., None], -jnp.inf, others)
+    sampled = jnp.asarray(by_frequency)[ranks]
+    others = affine(hidden, look_up(w, sampled), b[sampled]) - log_expected_count(
+        ranks, samples, size
+    )
+    others = jnp.where(sampled == targets[..., None], -jnp.inf, others)
     true = jnp.sum(hidden * look_up(w, targets), axis=-1) + b[targets]
     return jax.nn.logsumexp(jnp.append(others, true[..., None], axis=-1), axis=-1) - true
 

@@ -27,7 +27,7 @@ class Tagger(eqx.Module):
 
     @classmethod
     def create(cls, classes: int, *, seed: int = 0, **options: Any) -> "Tagger":
-        """Draw a model for a number of tags; `options` are those of `Reader.create`.
+        """Create a model for a number of tags; `options` are those of `Reader.create`.
 
         Raises ConfigError where an argument breaks its rule.
         """

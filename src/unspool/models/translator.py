@@ -46,7 +46,7 @@ class Translator(eqx.Module):
         dropout: float = 0.0,
         seed: int = 0,
     ) -> "Translator":
-        """Draw a model for one shared vocabulary, or for two.
+        """Create a model for one shared vocabulary, or for two.
 
         Encoder (each direction) and decoder have `num_layers` of `hidden_size` units; `attention`
         is "luong", "bahdanau" or "none". Raises ConfigError where an argument breaks its rule.

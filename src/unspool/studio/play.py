@@ -43,16 +43,16 @@ class Prompt(BaseModel):
     text: str
 
 
-class Shape(BaseModel):
-    """How the distribution is shaped before a token is drawn."""
+class Shaping(BaseModel):
+    """How the distribution is shaped before a token is sampled."""
 
     temperature: float = Field(default=0.8, ge=0, le=5)
     top_k: int | None = Field(default=None, ge=1)
     top_p: float | None = Field(default=None, gt=0, le=1)
 
 
-class Draw(Shape):
-    """How many tokens to draw, from which seed, and how many a second (0: as fast as it goes)."""
+class Sampling(Shaping):
+    """How many tokens to sample, from which seed, and how many a second (0: as fast as it goes)."""
 
     most: int = Field(default=500, ge=1, le=5000)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -141,11 +141,11 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
 
 
 @router.post("/next/{session}/{node}")
-def likeliest(session: str, node: int, shape: Shape) -> list[dict[str, Any]]:
+def likeliest(session: str, node: int, shaping: Shaping) -> list[dict[str, Any]]:
     """The likeliest tokens after a node, with their probability as the model has it and shaped."""
     found = _find(session)
     logits = found.at(node).logits
-    p, shaped = _probabilities(logits), _shaped(logits, shape)
+    p, shaped = _probabilities(logits), _shaped(logits, shaping)
     order = np.argsort(-p, kind="stable")[:LIKELIEST]
     return [
         {
@@ -170,30 +170,30 @@ def pick(session: str, node: int, token: int) -> dict[str, Any]:
 
 
 @router.post("/write/{session}/{node}")
-def write(session: str, node: int, draw: Draw) -> StreamingResponse:
-    """Draw tokens after a node, as lines of JSON while they are made."""
+def write(session: str, node: int, sampling: Sampling) -> StreamingResponse:
+    """Sample tokens after a node, as lines of JSON while they are made."""
     found = _find(session)
     found.at(node)
-    return StreamingResponse(_lines(found, node, draw), media_type="application/x-ndjson")
+    return StreamingResponse(_lines(found, node, sampling), media_type="application/x-ndjson")
 
 
-async def _lines(session: Session, node: int, draw: Draw) -> AsyncIterator[str]:
+async def _lines(session: Session, node: int, sampling: Sampling) -> AsyncIterator[str]:
     """One line for what was made in a sixtieth of a second.
 
     A thread is taken for that long alone, and the wait between two tokens takes none: whoever
     closes the page ends both.
     """
-    choose_next = await run_in_threadpool(_chooser, draw, session.row_of(node))
+    choose_next = await run_in_threadpool(_chooser, sampling, session.row_of(node))
     began, count = time.monotonic(), 0
-    while count < draw.most:
-        due = 1 if draw.pace else draw.most - count
+    while count < sampling.most:
+        due = 1 if sampling.pace else sampling.most - count
         made = await run_in_threadpool(_piece, session, node, choose_next, count, due)
         yield json.dumps(made) + "\n"
         if "error" in made[-1]:
             return
         node, count = made[-1]["node"], count + len(made)
-        if draw.pace:
-            await asyncio.sleep(began + count / draw.pace - time.monotonic())
+        if sampling.pace:
+            await asyncio.sleep(began + count / sampling.pace - time.monotonic())
 
 
 def _piece(
@@ -218,21 +218,21 @@ def whole_characters(data: bytes) -> tuple[str, bytes]:
     return decoder.decode(data), decoder.getstate()[0]
 
 
-def _chooser(shape: Draw, row: int) -> Callable[[Any, int], int]:
+def _chooser(sampling: Sampling, row: int) -> Callable[[Any, int], int]:
     """What chooses a token by its logits and the number of tokens chosen before it."""
-    transforms = make_transforms(shape.temperature, shape.top_k, shape.top_p)
-    greedy, keys = is_greedy(shape.temperature), row_keys(shape.seed, [row])
+    transforms = make_transforms(sampling.temperature, sampling.top_k, sampling.top_p)
+    greedy, keys = is_greedy(sampling.temperature), row_keys(sampling.seed, [row])
 
-    def choose_next(logits: Any, drawn: int) -> int:
-        return int(_choose(logits[None], transforms, greedy, keys, jnp.int32(drawn))[0])
+    def choose_next(logits: Any, chosen: int) -> int:
+        return int(_choose(logits[None], transforms, greedy, keys, jnp.int32(chosen))[0])
 
     return choose_next
 
 
-def _shaped(logits: np.ndarray, shape: Shape) -> np.ndarray:
-    if is_greedy(shape.temperature):
+def _shaped(logits: np.ndarray, shaping: Shaping) -> np.ndarray:
+    if is_greedy(shaping.temperature):
         return np.asarray(np.arange(len(logits)) == np.argmax(logits), np.float64)
-    transforms = make_transforms(shape.temperature, shape.top_k, shape.top_p)
+    transforms = make_transforms(shaping.temperature, shaping.top_k, shaping.top_p)
     return _probabilities(np.asarray(_transformed(transforms, logits[None]))[0])
 
 

@@ -1,4 +1,4 @@
-"""The lesson: a tiny network learns one word, drawn step by step with all its numbers."""
+"""The lesson: a tiny network learns one word, shown step by step with all its numbers."""
 
 from functools import lru_cache
 from typing import Any

@@ -56,7 +56,7 @@ class Block(eqx.Module):
     def create(
         cls, kernel: int, stride: int, expansion: int, inputs: int, outputs: int, key: PRNGKeyArray
     ) -> "Block":
-        """Draw the weights."""
+        """Create a network of random weights."""
         k_in, k_mid, k_out = jax.random.split(key, 3)
         wide = expansion * inputs
         return cls(

@@ -31,7 +31,7 @@ class SmallCNN(eqx.Module):
 
     @classmethod
     def create(cls, channels: tuple[int, ...] = (32, 64, 128), *, seed: int = 0) -> "SmallCNN":
-        """Draw a network with one layer for each number of channels; F is the last of them.
+        """Create a network with one layer for each number of channels; F is the last of them.
 
         Raises ConfigError where there is none or one is below 1.
         """

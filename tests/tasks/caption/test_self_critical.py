@@ -14,10 +14,10 @@ from unspool.models.decoder import shifted
 from unspool.models.softmax import token_nats
 from unspool.tasks.caption.metrics import bleu, cider
 from unspool.tasks.caption.self_critical import (
-    DRAWN,
+    SAMPLED,
     Reward,
     RewardBatch,
-    draw,
+    sample_captions,
     self_critical_loss,
 )
 from unspool.training import TrainingConfig
@@ -104,8 +104,10 @@ def test_the_gradient_is_that_of_the_mean_reward():
 
 def test_what_is_drawn_ends_in_end(data, model):
     condition = model.condition(jnp.eye(4))
-    tokens = np.asarray(draw(model.decoder, condition, jax.random.key(0), data.sentences.end, MOST))
-    assert tokens.shape == (4 * DRAWN, MOST)
+    tokens = np.asarray(
+        sample_captions(model.decoder, condition, jax.random.key(0), data.sentences.end, MOST)
+    )
+    assert tokens.shape == (4 * SAMPLED, MOST)
     for row in tokens:
         ends = np.flatnonzero(row == data.sentences.end)
         assert not len(ends) or (row[ends[0] :] == data.sentences.end).all()

@@ -16,7 +16,7 @@ from ...models.softmax import token_nats
 from ...training.task import weighted_sum
 from .metrics import CiderD, bleu, caption_words
 
-DRAWN = 5  # captions of each picture
+SAMPLED = 5  # captions of each picture
 END = "\n"  # a word of its own for CIDEr-D: captions that break off are no good
 CIDER, BLEU = 0.5, 2.0  # weights in a reward
 
@@ -68,41 +68,41 @@ def self_critical_loss(
     reward: Reward,
     most: int,
 ) -> Float[Array, ""]:
-    """Minus the mean reward of captions drawn from the model, with the gradient of
+    """Minus the mean reward of captions sampled from the model, with the gradient of
 
         mean over captions of (r_k - b_k) sum_t -ln p(y_kt | picture, y_k1..y_k(t-1))
 
-    K captions y_k are drawn for each picture; r_k is a caption's reward and b_k the mean of the
+    K captions y_k are sampled for each picture; r_k is a caption's reward and b_k the mean of the
     other K - 1 (Rennie et al. 2017, arXiv 1612.00563; Luo 2020, arXiv 2003.09971). That gradient
     is an unbiased estimate of minus that of the mean reward. Captions are cut after `most` tokens.
     """
     sentences = reward.sentences
     decoder = without_unknown(model.decoder, sentences.vocab)
     condition = model.condition(batch.features)
-    tokens = jax.lax.stop_gradient(draw(decoder, condition, key, sentences.end, most))
+    tokens = jax.lax.stop_gradient(sample_captions(decoder, condition, key, sentences.end, most))
     shape = jax.ShapeDtypeStruct((len(tokens),), jnp.float32)  # type: ignore[no-untyped-call]
-    pictures = jnp.repeat(batch.pictures, DRAWN)
-    rewards = jax.pure_callback(reward, shape, pictures, tokens).reshape(-1, DRAWN)
+    pictures = jnp.repeat(batch.pictures, SAMPLED)
+    rewards = jax.pure_callback(reward, shape, pictures, tokens).reshape(-1, SAMPLED)
     rewards = jnp.where(batch.is_real[:, None], rewards, 0.0)
-    others = (rewards.sum(axis=1, keepdims=True) - rewards) / (DRAWN - 1)
+    others = (rewards.sum(axis=1, keepdims=True) - rewards) / (SAMPLED - 1)
     advantage = (rewards - others).reshape(-1, 1)
-    each = jax.tree.map(lambda leaf: jnp.repeat(leaf, DRAWN, axis=0), condition)
+    each = jax.tree.map(lambda leaf: jnp.repeat(leaf, SAMPLED, axis=0), condition)
     readouts, _ = decoder.read(shifted(tokens, sentences.end), each)
     nats = token_nats(decoder, readouts, tokens)
     is_written = jnp.arange(most) < _lengths(jnp, tokens, sentences.end)[:, None]
-    captions = DRAWN * jnp.maximum(jnp.sum(batch.is_real), 1)
+    captions = SAMPLED * jnp.maximum(jnp.sum(batch.is_real), 1)
     loss = weighted_sum(nats * advantage, is_written) / captions
     mean = jnp.sum(rewards) / captions
     return loss - jax.lax.stop_gradient(loss + mean)
 
 
-def draw(
+def sample_captions(
     decoder: Decoder, condition: Condition, key: PRNGKeyArray, end: int, most: int
 ) -> Int[Array, "R T"]:
-    """K captions of each condition, drawn; behind END only END."""
+    """K captions of each condition, sampled; behind END only END."""
     stepper = ConditionStepper(decoder)
     rows = len(condition.vector)
-    state = stepper.reorder(stepper.start(condition), jnp.repeat(jnp.arange(rows), DRAWN))
+    state = stepper.reorder(stepper.start(condition), jnp.repeat(jnp.arange(rows), SAMPLED))
 
     def step(carry: Any, key: PRNGKeyArray) -> tuple[Any, Int[Array, "R"]]:
         last, state, is_done = carry
@@ -110,7 +110,7 @@ def draw(
         token = jnp.where(is_done, end, jax.random.categorical(key, logits))
         return (token, state, is_done | (token == end)), token
 
-    first = (jnp.full(rows * DRAWN, end), state, jnp.zeros(rows * DRAWN, bool))
+    first = (jnp.full(rows * SAMPLED, end), state, jnp.zeros(rows * SAMPLED, bool))
     return jax.lax.scan(step, first, jax.random.split(key, most))[1].T
 
 

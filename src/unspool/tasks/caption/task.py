@@ -21,7 +21,7 @@ from ...models.decoder import shifted
 from ...models.softmax import smoothed_nats
 from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
 from .decode import describe
-from .self_critical import DRAWN, Reward, RewardBatch, self_critical_loss
+from .self_critical import SAMPLED, Reward, RewardBatch, self_critical_loss
 
 LONGEST = 0.95  # drawn captions are cut where so many of the true ones have ended
 SAMPLES = 4  # held-out pictures to describe at every evaluation
@@ -57,7 +57,7 @@ class CaptionTask:
         self.reward_after = reward_after
         if reward_after is not None:
             ones = np.ones(len(data.train.names), np.int32)
-            self.pictures = Buckets(ones, -(-self.buckets.batch // DRAWN), seed)
+            self.pictures = Buckets(ones, -(-self.buckets.batch // SAMPLED), seed)
             self.rewards = [Reward(part, data.sentences) for part in (data.train, data.val)]
             self.most = int(np.quantile(data.train.captions.lengths, LONGEST))
 
