@@ -5,7 +5,7 @@ import { svg } from "./graph.js";
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 12, 34];
 
 /** `lines`: [{name, values, className}], values above 0 or null; `steps` under the axis by `tick(index)`. */
-export function drawChart(element, lines, { width, height, tick, axis }) {
+export function renderChart(element, lines, { width, height, tick, axis }) {
   const all = lines.flatMap(({ values }) => values).filter((value) => value > 0 && Number.isFinite(value));
   if (!all.length) return element.replaceChildren();
   const low = Math.max(Math.floor(Math.log10(Math.min(...all))), Math.ceil(Math.log10(Math.max(...all))) - 24);

@@ -31,8 +31,8 @@ export function plan({ vocabulary, hidden_size, cell, steps }) {
   return { V, H, parts, inner, column: inner + ARROW, y, height: y.char + 12, width: steps.length * (inner + ARROW) + ARROW };
 }
 
-/** Draws all steps; later ones than `step` are pale. `unit` is marked, and told of by `onUnit(step, unit)`. */
-export function draw(element, lesson, { step, unit, gradients, onStep, onUnit }) {
+/** Renders all steps; later ones than `step` are pale. `unit` is marked, and told of by `onUnit(step, unit)`. */
+export function render(element, lesson, { step, unit, gradients, onStep, onUnit }) {
   const at = plan(lesson);
   element.setAttribute("width", at.width);
   element.setAttribute("height", at.height);
@@ -58,7 +58,7 @@ export function draw(element, lesson, { step, unit, gradients, onStep, onUnit })
 }
 
 /** The names of the rows, for a strip that stays while the steps scroll. */
-export function drawLabels(element, lesson) {
+export function renderLabels(element, lesson) {
   const at = plan(lesson);
   const width = 84;
   element.setAttribute("width", width);

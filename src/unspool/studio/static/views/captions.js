@@ -117,7 +117,7 @@ function build(element, run, about) {
   element.replaceChildren(
     el("h1", {}, "Captions ", el("small", {}, run)),
     drop, el("div", { className: "controls" }, el("label", {}, "search ", beams)), message, figure,
-    ...(about.attention ? [] : [el("p", { className: "hint" }, "This run is told of a picture as one vector: it has no attention to draw.")]),
+    ...(about.attention ? [] : [el("p", { className: "hint" }, "This run sees each picture as one vector, so there is no attention to show.")]),
   );
   return { input, beams, drop, canvas, words, figures, message, figure, file: null };
 }

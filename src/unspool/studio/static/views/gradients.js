@@ -1,7 +1,7 @@
 // Gradients: how much of the loss at the last token comes back to each state before it.
 
 import { api, el, empty, failure } from "../lib.js";
-import { drawChart } from "../chart.js";
+import { renderChart } from "../chart.js";
 import { clamp, place } from "../canvas.js";
 import { svg } from "../graph.js";
 
@@ -27,20 +27,20 @@ export async function show(element, run) {
       page.message.replaceChildren();
       page.text.value = found.text;
       at = 0;
-      draw();
+      render();
     } catch (error) {
       if (mine === asked) page.message.replaceChildren(failure(error));
     }
   }
 
   /** The loss is at the right, time goes to the right as it does in the text. */
-  function draw() {
+  function render() {
     if (!found) return;
     const width = page.figure.clientWidth;
     const size = { width, height: Math.max(240, Math.min(420, width * 0.5)) };
-    const lines = found.lines.map(({ norms, kind }, i) => ({ values: norms.toReversed(), className: look(kind, i) }));
+    const lines = found.lines.map(({ norms, kind }, i) => ({ values: norms.toReversed(), className: styleOf(kind, i) }));
     const tick = (t) => String(t + 1 - found.steps).replace("-", "\u2212");
-    chart = drawChart(page.chart, lines, { ...size, tick, axis: "tokens before the loss" });
+    chart = renderChart(page.chart, lines, { ...size, tick, axis: "tokens before the loss" });
     tell();
   }
 
@@ -54,7 +54,7 @@ export async function show(element, run) {
     page.here.replaceChildren(
       el("table", { className: "sums" }, el("thead", {}, el("tr", {}, ...head)),
         el("tbody", {}, ...found.lines.map(({ name, kind, norms, factor, reach }, i) => el("tr", {},
-          el("th", { scope: "row", className: `key ${look(kind, i)}` }, name),
+          el("th", { scope: "row", className: `key ${styleOf(kind, i)}` }, name),
           el("td", {}, power(norms[at])), el("td", {}, factor?.toFixed(3) ?? ""),
           el("td", {}, reach === null ? `more than ${found.steps}` : `${reach} tokens`))))),
     );
@@ -75,7 +75,7 @@ export async function show(element, run) {
     event.preventDefault();
     load(page.text.value);
   });
-  const observer = new ResizeObserver(draw);
+  const observer = new ResizeObserver(render);
   observer.observe(page.figure);
   await load("");
   return () => {
@@ -85,7 +85,7 @@ export async function show(element, run) {
 }
 
 /** Lines of the run are in the accent, layer by layer; untrained models have a colour each. */
-const look = (kind, i) => (kind === "run" ? `line-run layer-${Math.min(i, 3)}` : `line-${kind}`);
+const styleOf = (kind, i) => (kind === "run" ? `line-run layer-${Math.min(i, 3)}` : `line-${kind}`);
 const power = (norm) => (norm ? norm.toExponential(1).replaceAll("-", "\u2212") : norm === 0 ? "0" : "not finite");
 
 function build(element, run) {

@@ -212,7 +212,7 @@ function build(element) {
         el("h2", {}, "What comes next"),
         el("p", { className: "quiet" }, "Click one, or press its digit, to choose it."),
         page.choices,
-        el("h2", {}, "How it is drawn"),
+        el("h2", {}, "How it is sampled"),
         el("div", { className: "sliders" },
           row("temperature", temperature), row("top-k", topK), row("top-p", topP),
           ...["most", "seed", "pace"].map((name) => el("label", { className: "whole" }, NAMES[name] ?? name, page[name]))))));

@@ -26,7 +26,7 @@ export async function show(element, run) {
       }
       table(page, runs, chosen, act);
       await Promise.all([...chosen].map((name) => read(name)));
-      if (!over) draw();
+      if (!over) render();
     } catch (error) {
       page.message.replaceChildren(failure(error));
     }
@@ -47,7 +47,7 @@ export async function show(element, run) {
     curves.set(name, held);
   }
 
-  function draw() {
+  function render() {
     const lines = [...chosen].filter((name) => curves.has(name)).flatMap((name, i) => {
       const { train, objective, held } = curves.get(name);
       return [
@@ -79,7 +79,7 @@ export async function show(element, run) {
     await refresh();
   }
 
-  page.log.addEventListener("change", draw);
+  page.log.addEventListener("change", render);
   page.begin.append(form((name) => act("choose", name)));
   await refresh();
   return () => {

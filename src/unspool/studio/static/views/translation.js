@@ -33,14 +33,14 @@ export async function show(element, run) {
       const made = await api(path, { method: "POST", json });
       if (mine !== asked) return;
       page.message.replaceChildren();
-      page.best.replaceChildren(...made.translations.map((one, i) => choice(one, () => look(made, i))));
-      look(made, 0);
+      page.best.replaceChildren(...made.translations.map((one, i) => choice(one, () => choose(made, i))));
+      choose(made, 0);
     } catch (error) {
       if (mine === asked) page.message.replaceChildren(failure(error));
     }
   }
 
-  function look(made, i) {
+  function choose(made, i) {
     const one = made.translations[i];
     [...page.best.querySelectorAll("button")].forEach((button, at) => (button.ariaPressed = String(at === i)));
     page.figure.hidden = !one.weights;
@@ -80,13 +80,13 @@ function build(element, run, about) {
     el("div", { className: "scroll-x" }, canvas), readout);
   element.replaceChildren(
     el("h1", {}, "Translation ", el("small", {}, run)), form, message, best, figure,
-    ...(about.attention ? [] : [el("p", { className: "hint" }, "This run passes each sentence through one vector: it has no attention to draw.")]),
+    ...(about.attention ? [] : [el("p", { className: "hint" }, "This run passes each sentence through one vector: it has no attention to show.")]),
   );
   return { text, beams, form, canvas, readout, message, best, figure };
 }
 
-function choice(one, look) {
+function choice(one, choose) {
   return el("li", {},
-    el("button", { type: "button", ariaPressed: "false", onclick: look, className: "plain" }, one.text || "(nothing)"),
+    el("button", { type: "button", ariaPressed: "false", onclick: choose, className: "plain" }, one.text || "(nothing)"),
     el("span", { className: "share" }, ` log p ${one.log_p.toFixed(2).replace("-", "\u2212")}${one.finished ? "" : ", unfinished"}`));
 }

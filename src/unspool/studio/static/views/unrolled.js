@@ -2,7 +2,7 @@
 
 import { api, el, failure } from "../lib.js";
 import { css, onTheme } from "../colours.js";
-import { draw, drawLabels, number, plan, shown, svg } from "../graph.js";
+import { render, renderLabels, number, plan, shown, svg } from "../graph.js";
 import { unitSums } from "../sums.js";
 
 const CELLS = { rnn: "RNN", lstm: "LSTM", gru: "GRU" };
@@ -34,8 +34,8 @@ export async function show(element) {
 
   function redraw() {
     if (!lesson) return;
-    draw(page.graph, lesson, { ...at, onStep: go, onUnit: (step, unit) => go(step, unit) });
-    drawLabels(page.labels, lesson);
+    render(page.graph, lesson, { ...at, onStep: go, onUnit: (step, unit) => go(step, unit) });
+    renderLabels(page.labels, lesson);
     page.step.value = at.step + 1;
     page.stepText.textContent = `step ${at.step + 1} of ${lesson.steps.length}`;
     const sum = lesson.steps.reduce((total, one) => total + one.nats, 0);
