@@ -1,6 +1,6 @@
-"""Which cells of an LSTM of 2 x 256 units stand for what in C, and how long does finding them take?
+"""Which units of an LSTM of 2 x 256 units stand for what in C, and how long does finding them take?
 
-Trains on linux-kernel.txt (or takes a run that was), scores every cell on the run's held-out part,
+Trains on linux-kernel.txt (or takes a run that was), scores every unit on the run's held-out part,
 and times `unspool inspect` on the first million characters: the whole command, with the pass,
 annotations and scores.
 """
@@ -48,7 +48,7 @@ def train(run: Path, minutes: float) -> None:
 
 
 def quality(run: Path) -> dict[str, Any]:
-    """The best cell of each annotation on the held-out part."""
+    """The best unit of each annotation on the held-out part."""
     found = json.loads(unspool("inspect", run, "--json", "--top", 1))
     return {
         "text_bytes": data_file("linux-kernel.txt").stat().st_size,

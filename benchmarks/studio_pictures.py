@@ -33,7 +33,7 @@ def main() -> None:
         shot(page, "unrolled")
         page.evaluate(f"location.hash = '#/cells/{run.name}'")
         page.wait_for_selector(".textmap canvas", timeout=60_000)
-        page.get_by_label("order of the cells").select_option(label="comment")
+        page.get_by_label("order of the units").select_option(label="comment")
         page.locator(".ranked button").first.click(timeout=60_000)
         page.wait_for_timeout(1500)
         shot(page, "cells")

@@ -1,6 +1,6 @@
-"""How smooth are the studio's views on cells, with 10,000 characters of an LSTM of 512 units?
+"""How smooth are the studio's views on units, with 10,000 characters of an LSTM of 512 units?
 
-Colouring the text by another cell: the script's time, and the time until the frame that shows it
+Colouring the text by another unit: the script's time, and the time until the frame that shows it
 is done. Panning the heat map: the time from frame to frame, at three zooms. In headless Chromium,
 which draws without a graphics card.
 """
@@ -24,7 +24,7 @@ from unspool.studio.security import Codes
 
 from .common import data_file, write_result
 
-TOKENS, CELLS, TOKEN = 10_000, 512, "of-the-benchmark"
+TOKENS, UNITS, TOKEN = 10_000, 512, "of-the-benchmark"
 
 SETUP = """async ([text]) => {
   const { raw } = await import("/static/lib.js");
@@ -43,17 +43,17 @@ SETUP = """async ([text]) => {
   window.text = new map.TextMap(box, nothing);
   window.text.set(trace.tokens);
   window.heat = new heat.HeatMap(canvas, nothing);
-  const [T, H] = [trace.tokens.length, trace.layers[0].cells];
+  const [T, H] = [trace.tokens.length, trace.layers[0].units];
   window.heat.set(values, T, H);
-  window.values = (cell) => values.subarray(cell * T, (cell + 1) * T);
+  window.values = (unit) => values.subarray(unit * T, (unit + 1) * T);
   return [T, H];
 }"""
 
 COLOUR = """async () => {
   const [script, frame] = [[], []];
-  for (let cell = 0; cell < 100; cell++) {
+  for (let unit = 0; unit < 100; unit++) {
     const began = performance.now();
-    window.text.colour(window.values(cell));
+    window.text.colour(window.values(unit));
     script.push(performance.now() - began);
     await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     frame.push(performance.now() - began);
@@ -94,7 +94,7 @@ def untrained(text: str, folder: Path) -> Path:
     """A folder with a run of one step: what is drawn does not depend on what was learned."""
     (folder / "text.txt").write_text(text)
     data = unspool.Text.read(folder / "text.txt")
-    model = unspool.LanguageModel.create(data.vocab, cell="lstm", hidden_size=CELLS)
+    model = unspool.LanguageModel.create(data.vocab, cell="lstm", hidden_size=UNITS)
     task = unspool.LanguageTask(data, batch=2, steps_per_chunk=8)
     for _ in unspool.train(model, task, run=folder / "run", max_steps=1):
         pass
@@ -123,11 +123,11 @@ def measure(chromium: str, address: str, text: str) -> dict[str, Any]:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(f"{address}#/unrolled")
         page.wait_for_selector("h1")
-        tokens, cells = page.evaluate(SETUP, [text])
+        tokens, units = page.evaluate(SETUP, [text])
         page.wait_for_timeout(500)
         answer = {
             "tokens": tokens,
-            "cells": cells,
+            "cells": units,
             "colour": summary(page, COLOUR),
             "pan": {f"{across} px a token": summary(page, PAN, across) for across in (0.2, 1, 4)},
         }

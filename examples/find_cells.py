@@ -1,5 +1,5 @@
-"""Which cell of a network stands for what? Here a text has capitals inside quotation marks, so to
-predict it a network must remember whether a quotation is open: one of its cells does.
+"""Which unit of a network stands for what? Here a text has capitals inside quotation marks, so to
+predict it a network must remember whether a quotation is open: one of its units does.
 """
 
 import random
@@ -39,7 +39,7 @@ def main() -> None:
     scores = score_units(trace, annotate(unseen, patterns={"space": " "}))
     for name, (best,) in best_units(scores).items():
         score = f"AUC {best.auc:.2f}" if best.auc else f"correlation {best.correlation:.2f}"
-        print(f"{name}: cell {best.cell}, {score}, control {best.control:.2f}, p {best.p:.2f}")
+        print(f"{name}: unit {best.unit}, {score}, control {best.control:.2f}, p {best.p:.2f}")
 
     ids = text.vocab.encode('ab "')
     after = next_tokens(trained, ids, k=3)

@@ -1,4 +1,4 @@
-"""Where it is known which cell stands for what, that cell is found."""
+"""Where it is known which unit stands for what, that unit is found."""
 
 import equinox as eqx
 import jax
@@ -13,8 +13,8 @@ from unspool.inspection import Spans, Trace, annotate, best_units, score_units
 TEXT = 'He said "yes, it is", and "no": she went on. Not "all" were there (or "none").\n' * 20
 
 
-def with_a_toggle(vocab, cell, sign):
-    """A random LSTM in whose first layer one cell flips its c at every `sign`, and else keeps it.
+def with_a_toggle(vocab, unit, sign):
+    """A random LSTM in whose first layer one unit flips its c at every `sign`, and else keeps it.
 
     There i = 1 and f = 0, so that c becomes g = tanh(-20 h - 5): from 0 or above to -1, from -1
     to 1. At other tokens i = 0 and f = 1.
@@ -28,21 +28,21 @@ def with_a_toggle(vocab, cell, sign):
     for gate, row in enumerate(
         (at_sign, -at_sign, jnp.full(len(vocab), -5.0), jnp.full(len(vocab), 20.0))
     ):
-        w_ih = w_ih.at[gate * size + cell].set(row)
-    rows = jnp.arange(4) * size + cell
-    w_hh = lstm.w_hh.at[rows].set(0.0).at[2 * size + cell, cell].set(-20.0)
+        w_ih = w_ih.at[gate * size + unit].set(row)
+    rows = jnp.arange(4) * size + unit
+    w_hh = lstm.w_hh.at[rows].set(0.0).at[2 * size + unit, unit].set(-20.0)
     bias = lstm.bias.at[rows].set(0.0)
     parts = lambda m: (m.stack.cells[0].w_ih, m.stack.cells[0].w_hh, m.stack.cells[0].bias)  # noqa: E731
     return eqx.tree_at(parts, model, (w_ih, w_hh, bias))
 
 
-def test_a_cell_that_toggles_at_quotes_is_found():
+def test_a_unit_that_toggles_at_quotes_is_found():
     vocab = build_vocabulary("char", [TEXT])
-    model = with_a_toggle(vocab, cell=11, sign='"')
+    model = with_a_toggle(vocab, unit=11, sign='"')
     trace = Trace.record(model, Spans(TEXT, *vocab.spans(TEXT)))
     scores = score_units(trace, annotate(TEXT))
     best = scores[0]
-    assert (best.annotation, best.layer, best.cell, best.direction) == ("quotes", 0, 11, -1)
+    assert (best.annotation, best.layer, best.unit, best.direction) == ("quotes", 0, 11, -1)
     assert best.auc == 1.0
     runner_up = best_units(scores, 2)["quotes"][1]
     assert runner_up.auc < 1
@@ -54,7 +54,7 @@ def test_a_cell_that_toggles_at_quotes_is_found():
     )
 
 
-def test_a_cell_of_a_trained_network_is_found():
+def test_a_unit_of_a_trained_network_is_found():
     """After a rare sign all letters are capitals until the next: to predict, it must remember."""
     draw = np.random.default_rng(0)
     signs = draw.random(20_000) < 0.06

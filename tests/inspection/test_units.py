@@ -1,4 +1,4 @@
-"""Scores against their definitions, ties included; chance; and cells that are known to be right."""
+"""Scores against their definitions, ties included; chance; and units that are known to be right."""
 
 import numpy as np
 import pytest
@@ -41,14 +41,14 @@ def test_scores_are_auc_and_spearman_with_ties(levels):
     assert len(scores) == 2 * 9  # without the constant one
     assert [s.strength for s in scores] == sorted((s.strength for s in scores), reverse=True)
     for one in scores:
-        cell = states[:, 4 * one.layer + one.cell]
+        unit = states[:, 4 * one.layer + one.unit]
         if one.annotation == "held":
-            expected = auc(cell, held)
+            expected = auc(unit, held)
             assert one.auc == pytest.approx(max(expected, 1 - expected), abs=1e-12)
             assert one.direction == (1 if expected >= 0.5 else -1)
             assert one.correlation is None
         else:
-            assert one.correlation == pytest.approx(spearmanr(cell, number)[0], abs=1e-12)
+            assert one.correlation == pytest.approx(spearmanr(unit, number)[0], abs=1e-12)
             assert one.auc is None
 
 
@@ -65,7 +65,7 @@ def test_ranks_are_those_of_scipy():
         )
 
 
-def test_the_control_shows_what_chance_gives_the_best_of_many_cells():
+def test_the_control_shows_what_chance_gives_the_best_of_many_units():
     draw = np.random.default_rng(3)
     steps = 4000
     slow = np.cumsum(draw.normal(size=(steps, 60)), axis=0).astype(np.float32)  # random walks
@@ -74,17 +74,17 @@ def test_the_control_shows_what_chance_gives_the_best_of_many_cells():
     assert best.control > 0.6
     assert abs(best.auc - best.control) < 0.2
     shuffled = {"runs": Annotation("runs", draw.permutation(runs), "")}
-    assert score_units(traced([{"h": slow}], steps), shuffled)[0].auc < 0.54  # flatters the cells
+    assert score_units(traced([{"h": slow}], steps), shuffled)[0].auc < 0.54  # flatters the units
     planted = slow.copy()
     planted[:, 17] = draw.normal(size=steps) - 4 * runs
     best = score_units(traced([{"h": planted}], steps), {"runs": Annotation("runs", runs, "")})[0]
-    assert (best.cell, best.direction) == (17, -1)
+    assert (best.unit, best.direction) == (17, -1)
     assert best.auc > 0.98 > best.control
     assert best.p == 1 / 20
 
 
 def noise(seed):
-    """Twenty slow cells and an annotation in runs of 10 that have nothing to do with each other."""
+    """Twenty slow units and an annotation in runs of 10 that have nothing to do with each other."""
     draw = np.random.default_rng(seed)
     states = draw.normal(size=(400, 20)).astype(np.float32)
     for distance in (1, 2, 4, 8):
@@ -98,7 +98,7 @@ def best_of(states, held, **options):
     return score_units(traced([{"h": states}], len(held)), note, **options)[0]
 
 
-def test_chance_finds_a_cell_once_in_twenty():
+def test_chance_finds_a_unit_once_in_twenty():
     found = [best_of(*noise(seed), seed=seed) for seed in range(300)]
     above = [one.auc > one.control for one in found]
     assert np.mean(above) == pytest.approx(1 / 20, abs=0.03)  # of 300: 2.4 standard deviations
@@ -106,7 +106,7 @@ def test_chance_finds_a_cell_once_in_twenty():
     states, held = noise(0)
     states[:, 7] -= 8 * held
     best = best_of(states, held)
-    assert (best.cell, best.p) == (7, 1 / 20)
+    assert (best.unit, best.p) == (7, 1 / 20)
     assert best_of(states, held, shifts=99).p == 1 / 100
 
 
@@ -158,7 +158,7 @@ def test_a_token_has_the_annotation_of_its_last_character():
 def test_wrong_input_is_named():
     trace = traced([{"h": np.zeros((4, 1), np.float32)}], 4)
     held = {"a": Annotation("a", np.array([1, 0, 0, 1], bool), "")}
-    assert score_units(trace, held)[0].auc == 0.5  # a cell that never moves
+    assert score_units(trace, held)[0].auc == 0.5  # a unit that never moves
     with pytest.raises(ConfigError, match="quantity must be one of h"):
         score_units(trace, held, quantity="c")
     with pytest.raises(DataError, match="4 characters, got 2"):
@@ -166,5 +166,5 @@ def test_wrong_input_is_named():
     broken = traced([{"h": np.full((4, 1), np.nan, np.float32)}], 4)
     with pytest.raises(DataError, match="not a finite number"):
         score_units(broken, held)
-    assert best_units(score_units(trace, held))["a"][0].cell == 0
+    assert best_units(score_units(trace, held))["a"][0].unit == 0
     assert Spans("a", np.zeros(1), np.zeros(1), np.zeros(1)).text == "a"

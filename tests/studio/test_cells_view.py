@@ -1,4 +1,4 @@
-"""The Cells view: values, next tokens, annotations, spans; the page's colours and keys."""
+"""The Units view: values, next tokens, annotations, spans; the page's colours and keys."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_tokens_are_the_text_even_where_characters_have_many_bytes(traced, m
 
 def test_values_are_those_of_the_trace(client, traced, layers):
     (layer,) = traced["layers"]
-    assert layer["cells"] == 8
+    assert layer["units"] == 8
     assert set(layer["quantities"]) == set(layers[0])
     for name in layer["quantities"]:
         answer = client.get(f"/api/cells/values/{traced['id']}/0/{name}")
@@ -55,7 +55,7 @@ def test_next_tokens_are_the_models(client, traced, model):
     assert traced["vocabulary"][ids[0, 0]] == model.vocab.token_text(int(ids[0, 0]))
 
 
-def test_cells_are_ranked_by_annotation_pattern_and_span(client, traced):
+def test_units_are_ranked_by_annotation_pattern_and_span(client, traced):
     at = f"/api/cells/scores/{traced['id']}"
     assert {"capital", "digit", "position in line"} <= set(traced["annotations"])
     capital = client.get(at, params={"annotation": "capital"}).json()
@@ -90,21 +90,21 @@ def test_an_empty_text_is_refused_and_a_sample_is_held_out_text(client, model):
     assert "the wheel — été — will spin" in text
 
 
-def test_the_page_colours_the_text_by_the_chosen_cell(page):
+def test_the_page_colours_the_text_by_the_chosen_unit(page):
     page.open("cells/verse")
     page.wait_for_selector(".next li")
     colours = "document.querySelector('.textmap-colours').toDataURL()"
     before = page.evaluate(colours)
-    page.get_by_label("All cells of").focus()
+    page.get_by_label("All units of").focus()
     page.keyboard.press("ArrowRight")
-    assert page.locator(".chosen").inner_text().startswith("cell 1 of layer 1")
+    assert page.locator(".chosen").inner_text().startswith("unit 1 of layer 1")
     assert page.evaluate(colours) != before
     page.get_by_label("The text, coloured").focus()
     for _ in range(4):
         page.keyboard.press("Shift+ArrowRight")
     page.wait_for_selector(".ranked li")
     assert "of the span" in page.locator(".ranked").inner_text()
-    page.get_by_label("order of the cells").select_option("capital")
+    page.get_by_label("order of the units").select_option("capital")
     page.locator(".ranked", has_text="AUC").wait_for()
     page.get_by_label("Values over time").focus()
     page.keyboard.press("ArrowDown")

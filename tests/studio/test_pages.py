@@ -84,7 +84,7 @@ def test_the_text_is_walked_by_keys(play):
 
 def test_only_the_views_of_the_runs_kind_are_offered(play):
     names = play.get_by_role("navigation").get_by_role("link").all_inner_texts()
-    assert names == ["Runs", "Unrolled", "Play", "Cells", "Gradients"]
+    assert names == ["Runs", "Unrolled", "Play", "Units", "Gradients"]
 
 
 def test_a_run_that_is_not_there_says_so(page):

@@ -254,7 +254,7 @@ def _score_table(best: dict[str, list[UnitScore]]) -> Table:
             side = ("high" if one.direction > 0 else "low") if binary else ""
             label = RichText(ours.visible(name) if place == 0 else "")
             chance = f"{one.control:.3f}", f"{one.p:.3g}"
-            cell = str(one.layer), str(one.cell), score, side, *chance
+            cell = str(one.layer), str(one.unit), score, side, *chance
             table.add_row(label, *cell, end_section=one is rows[-1])
     return table
 

@@ -1,4 +1,4 @@
-"""The text coloured by its cells, with what the model expected next: one HTML page on its own."""
+"""The text coloured by its units, with what the model expected next: one HTML page on its own."""
 
 import base64
 import json
@@ -28,25 +28,25 @@ def render(
     names: list[str],
     quantity: str,
     chars: int,
-    cells: int = 3,
+    units: int = 3,
     title: str = "",
 ) -> str:
-    """A page with the first `chars` characters and the best `cells` cells of each annotation.
+    """A page with the first `chars` characters and the best `units` units of each annotation.
 
     Values are shown in 256 steps: tanh(c), h and the candidates from -1 to 1, gates from 0 to 1.
     `expected` covers the tokens that are shown (None for models that predict none) and `names`
     are the texts of all tokens. `quantity` is what was scored.
     """
     steps = int(np.searchsorted(trace.last, chars))
-    shown = best_units(scores, cells)
-    units = sorted({(one.layer, one.cell) for rows in shown.values() for one in rows})
+    shown = best_units(scores, units)
+    chosen = sorted({(one.layer, one.unit) for rows in shown.values() for one in rows})
     data = {
         "title": title,
         "quantity": quantity,
         "total": len(trace.text),
         "tokens": _tokens(trace, steps),
-        "units": [{"layer": layer, "cell": cell} for layer, cell in units],
-        "values": [_packed(_shades(trace, steps, unit, quantity)) for unit in units],
+        "units": [{"layer": layer, "unit": unit} for layer, unit in chosen],
+        "values": [_packed(_shades(trace, steps, unit, quantity)) for unit in chosen],
         "range": [0, 1] if quantity in UNSIGNED else [-1, 1],
         "annotations": [
             _annotation(trace, steps, annotations[name], shown[name]) for name in shown
@@ -81,8 +81,8 @@ def _tokens(trace: Trace, steps: int) -> list[str]:
 
 
 def _shades(trace: Trace, steps: int, unit: tuple[int, int], quantity: str) -> np.ndarray:
-    layer, cell = unit
-    values = np.array(trace.layers[layer][quantity][:steps, cell])
+    layer, number = unit
+    values = np.array(trace.layers[layer][quantity][:steps, number])
     if quantity in UNSIGNED:
         values = 2 * values - 1
     return np.round(127.5 + 127.5 * (np.tanh(values) if quantity == "c" else values.clip(-1, 1)))
@@ -99,7 +99,7 @@ def _annotation(
         "binary": annotation.is_binary,
         "most": most,
         "values": _packed(np.round(255 * np.abs(values.astype(np.float32)) / most)),
-        "best": [one.as_dict() for one in best],
+        "best": [one._asdict() for one in best],
     }
 
 

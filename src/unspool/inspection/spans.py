@@ -1,4 +1,4 @@
-"""Cells that are on in a stretch of a text and off elsewhere."""
+"""Units that are on in a stretch of a text and off elsewhere."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from .trace import Trace, cell_quantity
 
 
 class SpanUnit(NamedTuple):
-    """A cell (layer and number from 0), and the shares of the steps in which it is on.
+    """A unit (layer and number from 0), and the shares of the steps in which it is on.
 
-    `sign` is -1 for a cell that is on where it is negative.
+    `sign` is -1 for a unit that is on where it is negative.
     """
 
     layer: int
-    cell: int
+    unit: int
     sign: int
     inside: float
     outside: float
@@ -24,9 +24,9 @@ class SpanUnit(NamedTuple):
 def rank_span(
     trace: Trace, first: int, last: int, threshold: float = 0.5, most: int = 50
 ) -> list[SpanUnit]:
-    """The cells that tell tokens first..last from the others, best first: by inside - outside.
+    """The units that tell tokens first..last from the others, best first: by inside - outside.
 
-    A cell is on where its value times its sign in the span is at least `threshold`; the value is
+    A unit is on where its value times its sign in the span is at least `threshold`; the value is
     h, or tanh(c) of an LSTM: both within -1 and 1. After the selection of Strobelt et al. 2018
     (LSTMVis, arXiv 1606.07461). Raises ConfigError for a span outside the text.
     """
@@ -43,7 +43,7 @@ def rank_span(
         inside = within / (last - first + 1)
         outside = (on.sum(axis=0) - within) / max(1, len(values) - (last - first + 1))
         parts = zip(signs.tolist(), inside.tolist(), outside.tolist(), strict=True)
-        found += [SpanUnit(number, cell, *part) for cell, part in enumerate(parts)]
+        found += [SpanUnit(number, unit, *part) for unit, part in enumerate(parts)]
     return sorted(found, key=lambda one: one.outside - one.inside)[:most]
 
 

@@ -1,7 +1,7 @@
-"""Which cell stands for what: every cell of every layer against every annotation.
+"""Which unit stands for what: every unit of every layer against every annotation.
 
 Karpathy, Johnson and Fei-Fei 2015, "Visualizing and understanding recurrent networks",
-arXiv 1506.02078, found such cells by eye.
+arXiv 1506.02078, found such units by eye.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ from .annotations import Annotation
 from .trace import Trace, cell_quantity
 
 SHIFTS = 19  # above all of them: 1 in 20 by chance
-CELLS_AT_ONCE = 32  # their float32 numbers at one step fill two cache lines
+UNITS_AT_ONCE = 32  # their float32 numbers at one step fill two cache lines
 STEPS_AT_ONCE = 1 << 11  # of so many rows, shifted annotations: they stay in a processor's cache
 ROWS_AT_ONCE = 320
 SMALL_PRODUCT = 1 << 18  # OpenBLAS runs one of so many multiplications in the thread that calls
@@ -24,22 +24,22 @@ SAME = 1e-5  # relative: controls in float32 differ by less
 
 
 class UnitScore(NamedTuple):
-    """How well one cell tells an annotation; `layer` and `cell` are counted from 0.
+    """How well one unit tells an annotation; `layer` and `unit` are counted from 0.
 
-    `auc` (binary annotations) is the probability that the cell is further on its side where the
+    `auc` (binary annotations) is the probability that the unit is further on its side where the
     annotation holds than where it does not, equal values counting half; from 0.5, chance, to 1.
-    `correlation` (numbers) is Spearman's. `direction` is 1 where the cell is higher where the
+    `correlation` (numbers) is Spearman's. `direction` is 1 where the unit is higher where the
     annotation holds (or is greater), -1 where it is lower.
 
-    `control` is the best score, of the same kind, that any cell of the model reaches on any of N
-    shifts of the annotation against the text. `p` is (1 + the shifts on which some cell of the
-    model reaches this cell's score) / (1 + N). It allows for the best of so many cells, but not
+    `control` is the best score, of the same kind, that any unit of the model reaches on any of N
+    shifts of the annotation against the text. `p` is (1 + the shifts on which some unit of the
+    model reaches this unit's score) / (1 + N). It allows for the best of so many units, but not
     for many annotations.
     """
 
     annotation: str
     layer: int
-    cell: int
+    unit: int
     auc: float | None
     correlation: float | None
     direction: int
@@ -52,8 +52,9 @@ class UnitScore(NamedTuple):
         return 2 * self.auc - 1 if self.auc is not None else abs(self.correlation or 0.0)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: `auc` or `correlation`, whichever there is."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        """For JSON: `auc` or `correlation`, whichever there is; the unit's key is "cell"."""
+        named = {"cell" if name == "unit" else name: v for name, v in self._asdict().items()}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def score_units(
@@ -63,11 +64,11 @@ def score_units(
     quantity: str = "cell",
     shifts: int = SHIFTS,
     seed: int = 0,
-    progress: Callable[[int], None] = lambda cells: None,
+    progress: Callable[[int], None] = lambda units: None,
 ) -> list[UnitScore]:
-    """Score every cell against every annotation that is not constant, the best first.
+    """Score every unit against every annotation that is not constant, the best first.
 
-    The scored value is what a cell holds after a token: c of an LSTM, h of others; or another
+    The scored value is what a unit holds after a token: c of an LSTM, h of others; or another
     `quantity` of the trace. A token has the annotation of its last character. Ranks are exact,
     ties have the mean of theirs. The order is that of `UnitScore.strength`.
 
@@ -77,7 +78,7 @@ def score_units(
     and text and states are alike throughout, all places of the annotation are exchangeable, and
     `p` is at most 1 / (1 + shifts) with just that probability (a randomization test; Phipson and
     Smyth 2010, arXiv 1603.05766). Single shuffled values would make chance look smaller than it
-    is: a slow cell and an annotation in long runs agree by chance far more often than shuffled
+    is: a slow unit and an annotation in long runs agree by chance far more often than shuffled
     values do.
 
     Raises ConfigError for a quantity that the trace has not, DataError for a state that is not
@@ -89,7 +90,7 @@ def score_units(
     groups = [
         (layer, first)
         for layer, values in enumerate(states)
-        for first in range(0, values.shape[1], CELLS_AT_ONCE)
+        for first in range(0, values.shape[1], UNITS_AT_ONCE)
     ]
     if not targets:
         return []
@@ -102,33 +103,35 @@ def score_units(
     def score(group: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         layer, first = group
         # Two copies: to read and to turn at once takes three times as long.
-        ranks = np.ascontiguousarray(states[layer][:, first : first + CELLS_AT_ONCE])
+        ranks = np.ascontiguousarray(states[layer][:, first : first + UNITS_AT_ONCE])
         ranks = np.ascontiguousarray(ranks.T, np.float32)
         spread = np.array([_rank(own) for own in ranks])[:, None]
-        spread[spread == 0] = 1.0  # a cell that never moves has all scores 0
-        unit = np.where(numbers, scales / spread, scales)  # 2 AUC - 1, or Spearman's correlation
-        shifted = np.abs(_shifted_products(ranks, around, turned) * unit)
-        return _products(ranks, wanted) * unit, shifted.max(axis=1)
+        spread[spread == 0] = 1.0  # a unit that never moves has all scores 0
+        per_rank = np.where(
+            numbers, scales / spread, scales
+        )  # 2 AUC - 1, or Spearman's correlation
+        shifted = np.abs(_shifted_products(ranks, around, turned) * per_rank)
+        return _products(ranks, wanted) * per_rank, shifted.max(axis=1)
 
     with ThreadPoolExecutor(library.threads()) as pool:
         parts = []
         for part in pool.map(score, groups):
             parts.append(part)
-            progress(CELLS_AT_ONCE * len(parts))
-    scores = np.concatenate([part for part, _ in parts])  # (cells, annotations)
+            progress(UNITS_AT_ONCE * len(parts))
+    scores = np.concatenate([part for part, _ in parts])  # (units, annotations)
     controls = np.max([part for _, part in parts], axis=0)  # (shifts, annotations)
     best, p = controls.max(axis=0).tolist(), _p_values(scores, controls)
-    cells = [(layer, cell) for layer, one in enumerate(states) for cell in range(one.shape[1])]
+    units = [(layer, unit) for layer, one in enumerate(states) for unit in range(one.shape[1])]
     made = [
-        _unit(one, layer, cell, scores[row, column], best[column], p[row][column])
-        for row, (layer, cell) in enumerate(cells)
+        _unit(one, layer, unit, scores[row, column], best[column], p[row][column])
+        for row, (layer, unit) in enumerate(units)
         for column, one in enumerate(targets)
     ]
     return sorted(made, key=lambda one: -one.strength)
 
 
 def best_units(scores: Iterable[UnitScore], count: int = 1) -> dict[str, list[UnitScore]]:
-    """The `count` best cells of each annotation, in the order of the best."""
+    """The `count` best units of each annotation, in the order of the best."""
     found: dict[str, list[UnitScore]] = {}
     for one in scores:
         rows = found.setdefault(one.annotation, [])
@@ -222,7 +225,7 @@ def _shifts(steps: int, count: int, seed: int) -> np.ndarray:
 
 
 def _products(ranks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """ranks @ wanted.T in float64: (cells, annotations)."""
+    """ranks @ wanted.T in float64: (units, annotations)."""
     total = np.zeros((len(ranks), len(wanted)))
     for i in range(0, ranks.shape[1], STEPS_AT_ONCE):
         part = slice(i, i + STEPS_AT_ONCE)
@@ -234,7 +237,7 @@ def _shifted_products(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray)
     """ranks @ wanted.T with `wanted` moved later by each shift and around the end.
 
     `around` is `wanted` twice. Of a few shifts at a time all annotations are rows of one product
-    in float32: (shifts, cells, annotations).
+    in float32: (shifts, units, annotations).
     """
     most = max(1, ROWS_AT_ONCE // len(around))
     groups = np.split(shifts, range(most, len(shifts), most))
@@ -242,15 +245,15 @@ def _shifted_products(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray)
 
 
 def _side_by_side(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    cells, steps = ranks.shape
-    total = np.zeros((cells, len(shifts) * len(around)))
+    units, steps = ranks.shape
+    total = np.zeros((units, len(shifts) * len(around)))
     block = np.empty((len(shifts), len(around), STEPS_AT_ONCE), np.float32)
     for i in range(0, steps, STEPS_AT_ONCE):
         length = min(STEPS_AT_ONCE, steps - i)
         for part, begin in zip(block, steps + i - shifts, strict=True):
             part[:, :length] = around[:, begin : begin + length]
         total += _product(ranks[:, i : i + length], block.reshape(-1, STEPS_AT_ONCE)[:, :length])
-    return total.reshape(cells, len(shifts), -1).swapaxes(0, 1)
+    return total.reshape(units, len(shifts), -1).swapaxes(0, 1)
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -266,17 +269,17 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _p_values(scores: np.ndarray, controls: np.ndarray) -> list[list[float]]:
-    """Of each cell and annotation the share of places, the true one counted, that reach it."""
+    """Of each unit and annotation the share of places, the true one counted, that reach it."""
     reached = controls[:, None] >= (1 - SAME) * np.abs(scores)
     p: list[list[float]] = ((1 + reached.sum(axis=0)) / (1 + len(controls))).tolist()
     return p
 
 
 def _unit(
-    annotation: Annotation, layer: int, cell: int, score: float, control: float, p: float
+    annotation: Annotation, layer: int, unit: int, score: float, control: float, p: float
 ) -> UnitScore:
     direction = 1 if score >= 0 else -1
-    where = annotation.name, layer, cell
+    where = annotation.name, layer, unit
     if annotation.is_binary:
         auc = float(0.5 + abs(score) / 2)
         return UnitScore(*where, auc, None, direction, 0.5 + control / 2, p)

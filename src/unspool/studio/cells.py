@@ -1,4 +1,4 @@
-"""A run's cells on a text: their values, what they stand for, what the model expects next."""
+"""A run's units on a text: their values, what they stand for, what the model expects next."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +31,7 @@ LONGEST = 20_000  # tokens of a text
 SAMPLE = 6_000  # tokens of the held-out text that are looked at at once
 KEPT = 4  # traces
 LIKELIEST = 5
-BEST = 64  # cells of an annotation
+BEST = 64  # units of an annotation
 GATES = "ifozr"  # from 0 to 1; all else is within -1 and 1
 
 
@@ -75,7 +75,7 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
         "note": f"Read the first {LONGEST:,} of {count:,} tokens." if count > LONGEST else "",
         "tokens": pieces(made.text, made.first),
         "layers": [
-            {"cells": layer["h"].shape[1], "quantities": _best_first(layer)}
+            {"units": layer["h"].shape[1], "quantities": _best_first(layer)}
             for layer in made.layers
         ],
         "annotations": list(annotations),
@@ -106,7 +106,7 @@ def likeliest(identity: str) -> Response:
 
 @router.get("/scores/{identity}")
 def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[str, Any]]:
-    """The cells that tell an annotation best, or whether a regular expression matches."""
+    """The units that tell an annotation best, or whether a regular expression matches."""
     traced = _find(identity)
     known = traced.annotations
     if pattern:
@@ -115,12 +115,12 @@ def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[
     if annotation not in known or known[annotation].is_constant:
         raise ConfigError(f"nothing to tell: {annotation!r} is everywhere the same in this text")
     found = score_units(traced.trace, {annotation: known[annotation]})
-    return [one.as_dict() for best in best_units(found, BEST).values() for one in best]
+    return [one._asdict() for best in best_units(found, BEST).values() for one in best]
 
 
 @router.get("/span/{identity}")
 def span(identity: str, first: int, last: int, threshold: float = 0.5) -> list[dict[str, Any]]:
-    """The cells that are on from token `first` to `last` and off elsewhere."""
+    """The units that are on from token `first` to `last` and off elsewhere."""
     found = rank_span(_find(identity).trace, first, last, threshold)
     return [one._asdict() for one in found]
 

@@ -3,7 +3,7 @@
 import { api, el, enter, failure } from "./lib.js";
 
 const VIEWS = {
-  runs: "Runs", unrolled: "Unrolled", play: "Play", cells: "Cells", gradients: "Gradients",
+  runs: "Runs", unrolled: "Unrolled", play: "Play", cells: "Units", gradients: "Gradients",
   translation: "Translation", captions: "Captions",
 };
 const ALONE = ["runs", "unrolled"];

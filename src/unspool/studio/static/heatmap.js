@@ -1,16 +1,16 @@
-// Values of cells over time: a column a token, a row a cell. Pan by dragging, zoom by the wheel or keys.
+// Values of units over time: a column a token, a row a unit. Pan by dragging, zoom by the wheel or keys.
 //
-// Only what is visible is drawn. Zoomed out, a pixel stands for 2^k tokens (and 2^j cells): these means are made once
+// Only what is visible is drawn. Zoomed out, a pixel stands for 2^k tokens (and 2^j units): these means are made once
 // for each level, so that a frame costs the pixels on the screen, however long the text is.
 
 import { Sheet, clamp, place } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
 
-const WIDEST = 24; // pixels of a token or cell, zoomed in
+const WIDEST = 24; // pixels of a token or unit, zoomed in
 const FIRST = 3; // pixels of a token at first
 
 export class HeatMap {
-  /** `onPick(token, cell)`: a click or an arrow key chose a place. */
+  /** `onPick(token, unit)`: a click or an arrow key chose a place. */
   constructor(canvas, { onPick, onHover = () => {} }) {
     Object.assign(this, { canvas, onPick, onHover });
     this.small = document.createElement("canvas").getContext("2d", { alpha: false });
@@ -21,30 +21,30 @@ export class HeatMap {
     this.listen();
   }
 
-  /** int8 `values` [H, T], cell by cell; `order` puts cells into rows. */
-  set(values, tokens, cells) {
-    const same = this.tokens === tokens && this.cells === cells;
-    Object.assign(this, { tokens, cells, base: { values, tokens, cells }, levels: new Map() });
+  /** int8 `values` [H, T], unit by unit; `order` puts units into rows. */
+  set(values, tokens, units) {
+    const same = this.tokens === tokens && this.units === units;
+    Object.assign(this, { tokens, units, base: { values, tokens, units }, levels: new Map() });
     if (!same) {
       this.order = null;
       this.cursor = { token: 0, row: 0 };
       this.left = this.top = 0;
-      this.across = FIRST; // pixels of a token and of a cell
+      this.across = FIRST; // pixels of a token and of a unit
       this.down = 0; // as many as fit
     }
     this.sheet.redraw();
   }
 
-  /** Rows in another order: `order[row]` is a cell. */
+  /** Rows in another order: `order[row]` is a unit. */
   arrange(order) {
     this.order = order;
     this.levels = new Map();
     this.sheet.redraw();
   }
 
-  /** Marks a token and a cell, and brings the token into view. */
-  mark(token, cell) {
-    const row = this.order ? this.order.indexOf(cell) : cell;
+  /** Marks a token and a unit, and brings the token into view. */
+  mark(token, unit) {
+    const row = this.order ? this.order.indexOf(unit) : unit;
     this.cursor = { token, row };
     const [width] = this.size();
     const visible = width / this.across;
@@ -62,22 +62,22 @@ export class HeatMap {
     return [width, height];
   }
 
-  /** Means over 2^k tokens and 2^j cells, made from the level below and kept. */
+  /** Means over 2^k tokens and 2^j units, made from the level below and kept. */
   level(k, j) {
     const key = `${k},${j}`;
     if (!this.levels.has(key)) this.levels.set(key, k ? halfTokens(this.level(k - 1, j)) : this.rows(j));
     return this.levels.get(key);
   }
 
-  /** The base in the chosen order, 2^j cells a row. */
+  /** The base in the chosen order, 2^j units a row. */
   rows(j) {
     if (!j && !this.order) return this.base;
-    const { values, tokens, cells } = this.base;
-    const [step, count] = [1 << j, Math.ceil(cells / (1 << j))];
+    const { values, tokens, units } = this.base;
+    const [step, count] = [1 << j, Math.ceil(units / (1 << j))];
     const made = new Int8Array(count * tokens);
     for (let row = 0; row < count; row++) {
       const sums = new Int32Array(tokens);
-      const end = Math.min(cells, (row + 1) * step);
+      const end = Math.min(units, (row + 1) * step);
       for (let i = row * step; i < end; i++) {
         const from = (this.order ? this.order[i] : i) * tokens;
         for (let t = 0; t < tokens; t++) sums[t] += values[from + t];
@@ -85,15 +85,15 @@ export class HeatMap {
       const share = 1 / (end - row * step);
       for (let t = 0; t < tokens; t++) made[row * tokens + t] = Math.round(sums[t] * share);
     }
-    return { values: made, tokens, cells: count };
+    return { values: made, tokens, units: count };
   }
 
   fit(width, height) {
-    this.least = [Math.min(WIDEST, width / this.tokens), Math.min(WIDEST, height / this.cells)];
+    this.least = [Math.min(WIDEST, width / this.tokens), Math.min(WIDEST, height / this.units)];
     this.across = clamp(this.across || this.least[0], this.least[0], WIDEST);
     this.down = clamp(this.down || this.least[1], this.least[1], WIDEST);
     this.left = clamp(this.left, 0, Math.max(0, this.tokens - width / this.across));
-    this.top = clamp(this.top, 0, Math.max(0, this.cells - height / this.down));
+    this.top = clamp(this.top, 0, Math.max(0, this.units - height / this.down));
   }
 
   paint(context, width, height) {
@@ -101,11 +101,11 @@ export class HeatMap {
     this.fit(width, height);
     const scale = this.sheet.context.getTransform().a;
     const [k, j] = [this.across, this.down].map((size) => Math.max(0, Math.ceil(-Math.log2(size * scale))));
-    const { values, tokens, cells } = this.level(k, j);
+    const { values, tokens, units } = this.level(k, j);
     const first = [this.left / 2 ** k, this.top / 2 ** j].map(Math.floor);
     const last = [(this.left + width / this.across) / 2 ** k, (this.top + height / this.down) / 2 ** j];
     const w = Math.min(tokens, Math.ceil(last[0])) - first[0];
-    const h = Math.min(cells, Math.ceil(last[1])) - first[1];
+    const h = Math.min(units, Math.ceil(last[1])) - first[1];
     this.fill(values, tokens, first, w, h);
     context.fillStyle = getComputedStyle(this.canvas).backgroundColor;
     context.fillRect(0, 0, width, height);
@@ -151,17 +151,17 @@ export class HeatMap {
   under(event) {
     const [x, y] = place(event, this.canvas);
     const token = clamp(Math.floor(this.left + x / this.across), 0, this.tokens - 1);
-    return { token, row: clamp(Math.floor(this.top + y / this.down), 0, this.cells - 1) };
+    return { token, row: clamp(Math.floor(this.top + y / this.down), 0, this.units - 1) };
   }
 
-  cellOf(row) {
+  unitOf(row) {
     return this.order ? this.order[row] : row;
   }
 
   choose(token, row) {
-    this.cursor = { token: clamp(token, 0, this.tokens - 1), row: clamp(row, 0, this.cells - 1) };
+    this.cursor = { token: clamp(token, 0, this.tokens - 1), row: clamp(row, 0, this.units - 1) };
     this.reveal();
-    this.onPick(this.cursor.token, this.cellOf(this.cursor.row));
+    this.onPick(this.cursor.token, this.unitOf(this.cursor.row));
   }
 
   reveal() {
@@ -176,7 +176,7 @@ export class HeatMap {
   zoom(factor, x, y) {
     const [token, row] = [this.left + x / this.across, this.top + y / this.down];
     this.across = clamp(this.across * factor, this.least[0], WIDEST);
-    // Cells grow only once tokens are wide: time is what is long.
+    // Units grow only once tokens are wide: time is what is long.
     if (factor < 1 || this.across > 3) this.down = clamp(this.down * factor, this.least[1], WIDEST);
     this.left = token - x / this.across;
     this.top = row - y / this.down;
@@ -201,7 +201,7 @@ export class HeatMap {
     canvas.addEventListener("pointermove", (event) => {
       if (!this.tokens) return;
       const before = pointers.get(event.pointerId);
-      if (!before) return this.onHover(this.under(event).token, this.cellOf(this.under(event).row), event);
+      if (!before) return this.onHover(this.under(event).token, this.unitOf(this.under(event).row), event);
       const now = place(event, canvas);
       const others = [...pointers].filter(([id]) => id !== event.pointerId);
       if (others.length) this.pinch(others[0][1], before, now);
@@ -270,15 +270,15 @@ export class HeatMap {
   }
 }
 
-function halfTokens({ values, tokens, cells }) {
+function halfTokens({ values, tokens, units }) {
   const count = Math.ceil(tokens / 2);
-  const made = new Int8Array(cells * count);
-  for (let cell = 0; cell < cells; cell++) {
-    const [from, to] = [cell * tokens, cell * count];
+  const made = new Int8Array(units * count);
+  for (let unit = 0; unit < units; unit++) {
+    const [from, to] = [unit * tokens, unit * count];
     for (let t = 0; t < count; t++) {
       const second = Math.min(2 * t + 1, tokens - 1);
       made[to + t] = (values[from + 2 * t] + values[from + second]) / 2;
     }
   }
-  return { values: made, tokens: count, cells };
+  return { values: made, tokens: count, units };
 }

@@ -1,4 +1,4 @@
-// All cells of a layer as small squares: one value each, one of them chosen.
+// All units of a layer as small squares: one value each, one of them chosen.
 
 import { Sheet, clamp, place } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
@@ -6,7 +6,7 @@ import { onTheme, table } from "./colours.js";
 const [SMALLEST, LARGEST, GAP] = [9, 26, 2];
 
 export class Tiles {
-  /** `onPick(cell)`: a click or an arrow key; `onHover(cell or null)`. */
+  /** `onPick(unit)`: a click or an arrow key; `onHover(unit or null)`. */
   constructor(canvas, { onPick, onHover }) {
     Object.assign(this, { canvas, onPick, onHover, values: new Int8Array(0), chosen: 0, order: null });
     this.sheet = new Sheet(canvas, (context, width) => this.paint(context, width));
@@ -20,7 +20,7 @@ export class Tiles {
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** int8 values, one a cell; `order[place]` is a cell. */
+  /** int8 values, one a unit; `order[place]` is a unit. */
   set({ values = this.values, chosen = this.chosen, order = this.order }) {
     const count = values.length;
     const kept = order && order.length === count ? order : Int32Array.from({ length: count }, (_, i) => i);
@@ -48,12 +48,12 @@ export class Tiles {
     const step = this.side + GAP;
     context.fillStyle = style.backgroundColor;
     context.fillRect(0, 0, width, this.canvas.height);
-    this.order.forEach((cell, at) => {
+    this.order.forEach((unit, at) => {
       const [x, y] = [(at % this.columns) * step, Math.floor(at / this.columns) * step];
-      const pixel = colours[this.values[cell] + 128];
+      const pixel = colours[this.values[unit] + 128];
       context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
       context.fillRect(x, y, this.side, this.side);
-      if (cell !== this.chosen) return;
+      if (unit !== this.chosen) return;
       context.strokeStyle = style.color;
       context.lineWidth = 2;
       context.strokeRect(x + 1, y + 1, this.side - 2, this.side - 2);

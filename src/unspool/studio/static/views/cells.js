@@ -1,4 +1,4 @@
-// Cells: a text coloured by any cell; all cells at a glance; which of them a property or a span of the text switches on.
+// Units: a text coloured by any unit; all units at a glance; which of them a property or a span of the text switches on.
 
 import { api, el, empty, failure, octets } from "../lib.js";
 import { HeatMap } from "../heatmap.js";
@@ -13,39 +13,39 @@ const GATES = "ifozr";
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: the Cells of a run are looked at on a text.", "#/runs", "Runs"));
+    element.replaceChildren(empty("Choose a run first: its units are shown on a text.", "#/runs", "Runs"));
     return () => {};
   }
-  const view = new Cells(element, run);
+  const view = new Units(element, run);
   await view.sample();
   return () => view.end();
 }
 
-class Cells {
+class Units {
   constructor(element, run) {
-    Object.assign(this, { run, trace: null, values: null, held: new Map(), layer: 0, quantity: "c", cell: 0, token: 0 });
+    Object.assign(this, { run, trace: null, values: null, held: new Map(), layer: 0, quantity: "c", unit: 0, token: 0 });
     Object.assign(this, { mean: false, order: null, ranked: [], span: null });
     this.page = makePage(element, run);
     const { page } = this;
-    const pick = (cell) => this.choose({ cell });
+    const pick = (unit) => this.choose({ unit });
     this.text = new TextMap(page.text, {
       onCaret: (token) => this.choose({ token }),
       onSpan: (first, last) => this.mark(first, last),
       onHover: (token) => this.next?.show(token ?? this.token),
     });
-    this.tiles = new Tiles(page.tiles, { onPick: pick, onHover: (cell) => this.readTile(cell) });
+    this.tiles = new Tiles(page.tiles, { onPick: pick, onHover: (unit) => this.readTile(unit) });
     this.map = new HeatMap(page.map, {
-      onPick: (token, cell) => this.choose({ token, cell }),
-      onHover: (token, cell) => this.readMap(token, cell),
+      onPick: (token, unit) => this.choose({ token, unit }),
+      onHover: (token, unit) => this.readMap(token, unit),
     });
     this.listen();
   }
 
   listen() {
     const { page } = this;
-    page.layer.addEventListener("change", () => this.choose({ layer: Number(page.layer.value), cell: 0 }));
+    page.layer.addEventListener("change", () => this.choose({ layer: Number(page.layer.value), unit: 0 }));
     page.quantity.addEventListener("change", () => this.choose({ quantity: page.quantity.value }));
-    page.cell.addEventListener("input", () => page.cell.value !== "" && this.choose({ cell: Number(page.cell.value) }));
+    page.unit.addEventListener("input", () => page.unit.value !== "" && this.choose({ unit: Number(page.unit.value) }));
     page.surprise.addEventListener("change", () => this.colour());
     page.mean.addEventListener("change", () => this.paintTiles());
     page.sort.addEventListener("change", () => this.sort(page.sort.value));
@@ -108,14 +108,14 @@ class Cells {
     );
   }
 
-  /** Another cell, layer, quantity or token; whatever shows it follows. */
+  /** Another unit, layer, quantity or token; whatever shows it follows. */
   async choose(change) {
     if (!this.trace) return;
     const before = `${this.layer}/${this.quantity}`;
     Object.assign(this, change);
-    const { cells, quantities } = this.trace.layers[this.layer];
+    const { units, quantities } = this.trace.layers[this.layer];
     if (!quantities.includes(this.quantity)) this.quantity = quantities[0];
-    this.cell = Math.max(0, Math.min(cells - 1, Math.trunc(this.cell) || 0));
+    this.unit = Math.max(0, Math.min(units - 1, Math.trunc(this.unit) || 0));
     if (`${this.layer}/${this.quantity}` !== before || !this.values) {
       if (!(await this.fetchValues())) return;
       if ("layer" in change) this.sort(this.page.sort.value);
@@ -130,62 +130,62 @@ class Cells {
     if (!this.held.has(key)) this.held.set(key, new Int8Array(await octets(`/api/cells/values/${id}/${key}`)));
     if (key !== `${this.layer}/${this.quantity}` || id !== this.trace.id) return false;
     this.values = this.held.get(key);
-    this.map.set(this.values, tokens.length, this.trace.layers[this.layer].cells);
+    this.map.set(this.values, tokens.length, this.trace.layers[this.layer].units);
     if (this.order) this.map.arrange(this.order);
     return true;
   }
 
   show(change) {
-    const { page, trace, layer, quantity, cell, token } = this;
-    const { quantities, cells } = trace.layers[layer];
+    const { page, trace, layer, quantity, unit, token } = this;
+    const { quantities, units } = trace.layers[layer];
     page.layer.value = layer;
     page.quantity.replaceChildren(...quantities.map((name) => el("option", { value: name, selected: name === quantity }, NAMES[name] ?? name)));
-    page.cell.max = cells - 1;
-    if (document.activeElement !== page.cell) page.cell.value = cell;
+    page.unit.max = units - 1;
+    if (document.activeElement !== page.unit) page.unit.value = unit;
     this.colour();
     this.paintTiles();
-    this.map.mark(token, cell);
-    page.chosen.textContent = `cell ${cell} of layer ${layer + 1}: ${quantity === "c" ? "tanh c" : quantity} = ${this.valueAt(cell, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
+    this.map.mark(token, unit);
+    page.chosen.textContent = `unit ${unit} of layer ${layer + 1}: ${quantity === "c" ? "tanh c" : quantity} = ${this.valueAt(unit, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
     page.legend(GATES.includes(quantity), quantity === "c" ? "tanh c: " : `${quantity}: `);
-    page.list(this.ranked, this.layer, this.cell, (one) => this.choose({ layer: one.layer, cell: one.cell }));
+    page.list(this.ranked, this.layer, this.unit, (one) => this.choose({ layer: one.layer, unit: one.unit }));
     if ("token" in change) this.next?.show(token);
     else this.text.showCaret();
   }
 
   /** The number behind an int8; of c its tanh. */
-  valueAt(cell, token) {
-    const value = this.values[cell * this.trace.tokens.length + token] / 127;
+  valueAt(unit, token) {
+    const value = this.values[unit * this.trace.tokens.length + token] / 127;
     return (GATES.includes(this.quantity) ? (value + 1) / 2 : value).toFixed(2).replace("-", "\u2212");
   }
 
   colour() {
     const T = this.trace.tokens.length;
     const surprise = this.page.surprise.checked && this.next;
-    this.text.colour(surprise ? this.next.coloured : this.values.subarray(this.cell * T, (this.cell + 1) * T));
+    this.text.colour(surprise ? this.next.coloured : this.values.subarray(this.unit * T, (this.unit + 1) * T));
   }
 
   paintTiles() {
-    const [T, { cells }] = [this.trace.tokens.length, this.trace.layers[this.layer]];
-    const values = new Int8Array(cells);
-    for (let cell = 0; cell < cells; cell++) values[cell] = this.page.mean.checked ? this.meanOf(cell, T) : this.values[cell * T + this.token];
-    this.tiles.set({ values, chosen: this.cell, order: this.order });
+    const [T, { units }] = [this.trace.tokens.length, this.trace.layers[this.layer]];
+    const values = new Int8Array(units);
+    for (let unit = 0; unit < units; unit++) values[unit] = this.page.mean.checked ? this.meanOf(unit, T) : this.values[unit * T + this.token];
+    this.tiles.set({ values, chosen: this.unit, order: this.order });
   }
 
-  meanOf(cell, T) {
+  meanOf(unit, T) {
     let sum = 0;
-    for (let i = cell * T; i < (cell + 1) * T; i++) sum += this.values[i];
+    for (let i = unit * T; i < (unit + 1) * T; i++) sum += this.values[i];
     return Math.round(sum / T);
   }
 
-  readTile(cell) {
-    this.page.readout.textContent = cell === null ? "" : `cell ${cell}: ${this.valueAt(cell, this.token)}`;
+  readTile(unit) {
+    this.page.readout.textContent = unit === null ? "" : `unit ${unit}: ${this.valueAt(unit, this.token)}`;
   }
 
-  readMap(token, cell) {
-    this.page.mapReadout.textContent = token === null ? "" : `cell ${cell}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(cell, token)}`;
+  readMap(token, unit) {
+    this.page.mapReadout.textContent = token === null ? "" : `unit ${unit}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(unit, token)}`;
   }
 
-  /** Orders the cells by how well they tell an annotation, "" for their number; "span" for the marked span. */
+  /** Orders the units by how well they tell an annotation, "" for their number; "span" for the marked span. */
   async sort(name) {
     this.page.sort.value = name;
     this.page.patternBox.hidden = name !== "/";
@@ -195,7 +195,7 @@ class Cells {
     this.arrange();
   }
 
-  /** Cells that tell an annotation, or a regular expression after "/". */
+  /** Units that tell an annotation, or a regular expression after "/". */
   async rank(name) {
     const { id } = this.trace;
     const query = new URLSearchParams(name === "/" ? { pattern: this.page.pattern.value } : { annotation: name });
@@ -208,9 +208,9 @@ class Cells {
   }
 
   arrange() {
-    const { cells } = this.trace.layers[this.layer];
-    const first = this.ranked.filter(({ layer }) => layer === this.layer).map(({ cell }) => cell);
-    const rest = Array.from({ length: cells }, (_, i) => i).filter((cell) => !first.includes(cell));
+    const { units } = this.trace.layers[this.layer];
+    const first = this.ranked.filter(({ layer }) => layer === this.layer).map(({ unit }) => unit);
+    const rest = Array.from({ length: units }, (_, i) => i).filter((unit) => !first.includes(unit));
     this.order = first.length ? Int32Array.from([...first, ...rest]) : null;
     this.map.arrange(this.order);
     this.show({});
@@ -221,7 +221,7 @@ class Cells {
     this.findSpan();
   }
 
-  /** Cells that are on in the span and off elsewhere (Strobelt et al. 2018, LSTMVis). */
+  /** Units that are on in the span and off elsewhere (Strobelt et al. 2018, LSTMVis). */
   async findSpan() {
     const { page, span, trace } = this;
     page.spanBox.hidden = !span;
