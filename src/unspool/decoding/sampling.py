@@ -67,8 +67,8 @@ def sample(stepper: Stepper, prompt: Any, **options: Any) -> np.ndarray:
 
 def row_keys(seed: int, rows: Any) -> Array:
     """The random key of each of these rows (texts)."""
-    fold = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(seed), row))
-    return fold(jnp.asarray(rows))
+    rows = jnp.asarray(rows)
+    return jax.vmap(lambda row: jax.random.fold_in(jax.random.key(seed), row))(rows)
 
 
 def choose(
