@@ -2,10 +2,11 @@
 
 import dataclasses
 import difflib
+import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
@@ -13,6 +14,9 @@ from typing import Any, Self
 from .errors import ConfigError
 
 LARGEST = 3.4e38  # what 32 bits hold
+# What users write, and the library's argument of another name that it stands for.
+ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers", "embedding": "embedding_size",
+             "condition": "condition_size"}  # fmt: skip
 
 
 def option(
@@ -22,12 +26,23 @@ def option(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    at_most: float | None = None,
     choices: tuple[str, ...] = (),
     is_file: bool = False,
+    flag: str = "",
 ) -> Any:
-    """A dataclass field with its rule and its line of help; `is_file`: the name of a file."""
-    rules = {"at_least": at_least, "above": above, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"help": help, "is_file": is_file, **rules})
+    """A dataclass field with its rule and its line of help; `is_file`: the name of a file; `flag`:
+    its name on the command line, if that is not the field's.
+    """
+    rules = {"at_least": at_least, "above": above, "below": below, "at_most": at_most}
+    words = {"help": help, "choices": choices, "is_file": is_file, "flag": flag}
+    return dataclasses.field(default=default, metadata={**words, **rules})
+
+
+def redeclared(options: type["Options"], name: str, **changes: Any) -> Any:
+    """Declare an option of `options` again in a subclass, with another `default` or `help`."""
+    field = options.__dataclass_fields__[name]
+    return option(**{"default": field.default, **field.metadata, **changes})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +76,42 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
+    def arguments(self, *functions: Callable[..., Any]) -> dict[str, Any]:
+        """Collect the options that are keyword-only arguments of `functions`, by their names there.
+
+        A function that hands its `**options` on must be followed by the one that takes them:
+
+            Classifier.create(classes, **options.arguments(Classifier.create, Reader.create))
+        """
+        signatures = [parameters for f in functions for parameters in _signatures(f)]
+        assert not _hands_on(signatures[-1]), f"name what takes the options of {functions[-1]}"
+        taken = {p.name for ps in signatures for p in ps if p.kind is p.KEYWORD_ONLY}
+        named = {ARGUMENTS.get(name, name): value for name, value in vars(self).items()}
+        return {name: value for name, value in named.items() if name in taken}
+
+
+def _signatures(function: Callable[..., Any]) -> Iterator[list[inspect.Parameter]]:
+    """The parameters of a function, or of a class's constructor and those that it hands on to."""
+    steps = [function]
+    if isinstance(function, type):
+        steps = [vars(c)["__init__"] for c in function.__mro__ if "__init__" in vars(c)]
+    for step in steps:
+        parameters = list(inspect.signature(step).parameters.values())
+        yield parameters
+        if not _hands_on(parameters):
+            return
+
+
+def _hands_on(parameters: list[inspect.Parameter]) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
+
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kinds = _kinds(field.type)
     if value is None and type(None) in kinds:
         return None
+    if getattr(value, "ndim", None) == 0:  # a number of NumPy or JAX
+        value = value.item()
     if float in kinds and type(value) is int:
         if abs(value) > LARGEST:  # which no float may hold
             raise ConfigError(
@@ -87,9 +133,13 @@ def _kinds(annotation: Any) -> tuple[type, ...]:
 
 def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
     low, floor, ceiling = rules.get("at_least"), rules.get("above"), rules.get("below")
-    choices = rules.get("choices")
+    most, choices = rules.get("at_most"), rules.get("choices")
     if choices and value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    if most is not None and not _is_within(value, low, floor, most):
+        above = "" if floor is None else f"above {floor} and "
+        rule = f"{above}at most {most}" if low is None else f"from {low} to {most}"
+        raise ConfigError(f"{name} must be {rule}, got {_plain(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} must be finite, got {value}")
     if isinstance(value, float) and abs(value) > LARGEST:
@@ -100,6 +150,11 @@ def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
         raise ConfigError(f"{name} must be above {floor}, got {_plain(value)}")
     if ceiling is not None and value >= ceiling:
         raise ConfigError(f"{name} must be below {ceiling}, got {_plain(value)}")
+
+
+def _is_within(value: float, low: float | None, floor: float | None, most: float) -> bool:
+    above = (low is None or value >= low) and (floor is None or value > floor)
+    return above and value <= most  # of nan nothing holds
 
 
 def _plain(value: float) -> str:

@@ -6,10 +6,9 @@ import jax
 from typer.core import TyperCommand
 
 from ..errors import UnspoolError
+from ..options import ARGUMENTS
 
-# Arguments of the library that commands call otherwise.
-NAMES = {"hidden_size": "hidden", "num_layers": "layers", "embedding_size": "embedding",
-         "condition_size": "condition"}  # fmt: skip
+NAMES = {argument: flag for flag, argument in ARGUMENTS.items()}
 MEMORY = ("hidden", "layers", "batch", "steps_per_chunk", "steps", "count", "num_beams",
           "max_chars", "max_new_tokens")  # fmt: skip
 

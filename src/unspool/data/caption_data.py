@@ -74,7 +74,10 @@ class CaptionData(NamedTuple):
         min_count: int | None = None,
         names: tuple[list[str], list[str]] | None = None,
         preparation: dict[str, Any] | None = None,
-        **facts: Any,
+        made_from: str = "",
+        plain: bool = True,
+        notes: tuple[str, ...] = (),
+        keys: tuple[str, ...] = (),
     ) -> "CaptionData":
         """From features (P, F) or (P, S, F), or pixels (P, W, W, 3) in uint8 for a captioner with a
         CNN of its own, and the captions of each picture.
@@ -97,14 +100,13 @@ class CaptionData(NamedTuple):
         notes = (
             f"{len(texts):,} captions of {len(train.names):,} pictures to train on, "
             f"{len(val.captions.lengths):,} of {len(val.names):,} held out",
-            *facts.pop("notes", ()),
+            *notes,
             f"vocabulary: {sentences.vocab.known:,} tokens; held-out tokens unknown: {unknown:,} "
             f"of {total:,}",
             *(characters_note(texts) if sentences.vocab.kind == "char" else []),
         )
-        return cls(
-            sentences, train, val, preparation or _made_elsewhere(features), **facts, notes=notes
-        )
+        preparation = preparation or _made_elsewhere(features)
+        return cls(sentences, train, val, preparation, made_from, plain, notes, keys)
 
     def save(self, directory: Path) -> None:
         """Write everything but the features to a directory."""

@@ -52,6 +52,7 @@ class LabelledData:
         aligned: bool = False,
         lines: bool = False,
         seed: int = 0,
+        tokens: str = "word",
         image: str = "rows",
         patch: int = 4,
         **encoding: Any,
@@ -60,8 +61,8 @@ class LabelledData:
         of the source is held out, the same for the same seed.
 
         With `lines` the texts are single lines to generate, and get START and END. `image` and
-        `patch` are the layout of images (see `ImageEncoder`), `encoding` the options of
-        `TextEncoder.build`. The vocabulary, or the mean and deviation of numbers, come from the
+        `patch` are the layout of images (see `ImageEncoder`), `tokens` and `encoding` the options
+        of `TextEncoder.build`. The vocabulary, or the mean and deviation of numbers, come from the
         training part alone. Raises DataError naming file and row.
         """
         check_standard_input((source, val))
@@ -84,10 +85,10 @@ class LabelledData:
             encoder = ImageEncoder.build(train.rows, image, patch)
         elif form == "series":
             encoder = SeriesEncoder.build(train.rows)
-        elif aligned and encoding.get("tokens", "word") != "word":
-            raise ConfigError(f"tokens must be word for tags of words, got {encoding['tokens']!r}")
+        elif aligned and tokens != "word":
+            raise ConfigError(f"tokens must be word for tags of words, got {tokens!r}")
         else:
-            encoder = TextEncoder.build(train.rows, **encoding)
+            encoder = TextEncoder.build(train.rows, tokens, **encoding)
         parts = [encode_rows(part, encoder, labels) for part in (train, val_rows)]
         if val is not None:
             shared = overlap_note(parts[0].contents(), parts[1].contents(), "held-out sequences")
@@ -136,11 +137,12 @@ class LabelledData:
         parts = self.train.fingerprint() + self.val.fingerprint()
         return files.sha256_of_text("\n".join((parts, *self.labels)))
 
-    def model_options(self) -> dict[str, int]:
+    def model_options(self) -> dict[str, int | None]:
         """What a model must know of the data."""
         if isinstance(self.encoder, TextEncoder):
             return {"classes": len(self.labels), "vocab_size": self.encoder.table_size}
-        return {"classes": len(self.labels), "input_size": self.encoder.width}
+        known = {"classes": len(self.labels), "input_size": self.encoder.width}
+        return {**known, "vocab_size": None}
 
 
 def vocabulary_notes(encoder: Encoder, train: Rows, *parts: Sequences) -> list[str]:

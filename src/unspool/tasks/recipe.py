@@ -38,13 +38,15 @@ class Recipe(ABC):
 
     The words about it stand here too, so that its command follows: `sources` is the name and the
     help of what is trained on, `missing` what to say if nothing is named, `help` the page of
-    --help, `next_command` what to do with a finished {run}. `track` shows how far a long reading
-    of the sources is.
+    --help, `next_command` what to do with a finished {run}. `source_options` are the options that
+    may name the sources instead (see `named`), to train and to evaluate. `track` shows how far a
+    long reading of the sources is.
     """
 
     name: ClassVar[str]
     options: ClassVar[type[TrainingConfig]]
     sources: ClassVar[tuple[str, str]]
+    source_options: ClassVar[tuple[str, ...]] = ()
     missing: ClassVar[str]
     help: ClassVar[str]
     next_command: ClassVar[str]

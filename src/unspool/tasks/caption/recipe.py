@@ -22,6 +22,7 @@ from ...data import (
 from ...errors import ConfigError, UnspoolError
 from ...limits import MAX_LAYERS, MAX_PICTURE_SIDE, MAX_SIZE, MAX_TOKENS
 from ...models.captioner import CNNS, WAYS, Captioner
+from ...models.decoder import Decoder
 from ...options import option
 from ...training import TrainingConfig
 from ...vision.efficientnet import PICTURE_SIZE, EfficientNetLite0
@@ -134,6 +135,7 @@ class CaptionRecipe(Recipe):
         "IMAGES CAPTIONS",
         "A folder or TAR of pictures and a file of their captions; or --images and --captions.",
     )
+    source_options = ("images", "features", "captions")
     missing = "pictures and captions must be named: --images and --captions"
     help = """Train a captioner: pictures into sentences.
 
@@ -188,14 +190,11 @@ class CaptionRecipe(Recipe):
             train.captions,
             rows[1],
             val.captions,
-            tokens=options.tokens,
-            vocab_size=options.vocab_size,
-            min_count=options.min_count,
+            **options.arguments(CaptionData.build),
             names=(train.names, val.names),
             preparation=preparation.as_dict(),
             made_from=_made_from(train, val),
             keys=tuple(train.keys),
-            plain=options.plain,
             notes=(*train.notes, *val.notes),
         )
         data.save(directory)
@@ -209,34 +208,18 @@ class CaptionRecipe(Recipe):
 
     def task(self, data: CaptionData, options: CaptionOptions) -> CaptionTask:
         """Bucketed batches of captions."""
-        return CaptionTask(
-            data,
-            batch=options.batch,
-            label_smoothing=options.label_smoothing,
-            doubly_stochastic=options.doubly_stochastic,
-            reward_after=_reward_after(options),
-            seed=options.seed,
-        )
+        taken = options.arguments(CaptionTask)
+        return CaptionTask(data, reward_after=_reward_after(options), **taken)
 
     def model(self, data: CaptionData, options: CaptionOptions) -> Captioner:
         """A captioner of the data's features or pixels."""
         cnn = options.cnn if data.preparation["is_trained"] else None
         tunes = cnn == "efficientnet"
+        taken = options.arguments(Captioner.create, Decoder.create)
         model = Captioner.create(
             len(data.sentences.vocab),
             _feature_size(data, cnn, options),
-            way=options.way,
-            cnn=cnn,
-            cnn_scale=TUNED if tunes else 1.0,
-            condition_size=options.condition,
-            dropout_features=options.dropout_features,
-            seed=options.seed,
-            cell=options.cell,
-            hidden_size=options.hidden,
-            num_layers=options.layers,
-            embedding_size=options.embedding,
-            tied=options.tied,
-            dropout=options.dropout,
+            **{**taken, "cnn": cnn, "cnn_scale": TUNED if tunes else 1.0},
         )
         return model.with_cnn(EfficientNetLite0.pretrained().headless()) if tunes else model
 

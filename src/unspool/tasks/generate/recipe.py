@@ -6,6 +6,7 @@ from typing import Any
 
 from ...data import LabelledData
 from ...models.generator import Generator
+from ...models.language import LanguageModel
 from ...options import option
 from ..label.recipe import LabelledRecipe, SequenceOptions
 from .task import GenerateTask
@@ -32,7 +33,6 @@ class GenerateRecipe(LabelledRecipe):
     unspool train generate names/ --run runs/names"""
     name, next_command = "generate", "write with: unspool sample {run} --condition LABEL"
     options, task_class, aligned, lines = GenerateOptions, GenerateTask, False, True
-    task_options = ("batch", "seed")
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for all."""
@@ -40,15 +40,8 @@ class GenerateRecipe(LabelledRecipe):
 
     def model(self, data: LabelledData, options: GenerateOptions) -> Generator:
         """A generator of the data's tokens, with its labels as conditions."""
-        return Generator.create(
-            **data.model_options(),
-            cell=options.cell,
-            hidden_size=options.hidden,
-            num_layers=options.layers,
-            layer_norm=options.layer_norm,
-            dropout=options.dropout,
-            seed=options.seed,
-        )
+        taken = options.arguments(Generator.create, LanguageModel.create)
+        return Generator.create(**{**taken, **data.model_options()})
 
 
 GENERATOR = GenerateRecipe()

@@ -54,8 +54,6 @@ class GlimpseRecipe(LabelledRecipe):
     What to look at is learned by REINFORCE (Mnih et al. 2014)."""
     next_command = "label and look with: unspool classify {run} IMAGES --plot glimpses.html"
     options, task_class, aligned = GlimpseOptions, GlimpseTask, False
-    encoding = ()  # images are read as rows; `patch` is the sensor's
-    task_options = (*LabelledRecipe.task_options, "copies")
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for all images."""
@@ -64,20 +62,12 @@ class GlimpseRecipe(LabelledRecipe):
     def model(self, data: LabelledData, options: GlimpseOptions) -> GlimpseClassifier:
         """A classifier of the data's images."""
         assert isinstance(data.encoder, ImageEncoder)
-        return GlimpseClassifier.create(
-            len(data.labels),
-            data.encoder.shape,
-            glimpses=options.glimpses,
-            patch=options.patch,
-            scales=options.scales,
-            std=options.std,
-            cell=options.cell,
-            hidden_size=options.hidden,
-            glimpse_size=options.glimpse_size,
-            layer_norm=options.layer_norm,
-            dropout=options.dropout,
-            seed=options.seed,
-        )
+        taken = options.arguments(GlimpseClassifier.create)
+        return GlimpseClassifier.create(len(data.labels), data.encoder.shape, **taken)
+
+    def reading(self, options: Any) -> dict[str, Any]:
+        """Images are read as rows: `patch` is the sensor's, and no option of reading."""
+        return {k: v for k, v in super().reading(options).items() if k != "patch"}
 
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
         for source in sources:

@@ -9,6 +9,7 @@ from ...data import (
     FEW_REPEAT,
     LAYOUTS,
     LabelledData,
+    TextEncoder,
     form_of,
     read_labelled,
     words_seen_once,
@@ -16,6 +17,7 @@ from ...data import (
 from ...errors import ConfigError, DataError
 from ...limits import MAX_LAYERS, MAX_SIZE, MAX_TOKENS
 from ...models.classifier import POOLINGS, Classifier
+from ...models.reader import Reader
 from ...models.tagger import Tagger
 from ...options import option
 from ...training import TrainingConfig
@@ -146,11 +148,7 @@ class LabelledRecipe(Recipe):
     missing = "a file or folder of labelled sequences must be named"
     aligned: bool
     lines: bool = False
-    encoding: tuple[str, ...] = (
-        "tokens", "affixes", "vocab_size", "min_count", "max_length", "image", "patch",
-    )  # fmt: skip
     task_class: type[LabelledTask]
-    task_options: tuple[str, ...] = ("batch", "seed", "best_by", "class_weights")
     by_input: dict[str, dict[str, Any]]
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -172,17 +170,17 @@ class LabelledRecipe(Recipe):
 
     def task(self, data: LabelledData, options: Any) -> LabelledTask:
         """Bucketed batches."""
-        return self.task_class(data, **{name: getattr(options, name) for name in self.task_options})
+        return self.task_class(data, **options.arguments(self.task_class))
+
+    def reading(self, options: Any) -> dict[str, Any]:
+        """The options of `LabelledData.read`."""
+        return options.arguments(LabelledData.read, TextEncoder.build)
 
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
         if len(sources) != 1:
             raise ConfigError(f"name one file or folder to train on, got {len(sources)}")
-        names = (name for name in self.encoding if hasattr(options, name))
-        return LabelledData.read(
-            sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-            aligned=self.aligned, lines=self.lines,
-            **{name: getattr(options, name) for name in names},
-        )  # fmt: skip
+        how = {**self.reading(options), "aligned": self.aligned, "lines": self.lines}
+        return LabelledData.read(sources[0], **how)
 
 
 class ClassifyRecipe(LabelledRecipe):
@@ -205,10 +203,8 @@ class ClassifyRecipe(LabelledRecipe):
 
     def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
         """A classifier of the data's labels."""
-        return Classifier.create(
-            **data.model_options(), **_reader_options(options),
-            pooling=options.pooling, seed=options.seed,
-        )  # fmt: skip
+        taken = options.arguments(Classifier.create, Reader.create)
+        return Classifier.create(**{**taken, **data.model_options()})
 
 
 class TagRecipe(LabelledRecipe):
@@ -227,7 +223,8 @@ class TagRecipe(LabelledRecipe):
 
     def model(self, data: LabelledData, options: TagOptions) -> Tagger:
         """A tagger of the data's tags."""
-        return Tagger.create(**data.model_options(), **_reader_options(options), seed=options.seed)
+        taken = options.arguments(Tagger.create, Reader.create)
+        return Tagger.create(**{**taken, **data.model_options()})
 
 
 def _words_hardly_repeat(source: str) -> bool:
@@ -240,16 +237,3 @@ def _words_hardly_repeat(source: str) -> bool:
 
 
 CLASSIFIER, TAGGER = ClassifyRecipe(), TagRecipe()
-
-
-def _reader_options(options: ReaderOptions) -> dict[str, Any]:
-    return {
-        "cell": options.cell,
-        "hidden_size": options.hidden,
-        "num_layers": options.layers,
-        "bidirectional": options.bidirectional,
-        "embedding_size": options.embedding,
-        "layer_norm": options.layer_norm,
-        "dropout": options.dropout,
-        "dropout_tokens": options.dropout_tokens,
-    }

@@ -109,35 +109,18 @@ class TextRecipe(Recipe):
 
     def read(self, sources: tuple[str, ...], directory: Path, options: TextOptions) -> Text:
         """The text as token ids."""
-        return Text.read(
-            *sources,
-            tokens=options.tokens,
-            vocab_size=options.vocab_size,
-            min_count=options.min_count,
-            val=options.val,
-            val_fraction=options.val_fraction,
-            unknown=options.unknown,
-            directory=directory,
-        )
+        return Text.read(*sources, directory=directory, **options.arguments(Text.read))
 
     open = staticmethod(open_text)
 
     def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
         """Whether the sources have another hash."""
-        found = fingerprint_sources(*sources, tokens=options.tokens, val=options.val)
-        return found != data.sha256
+        taken = options.arguments(fingerprint_sources)
+        return fingerprint_sources(*sources, **taken) != data.sha256
 
     def task(self, data: Text, options: TextOptions) -> LanguageTask:
         """Truncated backpropagation through the text."""
-        return LanguageTask(
-            data,
-            batch=options.batch,
-            steps_per_chunk=options.steps_per_chunk,
-            softmax=options.softmax,
-            softmax_samples=options.softmax_samples,
-            sample_tokens=options.sample_tokens,
-            seed=options.seed,
-        )
+        return LanguageTask(data, **options.arguments(LanguageTask))
 
     def model(self, data: Text, options: TextOptions) -> LanguageModel:
         """A language model over the text's vocabulary."""
@@ -149,19 +132,7 @@ TEXT = TextRecipe()
 
 def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
     """The model that the options describe."""
-    return LanguageModel.create(
-        vocab_size,
-        cell=options.cell,
-        hidden_size=options.hidden,
-        num_layers=options.layers,
-        embedding_size=options.embedding,
-        tied=options.tied,
-        layer_norm=options.layer_norm,
-        dropout=options.dropout,
-        dropout_embedding=options.dropout_embedding,
-        weight_drop=options.weight_drop,
-        seed=options.seed,
-    )
+    return LanguageModel.create(vocab_size, **options.arguments(LanguageModel.create))
 
 
 def merge_options(*layers: Mapping[str, Any]) -> TextOptions:

@@ -79,6 +79,7 @@ class TranslateRecipe(Recipe):
         "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
         "lines belong together.",
     )
+    source_options = ("source", "target")
     missing = "sentence pairs must be named: --source and --target, or one TSV"
     help = """Train a translator: an encoder of sentences and a decoder of others.
 
@@ -119,28 +120,14 @@ class TranslateRecipe(Recipe):
 
     def task(self, data: PairData, options: TranslateOptions) -> TranslateTask:
         """Bucketed batches of pairs."""
-        return TranslateTask(
-            data,
-            batch=options.batch,
-            label_smoothing=options.label_smoothing,
-            seed=options.seed,
-        )
+        return TranslateTask(data, **options.arguments(TranslateTask))
 
     def model(self, data: PairData, options: TranslateOptions) -> Translator:
         """A translator between the data's languages."""
         return Translator.create(
             len(data.target.vocab),
             None if data.shared else len(data.source.vocab),
-            cell=options.cell,
-            hidden_size=options.hidden,
-            num_layers=options.layers,
-            embedding_size=options.embedding,
-            bidirectional=options.bidirectional,
-            reverse_source=options.reverse_source,
-            attention=options.attention,
-            tied=options.tied,
-            dropout=options.dropout,
-            seed=options.seed,
+            **options.arguments(Translator.create),
         )
 
     def _read(self, sources: tuple[str, ...], options: TranslateOptions) -> PairData:
@@ -148,11 +135,7 @@ class TranslateRecipe(Recipe):
             raise ConfigError(
                 f"sentences must be in one TSV or in two files, got {len(sources)} files"
             )
-        names = (
-            "val_source", "val_target", "val_fraction", "tokens", "shared", "vocab_size",
-            "min_count", "max_length", "seed",
-        )  # fmt: skip
-        return PairData.read(*sources, **{name: getattr(options, name) for name in names})
+        return PairData.read(*sources, **options.arguments(PairData.read))
 
 
 TRANSLATOR = TranslateRecipe()
