@@ -196,14 +196,17 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
         (["caption", "{run}", "{nowhere}"], "{nowhere} does not exist"),
         (["caption", "{run}", "{npz}"], "describes pictures, not features"),
         (["caption", "{run}", "{tsv}"], "there is no picture that can be described"),
-        (["caption", "{run}", "{pictures}", "--top-k", "3"], "--top-k needs --sample"),
+        (
+            ["caption", "{run}", "{pictures}", "--top-k", "3"],
+            "--temperature, --top-k and --top-p need --sample",
+        ),
         (["caption", "{run}", "{pictures}", "--attention", "a.png"], "must end in .html or .json"),
         (
             ["caption", "{run}", "{pictures}", "--attention", "a.html"],
-            "{run} does not look: train one with `unspool train caption --way attention`",
+            "{run} has no attention: train one with `unspool train caption --way attention`",
         ),
         (["eval", "{run}", "--images", "{pictures}"], "go together"),
-        (["eval", "{run}", "--weights", "int8"], "is a captioner: use `unspool caption`"),
+        (["eval", "{run}", "--window", "9"], "--window does not apply: {run} is a captioner\n"),
     ],
 )
 def test_wrong_input_is_one_line(refused, captioner, files, arguments, message):

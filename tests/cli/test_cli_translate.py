@@ -142,11 +142,14 @@ def test_resume_goes_on(unspool, translator, files, tmp_path):
         ),
         (
             ["eval", "{run}", "{both}", "--length-penalty-form", "mean"],
-            "--length-penalty-form must be power or gnmt, got 'mean'",
+            "--length-penalty-form must be one of power, gnmt, got 'mean'",
         ),
         (["eval", "{run}", "--source", "{en}"], "name its file with --t"),
         (["eval", "{run}", "{both}", "--tokenize", "x"], "tokenize must be one of"),
-        (["eval", "{run}", "--weights", "int8"], "is a translator: use `unspool translate`"),
+        (
+            ["eval", "{run}", "--weights", "int8"],
+            "--weights does not apply: {run} is a translator\n",
+        ),
         (["sample", "{run}"], "is a translator: use `unspool translate`"),
     ],
 )

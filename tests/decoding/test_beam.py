@@ -196,10 +196,13 @@ def test_transforms_shape_the_choice():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_beams": 0}, "num_beams must be a whole number of at least 1, got 0"),
+        ({"num_beams": 0}, "num_beams must be at least 1, got 0"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a whole number of at least 1, got 0"),
         ({"length_penalty": float("nan")}, "length_penalty must be from -5 to 5, got nan"),
-        ({"length_penalty_form": "mean"}, "length_penalty_form must be power or gnmt, got 'mean'"),
+        (
+            {"length_penalty_form": "mean"},
+            "length_penalty_form must be one of power, gnmt, got 'mean'",
+        ),
     ],
 )
 def test_arguments_that_break_a_rule(options, message):

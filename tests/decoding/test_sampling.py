@@ -222,11 +222,11 @@ def test_another_value_of_an_option_compiles_nothing(caplog: pytest.LogCaptureFi
         ({"prompt": [0, -1, 2]}, "prompt must be one row of token ids of at least 0"),
         ({"prompt": [0.5]}, "prompt must be one row of token ids"),
         ({"prompt": [[1, 2]]}, "prompt must be one row of token ids"),
-        ({"temperature": -1}, "temperature must be at least 0 and finite, got -1"),
+        ({"temperature": -1}, "temperature must be at least 0, got -1"),
         ({"top_k": 0}, "top_k must be .*at least 1, got 0"),
         ({"top_p": 2}, "top_p must be above 0 and at most 1, got 2"),
-        ({"seed": -1}, r"seed must be at least 0 and below 2\*\*32, got -1"),
-        ({"seed": 2**32}, r"seed must be at least 0 and below 2\*\*32, got 4294967296"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"seed": 2**32}, "seed must be below 4294967296, got 4294967296"),
     ],
 )
 def test_arguments_that_break_a_rule_are_named_at_once(options: dict[str, Any], message: str):

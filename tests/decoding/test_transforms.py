@@ -95,9 +95,9 @@ def test_top_p_counts_the_probabilities_that_top_k_left():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": -0.1}, "temperature must be at least 0 and finite, got -0.1"),
-        ({"temperature": float("inf")}, "temperature must be at least 0 and finite, got inf"),
-        ({"temperature": float("nan")}, "temperature must be at least 0 and finite, got nan"),
+        ({"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
+        ({"temperature": float("inf")}, "temperature must be finite, got inf"),
+        ({"temperature": float("nan")}, "temperature must be finite, got nan"),
         ({"top_k": 0}, "top_k must be .*at least 1, got 0"),
         ({"top_p": 0}, "top_p must be above 0 and at most 1, got 0"),
         ({"top_p": 1.1}, "top_p must be above 0 and at most 1, got 1.1"),

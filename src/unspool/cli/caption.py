@@ -14,20 +14,28 @@ from ..data import LeftOut, Pictures, decode_picture, is_tar, suffix_of
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError, DataError
 from ..limits import MAX_PICTURE_BYTES
-from ..tasks.caption.decode import BATCH, LENGTH_PENALTY, NUM_BEAMS
+from ..tasks.caption.decode import BATCH, CaptionSearch
 from ..tasks.caption.gather import FEATURES, read_given
 from ..tasks.caption.plot import CaptionFigure, render
 from ..tasks.caption.run import CaptionerRun
 from ..tasks.registry import load
 from ..tasks.run import require
 from ..vision.preparation import GIVEN
-from . import console, streams
-from .options import LengthPenaltyForm, RunArgument, file, output
+from . import console
+from .hypotheses import (
+    MOST_FIGURES,
+    AttentionOption,
+    as_records,
+    check_attention,
+    is_page,
+    ranked,
+    write_attention,
+)
+from .options import RunArgument, file, with_options
 from .session import prepare
 
-MOST_FIGURES = 20  # pictures on a page
 
-
+@with_options(CaptionSearch, defaults=True)
 def caption(
     run: RunArgument,
     what: Annotated[
@@ -39,40 +47,9 @@ def caption(
             parser=file,
         ),
     ] = None,
-    num_beams: Annotated[
-        int, typer.Option(help="Width of the beam search; 1: greedy.")
-    ] = NUM_BEAMS,
-    length_penalty: Annotated[
-        float, typer.Option(help="p: scores are divided by tokens to this power; 0: not at all.")
-    ] = LENGTH_PENALTY,
-    length_penalty_form: LengthPenaltyForm = "power",
-    n_best: Annotated[int, typer.Option(help="Captions a picture, best first.")] = 1,
-    do_sample: Annotated[
-        bool, typer.Option("--sample", help="Draw instead of searching: --n-best different tries.")
-    ] = False,
-    temperature: Annotated[
-        float, typer.Option(help="With --sample: below 1 safer, above 1 wilder.")
-    ] = 1.0,
-    top_k: Annotated[
-        int | None, typer.Option(help="With --sample: from the k likeliest.", show_default=False)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(help="With --sample: from the likeliest of this total.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="With --sample: the same seed draws the same.")] = 0,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(help="Most tokens of a caption (40).", min=1, show_default=False)
-    ] = None,
-    attention: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write where the network looked, word by word: a page (.html) of the first "
-            f"{MOST_FIGURES} pictures, or all weights (.json).",
-            show_default=False,
-            parser=output,
-        ),
-    ] = None,
+    *,
+    given: dict[str, Any],
+    attention: AttentionOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a picture, on a line.")
     ] = False,
@@ -83,20 +60,8 @@ def caption(
     """
     prepare()
     loaded = require(load(run), CaptionerRun)
-    if attention is not None and attention.suffix.lower() not in (".html", ".json"):
-        raise ConfigError(f"--attention must end in .html or .json, got {attention}")
-    if attention is not None and loaded.model.decoder.attention is None:
-        raise ConfigError(
-            f"{run} does not look", "train one with `unspool train caption --way attention`"
-        )
-    if attention is not None:
-        streams.outlive_readers()
-    options: dict[str, Any] = {
-        "num_beams": num_beams, "length_penalty": length_penalty,
-        "length_penalty_form": length_penalty_form, "n_best": n_best,
-        "max_new_tokens": max_new_tokens, "do_sample": do_sample, "temperature": temperature,
-        "top_k": top_k, "top_p": top_p, "seed": seed,
-    }  # fmt: skip
+    check_attention(attention, loaded, "train one with `unspool train caption --way attention`")
+    options = CaptionSearch(**given).as_dict()
     if not what:
         raise ConfigError("name what to describe: pictures, folders or TARs of them")
     sources = [_Source(Path(name), loaded) for name in what]
@@ -111,7 +76,7 @@ def caption(
     for line in notes:
         console.note(line)
     if attention is not None:
-        _write_attention(attention, figures, done)
+        write_attention(attention, figures, done, render, _attention_record)
 
 
 class _Source:
@@ -161,7 +126,7 @@ def _print_all(
 ) -> Iterator[int]:
     """Print captions as they are found, and note where the network looked; counts pictures."""
     done, items = 0, chain.from_iterable(sources)
-    most = MOST_FIGURES if attention is not None and attention.suffix.lower() == ".html" else None
+    most = MOST_FIGURES if attention is not None and is_page(attention) else None
     while group := list(islice(items, BATCH)):
         pictures = [picture for _, picture in group]
         found = run.caption(pictures, first=done, **options)
@@ -180,38 +145,17 @@ def _print_all(
 
 
 def _record(name: str, found: Sequence[Hypothesis]) -> dict[str, Any]:
-    best = [
-        {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
-        for one in found
-    ]
-    return {"file": name, "caption": found[0].text, "n_best": best}
+    return {"file": name, "caption": found[0].text, "n_best": as_records(found)}
 
 
-def _lines(name: str, found: Sequence[Hypothesis], n_best: int) -> Iterator[str]:
-    if n_best == 1:
-        yield f"{name}\t{found[0].text}"
-    else:
-        yield name
-        yield from (f"{one.score:.4f}\t{one.text}{_END[one.finished]}" for one in found)
-        yield ""
+def _lines(name: str, found: Sequence[Hypothesis], n_best: int) -> list[str]:
+    return [f"{name}\t{found[0].text}"] if n_best == 1 else [name, *ranked(found)]
 
 
-_END = {True: "", False: " ..."}
-
-
-def _write_attention(path: Path, figures: list[CaptionFigure], done: int) -> None:
-    if path.suffix.lower() == ".html":
-        files.write_bytes(path, render(figures).encode())
-        if done > len(figures):
-            console.note(f"{path} shows the first {len(figures)} of {done}")
-        return
-    records = [
-        {
-            "file": figure.name,
-            "caption": figure.caption,
-            "tokens": figure.tokens,
-            "weights": figure.weights.tolist(),
-        }
-        for figure in figures
-    ]
-    files.write_json(path, records)
+def _attention_record(figure: CaptionFigure) -> dict[str, Any]:
+    return {
+        "file": figure.name,
+        "caption": figure.caption,
+        "tokens": figure.tokens,
+        "weights": figure.weights.tolist(),
+    }

@@ -1,31 +1,62 @@
 """`unspool eval`."""
 
+from collections import defaultdict
+from dataclasses import Field, fields, make_dataclass
 from typing import Annotated, Any
 
 import typer
 
-from ..tasks.caption.recipe import CAPTIONER
-from ..tasks.caption.run import CaptionerRun
-from ..tasks.registry import load
-from ..tasks.run import LoadedRun, require
-from ..tasks.text.run import Run
-from ..tasks.translate.recipe import TRANSLATOR
-from ..tasks.translate.run import TranslatorRun
+from ..errors import RunError
+from ..options import Options, option
+from ..tasks.registry import KINDS, Kind, kind_of, load
+from ..tasks.run import LoadedRun
+from ..training.task import Evaluation
 from . import console
-from .options import LENGTH_PENALTY_FORMS, RunArgument, file
+from .options import RunArgument, file, flag_of, with_options, words_of
 from .session import prepare
 
-TAKEN_BY: dict[str, tuple[type[LoadedRun], ...]] = {
-    "weights": (Run,),
-    "window": (Run,),
-    "num_beams": (TranslatorRun, CaptionerRun),
-    "length_penalty": (TranslatorRun, CaptionerRun),
-    "length_penalty_form": (TranslatorRun, CaptionerRun),
-    "tokenize": (TranslatorRun,),
-    "split": (CaptionerRun,),
-}
+
+def _options_of(kind: Kind) -> list[Field[Any]]:
+    """The options with which a kind of run is evaluated: those that name sources, and its own."""
+    named = [f for f in fields(kind.recipe.options) if f.name in kind.recipe.source_options]
+    return [*named, *fields(kind.run.eval_options)]
 
 
+def _options_of_all() -> dict[str, dict[str, Field[Any]]]:
+    """Each option's declarations by the kinds of runs that have it, as `train` calls them."""
+    found: dict[str, dict[str, Field[Any]]] = defaultdict(dict)
+    for kind in KINDS.values():
+        for field in _options_of(kind):
+            found[field.name][kind.recipe.name] = field
+    return found
+
+
+DECLARED = _options_of_all()
+
+
+def _flag(name: str) -> tuple[str, Any, Any]:
+    """An option of any kind, with the defaults in its help: which one holds depends on the run."""
+    kinds = DECLARED[name]
+    field = next(iter(kinds.values()))
+    defaults = {kind: str(one.default) for kind, one in kinds.items() if one.default is not None}
+    if len(set(defaults.values())) > 1:
+        defaults = {kind: f"{kind} {default}" for kind, default in defaults.items()}
+    shown = ", ".join(dict.fromkeys(defaults.values()))
+    text = words_of(field) + (f" ({shown})" if shown else "")
+    return name, field.type, option(None, text, is_file=field.metadata["is_file"])
+
+
+def _panel(_: type[Options], name: str) -> str:
+    """Options stand together that the same kinds of runs have."""
+    return "Runs of " + " and ".join(f"`train {kind}`" for kind in DECLARED[name])
+
+
+EvalOptions = make_dataclass(
+    "EvalOptions", map(_flag, DECLARED), bases=(Options,), frozen=True, kw_only=True
+)
+
+
+@with_options(EvalOptions, _panel, defaults=True)
 def evaluate(
     run: RunArgument,
     paths: Annotated[
@@ -37,100 +68,36 @@ def evaluate(
             parser=file,
         ),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="bfloat16 or int8: the loss of sampling with such weights.", show_default=False
-        ),
-    ] = None,
-    window: Annotated[
-        int | None,
-        typer.Option(
-            help="Start from a new state after every so many tokens; else the state is carried.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="Sentences to translate (runs of `train translate`).",
-            show_default=False,
-            parser=file,
-        ),
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(help="Their translations, line by line.", show_default=False, parser=file),
-    ] = None,
-    images: Annotated[
-        str | None,
-        typer.Option(
-            help="A folder or TAR of pictures to describe (runs of `train caption`).",
-            show_default=False,
-            parser=file,
-        ),
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="Or an .npz of features.", show_default=False, parser=file)
-    ] = None,
-    captions: Annotated[
-        str | None, typer.Option(help="The pictures' captions.", show_default=False, parser=file)
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Part of a JSON of captions.", show_default=False)
-    ] = None,
-    num_beams: Annotated[
-        int | None,
-        typer.Option(
-            help="Width of the beam that translates (5) or describes (3).", show_default=False
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(
-            help="p: the beam's scores / tokens to this power (1; captions 0.7).",
-            show_default=False,
-        ),
-    ] = None,
-    length_penalty_form: Annotated[
-        str | None,
-        typer.Option(help=f"{LENGTH_PENALTY_FORMS} (power)", show_default=False),
-    ] = None,
-    tokenize: Annotated[
-        str | None,
-        typer.Option(
-            help="sacreBLEU's tokeniser (13a); none for tokenised text.", show_default=False
-        ),
-    ] = None,
+    *,
+    given: dict[str, Any],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Loss of a trained run on a text; accuracy and F1 on labelled sequences; BLEU and chrF of
     translations; BLEU, ROUGE-L and CIDEr of captions.
     """
     prepare()
-    loaded = load(run)
-    options = {
-        "weights": weights, "window": window, "num_beams": num_beams,
-        "length_penalty": length_penalty, "length_penalty_form": length_penalty_form,
-        "tokenize": tokenize, "split": split,
-    }  # fmt: skip
-    given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
-    for name in given:
-        require(loaded, *TAKEN_BY[name])
-    sources = tuple(paths or ())
-    if source is not None or target is not None:
-        require(loaded, TranslatorRun)
-        sources = TRANSLATOR.named(sources, {"source": source, "target": target})
-    if images is not None or features is not None or captions is not None:
-        require(loaded, CaptionerRun)
-        named = {"images": images, "features": features, "captions": captions}
-        sources = CAPTIONER.named(sources, named)
-    if isinstance(loaded, CaptionerRun):
-        given["track"] = console.track
-    result = loaded.evaluate(*sources, **given)
+    loaded = load(run, track=console.track)
+    recipe = kind_of(loaded.config).recipe
+    _check_applies(given, loaded)
+    sources = recipe.named(tuple(paths or ()), given)
+    own = {name: value for name, value in given.items() if name not in recipe.source_options}
+    result = loaded.evaluate(*sources, **own)
     if as_json:
         console.print_json(result.as_dict())
-        return
+    else:
+        _print(result)
+
+
+def _check_applies(given: dict[str, Any], run: LoadedRun) -> None:
+    """Raise RunError for an option that is not the run's."""
+    known = {field.name for field in _options_of(kind_of(run.config))}
+    for name in given:
+        if name not in known:
+            flag = flag_of(next(iter(DECLARED[name].values())))
+            raise RunError(f"{flag} does not apply: {run.path} is {run.what}")
+
+
+def _print(result: Evaluation) -> None:
     print(f"{result.loss_nats:.4f} nats per {result.unit} over {result.tokens:,} {result.unit}s")
     if result.bits_per_char is not None:
         print(f"{result.bits_per_char:.4f} bits per character, {result.bits_per_byte:.4f} per byte")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from ..decoding.options import Beam, Sampling, Search
 from ..options import Options
 from ..training.config import TrainingConfig
 
@@ -47,26 +48,50 @@ RunArgument = Annotated[
     Path, typer.Argument(help="A run directory.", show_default=False, parser=path)
 ]
 
-LENGTH_PENALTY_FORMS = "power: scores / tokens^p; gnmt: / ((5 + tokens) / 6)^p."
-LengthPenaltyForm = Annotated[str, typer.Option(help=LENGTH_PENALTY_FORMS)]
+# Parts of a help page: in commands with these options those of the second class stand there.
+PANELS = (
+    (TrainingConfig, TrainingConfig, "Training"),
+    (Beam, Beam, "Beam search"),
+    (Search, Sampling, "With --sample"),
+    (Sampling, Sampling, "Sampling"),
+)
 
 
-def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def panel_of(options: type[Options], name: str) -> str | None:
+    """The part of the help page where an option is shown; None: with the command's own."""
+    for command, declared, panel in PANELS:
+        if issubclass(options, command) and name in declared.__dataclass_fields__:
+            return panel
+    return "Model and data" if issubclass(options, TrainingConfig) else None
+
+
+def with_options(
+    options: type[Options],
+    panel_of: Callable[[type[Options], str], str | None] = panel_of,
+    *,
+    defaults: bool = False,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag for each field of `options`; it receives those given on the
-    command line as its keyword argument `given`, a dict.
+    command line as its keyword argument `given`, a dict, in whose place --help has them.
+
+    Without `defaults`, a TOML file, a preset or the run decides what is not given.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
+        own = list(inspect.signature(command).parameters.values())
+        place = [p.name for p in own].index("given")
         names = [field.name for field in dataclasses.fields(options)]
 
         def wrapper(**values: Any) -> None:
             given = {name: values.pop(name) for name in names}
             command(**values, given={k: v for k, v in given.items() if v is not None})
 
-        flags = [_flag(field) for field in sorted(dataclasses.fields(options), key=_panel)]
-        wrapper.__signature__ = inspect.Signature(own + flags)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in own + flags}
+        panels = {name: panel_of(options, name) for name in names}
+        fields = sorted(dataclasses.fields(options), key=lambda f: panels[f.name] == "Training")
+        flags = [_flag(field, panels[field.name], defaults) for field in fields]
+        own[place : place + 1] = flags
+        wrapper.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in own}
         wrapper.__doc__ = command.__doc__
         wrapper.options = options  # type: ignore[attr-defined]
         return wrapper
@@ -74,22 +99,29 @@ def with_options(options: type[Options]) -> Callable[[Callable[..., None]], Call
     return decorate
 
 
-def _flag(field: dataclasses.Field[Any]) -> inspect.Parameter:
-    flag = "--" + field.name.replace("_", "-")
-    kind = _type(field)
+def _flag(field: dataclasses.Field[Any], panel: str | None, defaults: bool) -> inspect.Parameter:
+    flag, kind = flag_of(field), _type(field)
+    may_be_off = kind is bool and not (defaults and field.default is False)
     option = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
-        help=_help(field),
-        rich_help_panel=_panel(field),
-        show_default=False,
+        f"{flag}/--no-{flag[2:]}" if may_be_off else flag,
+        help=_sentence(field) if defaults else _help(field),
+        rich_help_panel=panel,
+        show_default=defaults,
         parser=file if field.metadata["is_file"] else None,
     )
+    default = field.default if defaults else None
+    wanted = Optional[kind] if default is None else kind  # noqa: UP045 (a run-time type)
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[Optional[kind], option],  # noqa: UP045 (a run-time type)
+        default=default,
+        annotation=Annotated[wanted, option],
     )
+
+
+def flag_of(field: dataclasses.Field[Any]) -> str:
+    """An option's name on the command line."""
+    return "--" + (field.metadata["flag"] or field.name).replace("_", "-")
 
 
 def _type(field: dataclasses.Field[Any]) -> Any:
@@ -98,11 +130,16 @@ def _type(field: dataclasses.Field[Any]) -> Any:
 
 
 def _help(field: dataclasses.Field[Any]) -> str:
-    choices = field.metadata["choices"]
-    text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+    text = words_of(field)
     return text if field.default in (None, False) else f"{text} ({field.default})"
 
 
-def _panel(field: dataclasses.Field[Any]) -> str:
-    training = {f.name for f in dataclasses.fields(TrainingConfig)}
-    return "Training" if field.name in training else "Model and data"
+def _sentence(field: dataclasses.Field[Any]) -> str:
+    text = words_of(field)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def words_of(field: dataclasses.Field[Any]) -> str:
+    """An option's line of help, with the values that it may have."""
+    choices = field.metadata["choices"]
+    return field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")

@@ -2,52 +2,46 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
 from ..data import Vocabulary
+from ..decoding.options import COUNT, Sampling
 from ..errors import ConfigError
+from ..kernels.sampling import WeightType
+from ..options import option, redeclared
 from ..tasks.generate.run import GeneratorRun
 from ..tasks.registry import load
 from ..tasks.run import LoadedRun, require
 from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
 from . import console
-from .options import RunArgument
+from .options import RunArgument, with_options
 from .session import prepare
 
 
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(Sampling):
+    """How texts are sampled, with the command's own defaults."""
+
+    max_new_tokens: int = option(500, "how many tokens to write", at_least=1, below=COUNT)
+    temperature: float = redeclared(Sampling, "temperature", default=0.8)
+    count: int = option(1, "how many texts to write", at_least=1, below=COUNT)
+    condition: str | None = option(None, "the label to write for (runs of `train generate`)")
+    stop: str | None = option(None, "stop before this string")
+    weights: str = option("float32", "fewer bits are faster", choices=get_args(WeightType))
+    keep_unknown: bool = option(False, "allow the unknown token in the text")
+
+
+@with_options(SampleOptions, defaults=True)
 def sample(
     run: RunArgument,
     prompt: Annotated[str, typer.Option(help="The text to continue.")] = "",
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens to write.")] = 500,
-    temperature: Annotated[
-        float, typer.Option(help="Below 1: safer; above 1: wilder; 0: always the likeliest.")
-    ] = 0.8,
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw from the k likeliest tokens.", show_default=False)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(help="Draw from the likeliest tokens of this total.", show_default=False),
-    ] = None,
-    count: Annotated[int, typer.Option(help="Texts to write at once.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed writes the same text.")] = 0,
-    condition: Annotated[
-        str | None,
-        typer.Option(help="The label to write for (runs of `train generate`).", show_default=False),
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option(help="End before this string.", show_default=False)
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="float32, bfloat16 or int8: fewer bits, faster text.")
-    ] = "float32",
-    keep_unknown: Annotated[
-        bool, typer.Option("--keep-unknown", help="Let the unknown token be written.")
-    ] = False,
+    *,
+    given: dict[str, Any],
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a text, on a line.")
     ] = False,
@@ -57,46 +51,53 @@ def sample(
     unspool sample runs/shakespeare --prompt "ROMEO:" --temperature 0.8 --top-p 0.95
     """
     prepare()
-    options = {
-        "count": count, "max_new_tokens": max_new_tokens, "temperature": temperature,
-        "top_k": top_k, "top_p": top_p, "seed": seed,
-    }  # fmt: skip
-    found = load(run)
-    if isinstance(found, GeneratorRun):
-        if condition is None:
-            raise ConfigError(f"--condition must be one of {', '.join(found.labels)}")
-        if stop is not None:
-            raise ConfigError("--stop does not go with --condition: END stops")
-        if weights != "float32":
-            raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
-        _say_what_is_unknown(found.encoder.vocab, prompt)
-        texts = found.sample(condition, prompt, keep_unknown=keep_unknown, **options)
-        for number, text in enumerate(texts):
-            record = {"condition": condition, **_record(found, prompt, text, seed, number)}
-            console.print_json(record) if as_json else print(console.written(text))
-        return
-    loaded = require(found, Run)
-    if condition is not None:
-        raise ConfigError(f"--condition does not apply: {run} is {loaded.what}")
-    _say_what_is_unknown(loaded.vocab, prompt)
-    writes_bytes = loaded.vocab.kind == "byte"
+    options = SampleOptions(**given)
+    loaded = load(run)
+    if isinstance(loaded, GeneratorRun):
+        _write_lines(loaded, prompt, options, as_json)
+    else:
+        _write_texts(require(loaded, Run), prompt, options, as_json)
+
+
+def _write_lines(run: GeneratorRun, prompt: str, options: SampleOptions, as_json: bool) -> None:
+    """Write lines for a label, each up to its END."""
+    condition, weights = options.condition, options.weights
+    if condition is None:
+        raise ConfigError(f"--condition must be one of {', '.join(run.labels)}")
+    if options.stop is not None:
+        raise ConfigError("--stop does not go with --condition: END stops")
+    if weights != "float32":
+        raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
+    _say_what_is_unknown(run.encoder.vocab, prompt)
+    taken = {
+        k: v for k, v in options.as_dict().items() if k not in ("condition", "stop", "weights")
+    }
+    for number, text in enumerate(run.sample(condition, prompt, **taken)):
+        record = {"condition": condition, **_record(run, prompt, text, options.seed, number)}
+        console.print_json(record) if as_json else print(console.written(text))
+
+
+def _write_texts(run: Run, prompt: str, options: SampleOptions, as_json: bool) -> None:
+    """Write texts: one as it is made, several or JSON when they are whole."""
+    if options.condition is not None:
+        raise ConfigError(f"--condition does not apply: {run.path} is {run.what}")
+    _say_what_is_unknown(run.vocab, prompt)
+    writes_bytes = run.vocab.kind == "byte"
     if writes_bytes:  # as they were typed, whatever the locale
         prompt = os.fsencode(prompt).decode(errors="surrogateescape")
-    found_options = {**options, "errors": "surrogateescape" if writes_bytes else "replace"}
-    pieces = loaded.stream(
-        prompt, stop=stop, weights=weights, keep_unknown=keep_unknown, **found_options
-    )
+    taken = {k: v for k, v in options.as_dict().items() if k != "condition"}
+    pieces = run.stream(prompt, errors="surrogateescape" if writes_bytes else "replace", **taken)
     write = _write_bytes if writes_bytes else _write
-    if count == 1 and not as_json:
+    if options.count == 1 and not as_json:
         for piece in chain([prompt], (piece for (piece,) in pieces), ["\n"]):
             write(piece)
         return
     texts = ["".join(parts) for parts in zip(*pieces, strict=True)]
     for number, text in enumerate(texts):
         if as_json:
-            console.print_json(_record(loaded, prompt, text, seed, number))
+            console.print_json(_record(run, prompt, text, options.seed, number))
         else:
-            write(f"--- {number + 1} of {count}\n{prompt}{text}\n\n")
+            write(f"--- {number + 1} of {options.count}\n{prompt}{text}\n\n")
 
 
 def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:

@@ -1,28 +1,37 @@
 """`unspool translate`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .. import files
 from ..data import check_standard_input, read_sentences
 from ..decoding.hypotheses import Hypothesis
 from ..errors import ConfigError
 from ..tasks.registry import load
 from ..tasks.run import require
+from ..tasks.translate.decode import TranslateSearch
 from ..tasks.translate.plot import AttentionFigure, render
 from ..tasks.translate.run import TranslatorRun
-from . import console, streams
+from . import console
+from .hypotheses import (
+    MOST_FIGURES,
+    AttentionOption,
+    as_records,
+    check_attention,
+    is_page,
+    ranked,
+    write_attention,
+)
 from .label import is_source
-from .options import LengthPenaltyForm, RunArgument, output
+from .options import RunArgument, with_options
 from .session import prepare
 
-MOST_FIGURES = 20  # sentences in a picture
 GROUP = 512  # sentences translated before the first of them are printed
 
 
+@with_options(TranslateSearch, defaults=True)
 def translate(
     run: RunArgument,
     what: Annotated[
@@ -33,40 +42,9 @@ def translate(
             show_default=False,
         ),
     ] = None,
-    num_beams: Annotated[int, typer.Option(help="Width of the beam search; 1: greedy.")] = 5,
-    length_penalty: Annotated[
-        float, typer.Option(help="p: scores are divided by tokens to this power; 0: not at all.")
-    ] = 1.0,
-    length_penalty_form: LengthPenaltyForm = "power",
-    n_best: Annotated[int, typer.Option(help="Translations a sentence, best first.")] = 1,
-    do_sample: Annotated[bool, typer.Option("--sample", help="Draw instead of searching.")] = False,
-    temperature: Annotated[
-        float, typer.Option(help="With --sample: below 1 safer, above 1 wilder.")
-    ] = 1.0,
-    top_k: Annotated[
-        int | None, typer.Option(help="With --sample: from the k likeliest.", show_default=False)
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(help="With --sample: from the likeliest of this total.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="With --sample: the same seed draws the same.")] = 0,
-    max_new_tokens: Annotated[
-        int | None,
-        typer.Option(
-            help="Most tokens of a translation (twice the sentence's).", min=1, show_default=False
-        ),
-    ] = None,
-    batch: Annotated[int, typer.Option(help="Sentences decoded at once.")] = 32,
-    attention: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write what the network looked at: a page (.html) of the first "
-            f"{MOST_FIGURES} sentences, or all weights (.json).",
-            show_default=False,
-            parser=output,
-        ),
-    ] = None,
+    *,
+    given: dict[str, Any],
+    attention: AttentionOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a sentence, on a line.")
     ] = False,
@@ -77,20 +55,8 @@ def translate(
     """
     prepare()
     loaded = require(load(run), TranslatorRun)
-    if attention is not None and attention.suffix.lower() not in (".html", ".json"):
-        raise ConfigError(f"--attention must end in .html or .json, got {attention}")
-    if attention is not None:
-        streams.outlive_readers()
-    options: dict[str, Any] = {
-        "num_beams": num_beams, "length_penalty": length_penalty,
-        "length_penalty_form": length_penalty_form, "n_best": n_best,
-        "max_new_tokens": max_new_tokens, "batch": batch,
-    }  # fmt: skip
-    if do_sample:
-        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-        options |= {"do_sample": True, **sampling}
-    elif temperature != 1 or top_k is not None or top_p is not None:
-        raise ConfigError("--temperature, --top-k and --top-p need --sample")
+    check_attention(attention, loaded, "train one with `unspool train translate --attention luong`")
+    options = TranslateSearch(**given).as_dict()
     texts, references = _sentences(what)
     best: list[Hypothesis] = []
     for begin in range(0, len(texts), GROUP):
@@ -100,7 +66,8 @@ def translate(
                 record = _record(text, found, references[len(best)])
                 console.print_json(record, flush=True)
             else:
-                print("\n".join(map(console.written, _lines(found, n_best))), flush=True)
+                lines = [found[0].text] if options["n_best"] == 1 else ranked(found)
+                print("\n".join(map(console.written, lines)), flush=True)
             best.append(found[0])
     _say_what_was_odd(texts, best)
     if attention is not None:
@@ -129,21 +96,8 @@ def _sentences(what: list[str] | None) -> tuple[list[str], list[str | None]]:
 
 
 def _record(text: str, found: Sequence[Hypothesis], reference: str | None) -> dict[str, Any]:
-    best = [
-        {"text": one.text, "score": one.score, "log_p": one.log_p, "finished": one.finished}
-        for one in found
-    ]
     known = {} if reference is None else {"reference": reference}
-    return {"source": text, "translation": found[0].text, **known, "n_best": best}
-
-
-def _lines(found: Sequence[Hypothesis], n_best: int) -> Iterator[str]:
-    if n_best == 1:
-        yield found[0].text
-    else:
-        for one in found:
-            yield f"{one.score:.4f}\t{one.text}{'' if one.finished else ' ...'}"
-        yield ""
+    return {"source": text, "translation": found[0].text, **known, "n_best": as_records(found)}
 
 
 def _say_what_was_odd(texts: Sequence[str], best: Sequence[Hypothesis]) -> None:
@@ -163,19 +117,14 @@ def _write_attention(
     path: Path, run: TranslatorRun, texts: list[str], best: list[Hypothesis]
 ) -> None:
     full = [i for i, text in enumerate(texts) if text.strip()]
-    chosen = full[:MOST_FIGURES] if path.suffix.lower() == ".html" else full
+    chosen = full[:MOST_FIGURES] if is_page(path) else full
     found = run.attention([texts[i] for i in chosen], [best[i] for i in chosen])
     figures = [
         AttentionFigure(source, target, weights, (texts[i], best[i].text))
         for i, (source, target, weights) in zip(chosen, found, strict=True)
     ]
-    if path.suffix.lower() == ".html":
-        files.write_bytes(path, render(figures).encode())
-        if len(full) > MOST_FIGURES:
-            console.note(f"{path} shows the first {MOST_FIGURES} of {len(full)}")
-        return
-    records = [
-        {"source": figure.source, "target": figure.target, "weights": figure.weights.tolist()}
-        for figure in figures
-    ]
-    files.write_json(path, records)
+    write_attention(path, figures, len(full), render, _attention_record)
+
+
+def _attention_record(figure: AttentionFigure) -> dict[str, Any]:
+    return {"source": figure.source, "target": figure.target, "weights": figure.weights.tolist()}

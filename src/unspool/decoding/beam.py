@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..cells.base import check_sizes
 from .length_penalty import LengthPenalty
+from .options import Beam
 from .stepper import Stepper
 from .transforms import Transform
 
@@ -69,10 +70,14 @@ def beam_search(
 
     `transforms` act on the logits in order. Raises ConfigError where an argument breaks its rule.
     """
-    check_sizes(num_beams=num_beams, max_new_tokens=max_new_tokens)
-    penalty = jax.tree.map(jnp.float32, LengthPenalty.create(length_penalty, length_penalty_form))
+    beam = Beam(
+        num_beams=num_beams, length_penalty=length_penalty, length_penalty_form=length_penalty_form
+    )
+    check_sizes(max_new_tokens=max_new_tokens)
+    penalty = LengthPenalty.create(beam.length_penalty, beam.length_penalty_form)
+    penalty = jax.tree.map(jnp.float32, penalty)
     ends = jnp.int32(start), jnp.int32(end), penalty
-    return _beam_search(stepper, condition, *ends, transforms, int(num_beams), int(max_new_tokens))
+    return _beam_search(stepper, condition, *ends, transforms, beam.num_beams, int(max_new_tokens))
 
 
 @eqx.filter_jit

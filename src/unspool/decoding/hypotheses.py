@@ -1,7 +1,6 @@
 """Sentences out of a decoder that tells of a condition: greedy, sampled, or by beam search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..cells.base import check_sizes
 from ..data import Sentences, Sequences
-from ..errors import ConfigError
 from ..models.decoder import Condition, Decoder, DecoderState, shifted
 from ..models.softmax import token_nats
 from .beam import beam_search
 from .conditional import Started, until_end
 from .length_penalty import LengthPenalty
+from .options import Search
 from .sampling import stream
 
 
@@ -31,35 +29,6 @@ class Hypothesis(NamedTuple):
     log_p: float
     finished: bool
     ids: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """How sentences are looked for: by beam search (`num_beams` 1: greedy; see `beam_search`), or
-    with `do_sample` sampled (see `stream`). Raises ConfigError where an argument breaks its rule.
-    """
-
-    num_beams: int = 5
-    length_penalty: float = 1.0
-    length_penalty_form: str = "power"
-    n_best: int = 1
-    max_new_tokens: int | None = None
-    do_sample: bool = False
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_sizes(num_beams=self.num_beams, n_best=self.n_best)
-        sampling = {"temperature": 1.0, "top_k": None, "top_p": None}
-        given = [name for name, default in sampling.items() if getattr(self, name) != default]
-        if given and not self.do_sample:
-            raise ConfigError(f"{', '.join(given)} needs do_sample, as beam search samples nothing")
-        if self.n_best > self.num_beams and not self.do_sample:
-            raise ConfigError(
-                f"n_best must be at most num_beams ({self.num_beams}), got {self.n_best}"
-            )
 
 
 class ConditionStepper(eqx.Module):
@@ -102,11 +71,8 @@ def find(
     if search.do_sample:
         return _sample(decoder, sentences, condition, numbers, search, most)
     end = sentences.end
-    made = beam_search(
-        ConditionStepper(decoder), condition, start=end, end=end, num_beams=search.num_beams,
-        length_penalty=search.length_penalty, length_penalty_form=search.length_penalty_form,
-        max_new_tokens=most,
-    )  # fmt: skip
+    options = {**search.arguments(beam_search), "max_new_tokens": most}
+    made = beam_search(ConditionStepper(decoder), condition, start=end, end=end, **options)
     columns = [np.asarray(column)[:, : search.n_best] for column in made]
     found = []
     for tokens, lengths, scores, log_p, finished in zip(*columns, strict=True):
@@ -143,9 +109,8 @@ def _sample(
     stepper, count, end = ConditionStepper(decoder), search.n_best, sentences.end
     started = Started(stepper, _start(stepper, condition), len(numbers))
     keys = (numbers[:, None] * count + np.arange(count)).reshape(-1)
-    names = ("temperature", "top_k", "top_p", "seed")
-    options = {name: getattr(search, name) for name in names}
-    blocks = stream(started, [end], count=len(keys), rows=keys, max_new_tokens=most, **options)
+    options = {**search.arguments(stream), "max_new_tokens": most}
+    blocks = stream(started, [end], count=len(keys), rows=keys, **options)
     rows = until_end(blocks, end)
     tokens = ended([ids for ids, _ in rows], end, most + 1)
     each = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), condition)

@@ -14,6 +14,7 @@ from ..cells.base import check_sizes
 from ..data.sequences import power_of_two
 from ..errors import ConfigError
 from .native import sample_block
+from .options import Sampling
 from .stepper import Stepper
 from .transforms import Transform, is_greedy, make_transforms
 
@@ -52,8 +53,7 @@ def stream(
     """
     check_sizes(count=count, max_new_tokens=max_new_tokens)
     prompt = _checked_prompt(prompt)
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed must be at least 0 and below 2**32, got {seed}")
+    seed = Sampling(seed=seed).seed
     transforms = make_transforms(temperature, top_k, top_p)
     greedy = is_greedy(temperature, do_sample)
     keys = row_keys(seed, np.arange(count) if rows is None else rows)

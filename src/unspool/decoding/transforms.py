@@ -8,13 +8,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..cells.base import check_sizes
-from ..errors import ConfigError
+from .options import Sampling
 
-HOTTEST = float(np.finfo(np.float32).max)
 COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in all but name
 
 Transform = Callable[[Float[Array, "B V"]], Float[Array, "B V"]]
@@ -64,23 +61,15 @@ def make_transforms(
 ) -> tuple[Transform, ...]:
     """Temperature, then top-k, then top-p, as far as they change anything.
 
-    Raises ConfigError unless temperature >= 0, top_k >= 1 and 0 < top_p <= 1. A
+    Raises ConfigError for a value that breaks a rule of `Sampling`. A
     temperature of 0 means argmax, which is the sampler's part, not a transform's.
     """
-    if not 0 <= temperature < float("inf"):
-        raise ConfigError(f"temperature must be at least 0 and finite, got {temperature}")
-    if temperature > HOTTEST:
-        raise ConfigError(f"temperature must be at most {HOTTEST:.2g}, got {temperature}")
-    if top_k is not None:
-        top_k = min(top_k, 2**31 - 1)  # all of any vocabulary
-        check_sizes(top_k=top_k)
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ConfigError(f"top_p must be above 0 and at most 1, got {top_p}")
+    Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
     transforms: list[Transform] = []
     if temperature >= COLDEST and temperature != 1:
         transforms.append(Temperature(jnp.float32(temperature)))
     if top_k is not None:
-        transforms.append(TopK(jnp.int32(top_k)))
+        transforms.append(TopK(jnp.int32(min(top_k, 2**31 - 1))))  # all of any vocabulary
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)

@@ -19,7 +19,7 @@ from .glimpse.recipe import LOOKER
 from .glimpse.run import GlimpseRun
 from .label.recipe import CLASSIFIER, TAGGER
 from .label.run import ClassifierRun, TaggerRun
-from .recipe import Recipe
+from .recipe import Recipe, Track, untracked
 from .run import LoadedRun
 from .text.recipe import TEXT
 from .text.run import Run
@@ -57,17 +57,17 @@ def kind_of(config: dict[str, Any]) -> Kind:
     return KINDS.get(config["model"].get("kind"), KINDS[LanguageModel.kind])
 
 
-def load(path: str | Path, model: Any = None) -> Any:
+def load(path: str | Path, model: Any = None, *, track: Track = untracked) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
     Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
     `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. `model` gives the structure if
-    config.json cannot, for cells of your own. Raises RunError if the directory is not a run, is
-    damaged, or has no weights yet.
+    config.json cannot, for cells of your own. `track` shows how far a long evaluation is. Raises
+    RunError if the directory is not a run, is damaged, or has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """
     path = Path(path)
     config = read_config(path)
     kind = kind_of(config)
-    return kind.run.load(path, config, kind.model, model)
+    return kind.run.load(path, config, kind.model, model, track)

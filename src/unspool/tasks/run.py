@@ -3,7 +3,7 @@
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -12,10 +12,12 @@ import equinox as eqx
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
 from ..models.description import build_model
+from ..options import Options
 from ..training.checkpoint import is_weight, load_arrays, reading_facts
 from ..training.directory import DATA, MODEL, read_data
 from ..training.task import LOSS, Evaluation
 from .reading import Reading
+from .recipe import Track, untracked
 
 INSPECT_REMEDY = "name a text to inspect it on"
 Kind = TypeVar("Kind", bound="LoadedRun")
@@ -26,11 +28,15 @@ Data = TypeVar("Data")
 class LoadedRun(ABC):
     """What `load` returns. `step`, `val_loss_nats` and `val_metrics` belong to the weights at hand,
     which are the best by the held-out loss (`best_by` is "loss") or by the metric `best_by`.
+    `track` shows how far a long evaluation is.
 
-    `what` says what it is and which command uses it, for messages.
+    For messages, `what` says what it is and `used_by` which command uses it. `eval_options` are
+    the options of `evaluate`, which are flags of `unspool eval`.
     """
 
     what: ClassVar[str]
+    used_by: ClassVar[str] = "unspool eval"
+    eval_options: ClassVar[type[Options]] = Options
 
     path: Path
     config: dict[str, Any]
@@ -39,6 +45,7 @@ class LoadedRun(ABC):
     val_metrics: dict[str, float]
     best_by: str
     model: Any
+    track: Track = field(default=untracked, kw_only=True, repr=False)
 
     @classmethod
     def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +53,9 @@ class LoadedRun(ABC):
         return {}
 
     @classmethod
-    def load(cls, path: Path, config: dict[str, Any], model_class: Any, model: Any) -> Self:
+    def load(
+        cls, path: Path, config: dict[str, Any], model_class: Any, model: Any, track: Track
+    ) -> Self:
         """Read weights into the structure of `model`, or of the `model_class` that config.json
         describes.
         """
@@ -61,7 +70,7 @@ class LoadedRun(ABC):
         model = eqx.combine(params, static)
         return cls(
             path=path, config=config, step=step, val_loss_nats=loss, val_metrics=metrics,
-            best_by=best_by, model=model, **parts,
+            best_by=best_by, model=model, track=track, **parts,
         )  # fmt: skip
 
     def own_data(self, open: Callable[[Path], Data], remedy: str) -> Data:
@@ -98,7 +107,7 @@ class LoadedRun(ABC):
     def reading(self, text: str, condition: str | None) -> Reading:
         """Read a text as one sequence: see `tasks.reading.read_as`."""
         raise RunError(
-            f"{self.path} reads no text ({self.what}): inspect needs a run that reads text"
+            f"{self.path} is {self.what} and reads no text: inspect needs a run that reads text"
         )
 
     def held_out_text(self, most: int) -> str:
@@ -111,7 +120,10 @@ class LoadedRun(ABC):
 
     @abstractmethod
     def evaluate(self, *sources: str) -> Evaluation:
-        """The run's figures on the sources; without any, on its held-out part."""
+        """The run's figures on the sources; without any, on its held-out part.
+
+        A kind with `eval_options` takes them as keyword arguments.
+        """
 
 
 def noted(result: Evaluation, notes: Iterable[str]) -> Evaluation:
@@ -123,7 +135,7 @@ def noted(result: Evaluation, notes: Iterable[str]) -> Evaluation:
 def require(run: LoadedRun, *kinds: type[Kind]) -> Kind:
     """The run, if it is of one of these kinds, else a RunError that says what it is."""
     if not isinstance(run, kinds):
-        raise RunError(f"{run.path} is {run.what}")
+        raise RunError(f"{run.path} is {run.what}: use `{run.used_by}`")
     return run
 
 

@@ -116,8 +116,8 @@ def test_attention_of_a_translation(side, model):
     ("options", "message"),
     [
         ({"n_best": 6}, r"n_best must be at most num_beams \(5\), got 6"),
-        ({"n_best": 0}, "n_best must be a whole number of at least 1"),
-        ({"top_k": 3}, "top_k needs do_sample"),
+        ({"n_best": 0}, "n_best must be at least 1, got 0"),
+        ({"top_k": 3}, "temperature, top_k and top_p need do_sample"),
         ({"do_sample": True, "length_penalty": 9}, "length_penalty must be from -5 to 5, got 9"),
         ({"do_sample": True, "temperature": -1.0}, "temperature must be at least 0"),
     ],

@@ -1,6 +1,7 @@
 """Captions out of a model: from what it takes of pictures to sentences, and where it looked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -8,15 +9,33 @@ import numpy as np
 
 from ...data import Sentences
 from ...data.sequences import power_of_two
-from ...decoding.hypotheses import Hypothesis, Search, ended, find, reread
+from ...decoding.hypotheses import Hypothesis, ended, find, reread
+from ...decoding.options import Beam, Search
 from ...decoding.stepper import without_unknown
 from ...errors import ConfigError
 from ...models.captioner import Captioner
 from ...models.decoder import Condition
+from ...options import redeclared
 
 BATCH = 32  # pictures described at once
-MOST = 40  # tokens of a caption
-NUM_BEAMS, LENGTH_PENALTY = 3, 0.7  # of Flickr8k; docs/lab-log.md
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionBeam(Beam):
+    """A beam search for captions; the defaults were found on Flickr8k (docs/lab-log.md)."""
+
+    num_beams: int = redeclared(Beam, "num_beams", default=3)
+    length_penalty: float = redeclared(Beam, "length_penalty", default=0.7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSearch(CaptionBeam, Search):
+    """How captions are found."""
+
+    n_best: int = redeclared(Search, "n_best", help="captions per picture, best first")
+    max_new_tokens: int = redeclared(
+        Search, "max_new_tokens", default=40, help="maximum tokens per caption"
+    )
 
 
 def describe(
@@ -25,21 +44,21 @@ def describe(
     """For each picture its `n_best` captions, best first.
 
     `rows` are features (N, F) or (N, S, F), or pixels (N, P, P, 3) of a model with a CNN of its
-    own. `options` are those of `Search`, by default 3 beams and a length penalty of 0.7.
+    own. `options` are those of `CaptionSearch`.
     What is drawn follows from `seed`, `n_best` and the picture's number, counted from `first`.
     Unknown words are never written: probabilities are those of the others. Raises ConfigError
     where an argument breaks its rule.
     """
     decoder = without_unknown(model.decoder, sentences.vocab)
-    search = Search(**{"num_beams": NUM_BEAMS, "length_penalty": LENGTH_PENALTY, **options})
+    search = CaptionSearch(**options)
     found: list[list[Hypothesis]] = []
     for begin in range(0, len(rows), BATCH):
         part = rows[begin : begin + BATCH]
         size = BATCH if begin else power_of_two(len(part))
         padded = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
         numbers = first + begin + np.minimum(np.arange(size), len(part) - 1)
-        most = search.max_new_tokens or MOST
-        made = find(decoder, sentences, _see(model, padded), numbers, search, most)
+        seen = _see(model, padded)
+        made = find(decoder, sentences, seen, numbers, search, search.max_new_tokens)
         found += made[: len(part)]
     return found
 

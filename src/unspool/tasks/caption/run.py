@@ -11,26 +11,36 @@ import numpy as np
 
 from ...data import Sentences, overlap_note
 from ...data.caption_data import PARTS, CaptionData, CaptionPart, caption_part
+from ...decoding.beam import beam_search
 from ...decoding.hypotheses import Hypothesis
 from ...errors import DataError, RunError
 from ...limits import MAX_PICTURE_SIDE
 from ...models.captioner import Captioner
+from ...options import Options, option
 from ...training.task import Evaluation
 from ...vision.preparation import GIVEN, Preparation, open_rows
 from ...vision.resize import fit
-from ..recipe import Track, untracked
 from ..run import LoadedRun, read_vocabulary
-from .decode import LENGTH_PENALTY, NUM_BEAMS, attend, describe
+from .decode import CaptionBeam, attend, describe
 from .gather import check_sources, gather, prepare_rows
 from .metrics import caption_words, score_captions
 from .task import evaluate_captioner
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionEvaluation(CaptionBeam):
+    """How a captioner is measured."""
+
+    split: str | None = option(None, "the split to use from a JSON of captions")
 
 
 @dataclass(frozen=True)
 class CaptionerRun(LoadedRun):
     """A captioner's run directory, loaded."""
 
-    what: ClassVar[str] = "a captioner: use `unspool caption`"
+    what: ClassVar[str] = "a captioner"
+    used_by: ClassVar[str] = "unspool caption"
+    eval_options: ClassVar[type[Options]] = CaptionEvaluation
 
     model: Captioner
     sentences: Sentences
@@ -75,51 +85,42 @@ class CaptionerRun(LoadedRun):
     def _describe(self, rows: np.ndarray, **options: Any) -> list[list[Hypothesis]]:
         return describe(self.model, self.sentences, rows, **options)
 
-    def evaluate(
-        self,
-        *sources: str,
-        split: str | None = None,
-        num_beams: int = NUM_BEAMS,
-        length_penalty: float = LENGTH_PENALTY,
-        length_penalty_form: str = "power",
-        track: Track = untracked,
-    ) -> Evaluation:
+    def evaluate(self, *sources: str, **options: Any) -> Evaluation:
         """Loss of a token; and BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D of the captions found by beam
         search, on lower-case words without punctuation as COCO's evaluation counts them.
 
         `sources`: pictures (or features, .npz) and captions; without, the held-out part.
+        `options` are those of `CaptionEvaluation`.
         """
-        options: dict[str, Any] = {
-            "num_beams": num_beams, "length_penalty": length_penalty,
-            "length_penalty_form": length_penalty_form,
-        }  # fmt: skip
+        how = CaptionEvaluation(**options)
+        beam = how.arguments(beam_search)
         with TemporaryDirectory() as folder:
-            part, notes = self._part(sources, split, Path(folder) / "rows", track)
+            part, notes = self._part(sources, how.split, Path(folder) / "rows")
             check_rows(self.model, part.features)
             loss = evaluate_captioner(self.model, part, self.sentences.end)
-            found = [best[0] for best in self._describe(part.features, **options)]
+            found = [best[0] for best in self._describe(part.features, **beam)]
         references = [[caption_words(text) for text in texts] for texts in part.texts]
         metrics = score_captions([caption_words(best.text) for best in found], references)
         details = {
             "pictures": len(found),
             "unfinished": sum(not best.finished for best in found),
-            **options,
+            **beam,
             "notes": list(notes),
         }
         return Evaluation(loss.loss_nats, loss.tokens, metrics=metrics, details=details)
 
     def _part(
-        self, sources: tuple[str, ...], split: str | None, rows: Path, track: Track
+        self, sources: tuple[str, ...], split: str | None, rows: Path
     ) -> tuple[CaptionPart, tuple[str, ...]]:
         """Captioned pictures of some files, or of the held-out part."""
         if not sources:
             return self.own_data(open_captions, "name pictures and their captions").val, ()
         plain = bool(self.config["task"].get("plain", True))
-        data = gather(*check_sources(sources), split, plain=plain, track=track)
+        data = gather(*check_sources(sources), split, plain=plain, track=self.track)
         if (data.given is None) == (self.preparation.cnn == GIVEN):
             has = "pictures" if data.given is None else "features"
             raise DataError(f"{data.source} has {has}: give what the run was trained on")
-        made = prepare_rows(data, self.preparation, rows, track)
+        made = prepare_rows(data, self.preparation, rows, self.track)
         shared = self.shared_with_training(
             open_captions, lambda own: overlap_note(own.keys, data.keys, "pictures")
         )

@@ -23,7 +23,8 @@ from .task import evaluate_generator
 class GeneratorRun(LabelledRun):
     """A generator's run directory, loaded; its labels are the conditions."""
 
-    what: ClassVar[str] = "a generator: use `unspool sample --condition`"
+    what: ClassVar[str] = "a generator"
+    used_by: ClassVar[str] = "unspool sample --condition"
     aligned: ClassVar[bool] = False
 
     model: Generator

@@ -23,7 +23,8 @@ SUFFIXES = (".svg", ".html")
 class GlimpseRun(ClassifierRun):
     """A run of `unspool train glimpse`, loaded: a classifier that tells where it looked."""
 
-    what: ClassVar[str] = "a classifier by glimpses: use `unspool classify`"
+    what: ClassVar[str] = "a classifier by glimpses"
+    used_by: ClassVar[str] = "unspool classify"
 
     model: GlimpseClassifier
     encoder: ImageEncoder

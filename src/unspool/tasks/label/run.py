@@ -124,7 +124,8 @@ class LabelledRun(LoadedRun):
 class ClassifierRun(LabelledRun):
     """A classifier's run directory, loaded."""
 
-    what: ClassVar[str] = "a classifier: use `unspool classify`"
+    what: ClassVar[str] = "a classifier"
+    used_by: ClassVar[str] = "unspool classify"
     aligned: ClassVar[bool] = False
 
     model: Classifier | GlimpseClassifier
@@ -148,7 +149,8 @@ class ClassifierRun(LabelledRun):
 class TaggerRun(LabelledRun):
     """A tagger's run directory, loaded."""
 
-    what: ClassVar[str] = "a tagger: use `unspool tag`"
+    what: ClassVar[str] = "a tagger"
+    used_by: ClassVar[str] = "unspool tag"
     aligned: ClassVar[bool] = True
 
     model: Tagger

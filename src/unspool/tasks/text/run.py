@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from ...decoding import LanguageStepper, round_weights
 from ...decoding.stepper import text_stepper
 from ...errors import RunError
 from ...inspection import Spans
+from ...kernels.sampling import WeightType
 from ...models.language import LanguageModel
+from ...options import Options, option
 from ...training.task import Evaluation
 from ..reading import Reading, text_of
 from ..run import INSPECT_REMEDY, LoadedRun, noted, read_vocabulary
@@ -23,11 +25,26 @@ from .stream import stream_from
 from .task import evaluate
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextEvaluation(Options):
+    """How a language model is measured."""
+
+    weights: str = option(
+        "float32", "evaluate with weights rounded to this type", choices=get_args(WeightType)
+    )
+    window: int | None = option(
+        None, "start from a new state every N tokens; otherwise the state is carried",
+        at_least=1, below=2**31,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Run(LoadedRun):
     """A language model's run directory, loaded."""
 
-    what: ClassVar[str] = "a language model: use `unspool sample`"
+    what: ClassVar[str] = "a language model"
+    used_by: ClassVar[str] = "unspool sample"
+    eval_options: ClassVar[type[Options]] = TextEvaluation
 
     model: LanguageModel
     vocab: Vocabulary
@@ -94,25 +111,25 @@ class Run(LoadedRun):
         spans = Spans("".join(names[:count]), ids[:count], ends[:count], ends[1 : count + 1] - 1)
         return reading._replace(spans=spans)
 
-    def evaluate(
-        self, *sources: str, weights: str = "float32", window: int | None = None
-    ) -> Evaluation:
+    def evaluate(self, *sources: str, **options: Any) -> Evaluation:
         """Loss over all tokens of the sources; without any, over the run's held-out part.
 
-        With `weights` "bfloat16" or "int8", the loss of the model that samples with these. With
-        `window` the state is not carried, but new for every window of so many tokens. The
-        details have notes if passages of the sources are in the training part too.
+        `options` are those of `TextEvaluation`. With `weights` "bfloat16" or "int8", the loss of
+        the model that samples with these. With `window` the state is not carried, but new for
+        every window of so many tokens. The details have notes if passages of the sources are in
+        the training part too.
         """
-        model = round_weights(self.model, weights)
+        how = TextEvaluation(**options)
+        model = round_weights(self.model, how.weights)
         if sources:
             text = Text.read(*sources, vocab=self.vocab, val_fraction=0)
             shared = self.shared_with_training(
                 open_text, lambda data: passages_note(data.train, text.train, "text")
             )
-            found = evaluate(model, text.train, self.vocab, text.train_size, window)
+            found = evaluate(model, text.train, self.vocab, text.train_size, how.window)
             return noted(found, shared)
         text = self.own_data(open_text, "name a text to evaluate on")
-        return evaluate(model, text.val, self.vocab, text.val_size, window)
+        return evaluate(model, text.val, self.vocab, text.val_size, how.window)
 
 
 def open_text(directory: Path) -> Text:

@@ -1,22 +1,34 @@
 """Translations out of a model: encode, find hypotheses in batches, and see what was looked at."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 
-from ...cells.base import check_sizes
 from ...data import Sentences, Sequences
 from ...data.sequences import power_of_two
-from ...decoding.hypotheses import Hypothesis, Search, ended, find, reread
+from ...decoding.hypotheses import Hypothesis, ended, find, reread
+from ...decoding.options import COUNT, Search
 from ...decoding.stepper import without_unknown
 from ...errors import ConfigError
 from ...models.decoder import Condition
 from ...models.translator import Translator
+from ...options import option, redeclared
 
-BATCH = 32  # sentences decoded at once
 SHORTEST = 16  # shorter sentences are padded to so many tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateSearch(Search):
+    """How translations are found."""
+
+    n_best: int = redeclared(Search, "n_best", help="translations per sentence, best first")
+    max_new_tokens: int | None = redeclared(
+        Search, "max_new_tokens", help="maximum tokens per translation (twice the sentence's)"
+    )
+    batch: int = option(32, "how many sentences to decode at once", at_least=1, below=COUNT)
 
 
 def translate(
@@ -24,25 +36,23 @@ def translate(
     target: Sentences,
     sources: Sequence[np.ndarray],
     *,
-    batch: int = BATCH,
     first: int = 0,
     **options: Any,
 ) -> list[list[Hypothesis]]:
     """For each encoded sentence its `n_best` translations, best first.
 
-    `options` are those of `Search`. What is drawn follows from `seed`, `n_best` and the
+    `options` are those of `TranslateSearch`. What is drawn follows from `seed`, `n_best` and the
     sentence's number, counted from `first`. `max_new_tokens` is by default twice the sentence's
     tokens, rounded up a little. The unknown token is never written: probabilities are those of the
     others. Raises ConfigError where an argument breaks its rule.
     """
-    check_sizes(batch=batch)
-    search = Search(**options)
+    search = TranslateSearch(**options)
     decoder = without_unknown(model.decoder, target.vocab)
     if not sources:
         return []
     rows = Sequences.join(list(sources), [0] * len(sources))
     found: list[Any] = [None] * len(sources)
-    for numbers, steps, real in _batches(rows.lengths, batch):
+    for numbers, steps, real in _batches(rows.lengths, search.batch):
         inputs = rows.padded(numbers, steps)
         condition = _encode(model, inputs.inputs, inputs.lengths)
         most = search.max_new_tokens or 2 * steps + 10

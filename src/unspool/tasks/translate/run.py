@@ -16,10 +16,13 @@ from ...data import (
 )
 from ...data.pairs import encode_lines, without_empty
 from ...data.words import one_spaced
+from ...decoding.beam import beam_search
 from ...decoding.hypotheses import Hypothesis
+from ...decoding.options import Beam
 from ...errors import ConfigError, DataError
 from ...inspection import Spans
 from ...models.translator import Translator
+from ...options import Options, option
 from ...training.task import Evaluation
 from ..reading import Reading
 from ..run import LoadedRun, check_size, check_vocabulary
@@ -29,11 +32,20 @@ from .task import evaluate_translator
 NOTHING = Hypothesis("", 0.0, 0.0, True, np.zeros(0, np.int32))
 
 
+@dataclass(frozen=True, kw_only=True)
+class TranslateEvaluation(Beam):
+    """How a translator is measured."""
+
+    tokenize: str = option("13a", "tokeniser of sacreBLEU; none: the text is already tokenised")
+
+
 @dataclass(frozen=True)
 class TranslatorRun(LoadedRun):
     """A translator's run directory, loaded."""
 
-    what: ClassVar[str] = "a translator: use `unspool translate`"
+    what: ClassVar[str] = "a translator"
+    used_by: ClassVar[str] = "unspool translate"
+    eval_options: ClassVar[type[Options]] = TranslateEvaluation
 
     model: Translator
     source: Sentences
@@ -86,23 +98,19 @@ class TranslatorRun(LoadedRun):
             for x, y, w in zip(sources, ids, weights, strict=True)
         ]
 
-    def evaluate(
-        self,
-        *sources: str,
-        num_beams: int = 5,
-        length_penalty: float = 1.0,
-        length_penalty_form: str = "power",
-        tokenize: str = "13a",
-    ) -> Evaluation:
+    def evaluate(self, *sources: str, **options: Any) -> Evaluation:
         """Loss of a target token; on files (source and target, or a TSV) also BLEU and chrF of
         the translations with `signature`, as sacreBLEU counts them (Post 2018).
+
+        `options` are those of `TranslateEvaluation`.
         """
+        how = TranslateEvaluation(**options)
         if not sources:
             val = self.own_data(PairData.open, "name a source and a target file").val
             return evaluate_translator(self.model, val, self.target.end)
         if len(sources) > 2:
             raise DataError(f"name a source and a target file, or a TSV, got {len(sources)} files")
-        score = _scorer(tokenize)
+        score = _scorer(how.tokenize)
         lines, notes = without_empty(read_parallel(*sources))
         pairs = encode_lines(lines, self.source, self.target)
         notes += self.shared_with_training(
@@ -112,16 +120,13 @@ class TranslatorRun(LoadedRun):
             ),
         )
         loss = evaluate_translator(self.model, pairs, self.target.end)
-        options: dict[str, Any] = {
-            "num_beams": num_beams, "length_penalty": length_penalty,
-            "length_penalty_form": length_penalty_form,
-        }  # fmt: skip
-        found = translate(self.model, self.target, pairs.source.split(), **options)
+        beam = how.arguments(beam_search)
+        found = translate(self.model, self.target, pairs.source.split(), **beam)
         metrics, details = score([best[0].text for best in found], lines.target)
         details |= {
             "sentences": len(found),
             "unfinished": sum(not best[0].finished for best in found),
-            **options,
+            **beam,
         }
         return Evaluation(
             loss.loss_nats, loss.tokens, metrics=metrics, details=details | {"notes": notes}
