@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,17 +29,37 @@ from ..inspection import (
 from ..inspection.units import SHIFTS
 from ..models.generator import Generator
 from ..models.language import LanguageModel
+from ..options import Options, option
 from ..tasks.reading import Reading, read_source
 from ..tasks.registry import load
 from ..tasks.run import LoadedRun
 from . import console as ours
-from .options import RunArgument, output
+from .options import RunArgument, output, with_options
 from .options import file as file_name
 from .session import prepare
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions(Options):
+    """What is read of a text, how it is annotated and scored, and what of that is shown."""
+
+    top: int | None = option(None, "units per annotation (3; with --json: all)", at_least=1)
+    language: str | None = option(
+        None, "what the text is: c, python, latex or text (default: guessed)"
+    )
+    within: int = option(10, "a line is about to end within this many characters", at_least=1)
+    quantity: str = option("cell", "what to score: h, c or a gate; cell: c of an LSTM, otherwise h")
+    layer: int | None = option(None, "only this layer, counted from 0")
+    condition: str | None = option(None, "the label to condition on (runs of `train generate`)")
+    max_chars: int = option(1_000_000, "maximum characters to read", at_least=1)
+    page_chars: int = option(10_000, "characters on the page", at_least=1)
+    shifts: int = option(SHIFTS, "shifts of each annotation; the smallest p is 1/(1+n)", at_least=1)
+    seed: int = option(0, "seed of the shifts", at_least=0)
+
+
+@with_options(InspectOptions, defaults=True)
 def inspect(
     run: RunArgument,
     file: Annotated[
@@ -62,41 +83,15 @@ def inspect(
             help="Write every state and gate into an .npz.", show_default=False, parser=output
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    top: Annotated[
-        int | None,
-        typer.Option(min=1, help="Cells of each annotation (3; --json: all).", show_default=False),
-    ] = None,
+    *,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=REGEX", help="Also annotate what matches; repeatable.", show_default=False
         ),
     ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(help="c, python, latex or text; otherwise guessed.", show_default=False),
-    ] = None,
-    within: Annotated[int, typer.Option(min=1, help="Characters, for a line about to end.")] = 10,
-    quantity: Annotated[
-        str, typer.Option(help="What to score: h, c, a gate; cell: c of an LSTM, else h.")
-    ] = "cell",
-    layer: Annotated[
-        int | None,
-        typer.Option(help="Only this layer, counted from 0.", show_default=False),
-    ] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option(help="The label to read for (runs of `train generate`).", show_default=False),
-    ] = None,
-    max_chars: Annotated[
-        int, typer.Option(min=1, help="Read at most so many characters.")
-    ] = 1_000_000,
-    page_chars: Annotated[int, typer.Option(min=1, help="Characters on the page.")] = 10_000,
-    shifts: Annotated[
-        int, typer.Option(min=1, help="Of each annotation; the least p is 1/(1+n).")
-    ] = SHIFTS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the shifts.")] = 0,
+    given: dict[str, Any],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Find out which cell of a network stands for what, on a text.
 
@@ -107,28 +102,31 @@ def inspect(
     shifted against the text, p how often some cell reaches the score by such shifts.
     """
     prepare()
+    how = InspectOptions(**given)
     loaded = load(run)
     patterns = dict(map(_named, pattern or []))
-    reading = read_source(loaded, file, max_chars, condition)
+    reading = read_source(loaded, file, how.max_chars, how.condition)
     if reading.unknown_share:
         ours.note(f"the run does not know {reading.unknown_share:.1%} of the tokens")
-    notes = annotate(reading.spans.text, language=language, patterns=patterns, within=within)
-    _check_layer(layer, loaded)
-    trace = _record(reading, quantity, keep_all=out is not None)
-    scores = score_units(trace, notes, quantity=quantity, shifts=shifts, seed=seed)
-    scores = [one for one in scores if layer in (None, one.layer)]
+    text = reading.spans.text
+    notes = annotate(text, language=how.language, patterns=patterns, within=how.within)
+    _check_layer(how.layer, loaded)
+    trace = _record(reading, how.quantity, keep_all=out is not None)
+    scores = score_units(trace, notes, **how.arguments(score_units))
+    scores = [one for one in scores if how.layer in (None, one.layer)]
     constant = sorted(notes.keys() - {one.annotation for one in scores})
+    quantity = _scored(trace, how.quantity)
     if out is not None:
         trace.save(out)
     if html is not None:
         title = f"{run.name}: {'held-out text' if file is None else file}"
-        rendered = _page(reading, trace, notes, scores, _scored(trace, quantity), page_chars, title)
+        rendered = _page(reading, trace, notes, scores, quantity, how.page_chars, title)
         files.write_bytes(html, rendered.encode())
     if as_json:
-        found = scores if top is None else _best(scores, top)
-        ours.print_json(_as_json(trace, found, constant, _scored(trace, quantity), layer))
+        found = scores if how.top is None else _best(scores, how.top)
+        ours.print_json(_as_json(trace, found, constant, quantity, how.layer))
         return
-    _print(trace, best_units(scores, top or 3), constant, _scored(trace, quantity), layer)
+    _print(trace, best_units(scores, how.top or 3), constant, quantity, how.layer)
 
 
 def _best(scores: list[UnitScore], top: int) -> list[UnitScore]:
