@@ -16,7 +16,7 @@ from unspool import library
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
-from tests.kernels.generate_calls import (  # after the skip: it needs the library
+from tests.kernels.sampling_calls import (  # after the skip: it needs the library
     Rule,
     draw_network,
     prepare,

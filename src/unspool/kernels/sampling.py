@@ -1,4 +1,4 @@
-"""Generation in C++: a whole network, token after token, in one call (native/generate.cc).
+"""Generation in C++: a whole network, token after token, in one call (native/sampling.cc).
 
 A step of generation reads every weight once and uses it once, so its time is that of reading
 them. They are packed in the order in which they are read, and may be stored in fewer bits.

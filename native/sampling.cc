@@ -1,6 +1,6 @@
 // Generation: a whole network, one token after the other, in one call. Each step reads every weight once, so it takes
 // as long as that: the threads divide the units of each layer and meet after it.
-#include "generate.h"
+#include "sampling.h"
 
 #include <memory>
 #include <vector>
