@@ -32,7 +32,7 @@ UNSPOOL_PASS(gru_backward, GruBackward)
 UNSPOOL_PASS(weight_gradient, WeightGradient)
 UNSPOOL_PASS(table_rows, TableRows)
 UNSPOOL_PASS(table_gradient, TableGradient)
-UNSPOOL_PASS(generate, Generate)
+UNSPOOL_PASS(sample, Sample)
 
 UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) { unspool::kernels().tanh(x, y, count); }
 

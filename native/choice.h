@@ -11,11 +11,11 @@
 
 namespace unspool::UNSPOOL_ISA {
 
-// Draws by the Gumbel-max rule: the token with the largest logit + noise, of equal ones the first. A NaN counts as
+// Samples by the Gumbel-max rule: the token with the largest logit + noise, of equal ones the first. A NaN counts as
 // largest.
 class Chooser {
  public:
-  explicit Chooser(const Generate& io) : io_(io), tokens_(io.vocab) {}
+  explicit Chooser(const Sample& io) : io_(io), tokens_(io.vocab) {}
 
   // Overwrites the logits. noise is null for the likeliest token.
   int32_t choose(float* logits, const float* noise) {
@@ -68,7 +68,7 @@ class Chooser {
     return first;
   }
 
-  const Generate& io_;
+  const Sample& io_;
   std::vector<int32_t> tokens_;
 };
 

@@ -1,4 +1,4 @@
-// Generation as an XLA custom call. Shapes are checked here, since the kernel reads through bare pointers.
+// Sampling as an XLA custom call. Shapes are checked here, since the kernel reads through bare pointers.
 #include <exception>
 #include <vector>
 
@@ -64,11 +64,11 @@ int64_t packed_size(int64_t outputs_per_gate, int gates, int64_t inputs) {
 }
 
 // The layers that the arrays describe: sizes come from the attribute, (inputs, hidden) of each.
-std::vector<unspool::GenerateLayer> read_layers(Reader& reader, ffi::Span<const int64_t> sizes, int gates,
+std::vector<unspool::SamplingLayer> read_layers(Reader& reader, ffi::Span<const int64_t> sizes, int gates,
                                                 int64_t batch) {
-  std::vector<unspool::GenerateLayer> layers(sizes.size() / 2);
+  std::vector<unspool::SamplingLayer> layers(sizes.size() / 2);
   for (size_t l = 0; l < layers.size(); ++l) {
-    unspool::GenerateLayer& layer = layers[l];
+    unspool::SamplingLayer& layer = layers[l];
     const int64_t inputs = layer.inputs = sizes[2 * l], hidden = layer.hidden = sizes[2 * l + 1];
     const int64_t outputs = gates * hidden, state = batch * hidden;
     layer.w_ih = reader.packed(packed_size(hidden, gates, inputs));
@@ -85,15 +85,15 @@ std::vector<unspool::GenerateLayer> read_layers(Reader& reader, ffi::Span<const 
   return layers;
 }
 
-bool is_chain(const std::vector<unspool::GenerateLayer>& layers, int gates, int64_t table_columns) {
+bool is_chain(const std::vector<unspool::SamplingLayer>& layers, int gates, int64_t table_columns) {
   if (layers.empty()) return false;
-  const unspool::GenerateLayer& first = layers[0];
+  const unspool::SamplingLayer& first = layers[0];
   bool right = table_columns == (first.inputs > 0 ? first.inputs : gates * first.hidden);
   for (size_t l = 1; l < layers.size(); ++l) right = right && layers[l].inputs == layers[l - 1].hidden;
   return right;
 }
 
-ffi::Error Generate(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats0 temperature, Ints0 top_k,
+ffi::Error Sample(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats0 temperature, Ints0 top_k,
                     Floats0 top_p, Floats2 table, ffi::AnyBuffer w_out, Floats1 out_scale, Floats1 b_out,
                     ffi::RemainingArgs arguments, Tokens tokens, ffi::RemainingRets results, int64_t gates,
                     ffi::Span<const int64_t> sizes, int64_t threads) {
@@ -113,7 +113,7 @@ ffi::Error Generate(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats
       tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block &&
       *top_k.typed_data() > 0 && vocab > 0;
   if (!right) return ffi::Error::InvalidArgument("unspool: array shapes do not belong together");
-  const unspool::Generate io{
+  const unspool::Sample io{
       *steps.typed_data(), batch, vocab, table.dimensions()[1], static_cast<int64_t>(layers.size()),
       static_cast<int32_t>(gates),
       type == ffi::F32 ? unspool::WeightType::kFloat32
@@ -122,7 +122,7 @@ ffi::Error Generate(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats
       b_out.typed_data(), first.typed_data(), given.typed_data(), is_greedy ? nullptr : noise.typed_data(),
       *temperature.typed_data(), *top_k.typed_data(), *top_p.typed_data(), tokens->typed_data(), block};
   try {
-    unspool::kernels().generate(io, static_cast<int>(threads));
+    unspool::kernels().sample(io, static_cast<int>(threads));
   } catch (const std::exception& error) {
     return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
   }
@@ -131,7 +131,7 @@ ffi::Error Generate(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* unspool_ffi_generate(XLA_FFI_CallFrame* frame) {
+extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* unspool_ffi_sample(XLA_FFI_CallFrame* frame) {
   static const auto handler = ffi::Ffi::Bind()
                                   .Arg<Ints1>().Arg<Ints1>().Arg<Ints0>().Arg<Floats3>()
                                   .Arg<Floats0>().Arg<Ints0>().Arg<Floats0>()
@@ -141,6 +141,6 @@ extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* unspool_ffi_gen
                                   .RemainingRets()
                                   .Attr<int64_t>("gates").Attr<ffi::Span<const int64_t>>("sizes")
                                   .Attr<int64_t>("threads")
-                                  .To(Generate);
+                                  .To(Sample);
   return handler->Call(frame);
 }

@@ -98,9 +98,9 @@ struct TableGradient {
   float* d_table;
 };
 
-// One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
+// One layer of a network to sample from. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
 // units, all gates lie together, as (panel, k, gate, unit). `scale`s, where not null, multiply the sums of an output.
-struct GenerateLayer {
+struct SamplingLayer {
   int64_t inputs, hidden;  // inputs is 0 where the rows of the table are this layer's projected inputs
   const void *w_ih, *w_hh;
   const float *ih_scale, *hh_scale;
@@ -114,11 +114,11 @@ enum class WeightType : int32_t { kFloat32, kBfloat16, kInt8 };
 // Token by token: a row of the table, the layers, logits W_out h + b_out, and a choice: the largest of
 // logits / temperature + noise among the top_k largest and of those the likeliest of total probability top_p.
 // From `given`, tokens of at least 0 take the place of chosen ones.
-struct Generate {
+struct Sample {
   int64_t steps, batch, vocab, table_columns, layer_count;
   int32_t gates;  // 1: the plain network, 3: GRU, 4: LSTM
   WeightType weight_type;
-  const GenerateLayer* layers;
+  const SamplingLayer* layers;
   const float* table;  // (V, table_columns)
   const void* w_out;   // packed as a layer with one gate
   const float *out_scale, *b_out;
@@ -146,7 +146,7 @@ struct Kernels {
   void (*weight_gradient)(const WeightGradient&, int threads);
   void (*table_rows)(const TableRows&, int threads);
   void (*table_gradient)(const TableGradient&, int threads);
-  void (*generate)(const Generate&, int threads);
+  void (*sample)(const Sample&, int threads);
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);
 };

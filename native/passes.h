@@ -14,6 +14,6 @@ void gru_backward(const GruBackward& io, int threads);
 void weight_gradient(const WeightGradient& io, int threads);
 void table_rows(const TableRows& io, int threads);
 void table_gradient(const TableGradient& io, int threads);
-void generate(const Generate& io, int threads);
+void sample(const Sample& io, int threads);
 
 }  // namespace unspool::UNSPOOL_ISA

@@ -1,4 +1,4 @@
-// Generation: a whole network, one token after the other, in one call. Each step reads every weight once, so it takes
+// Sampling: a whole network, one token after the other, in one call. Each step reads every weight once, so it takes
 // as long as that: the threads divide the units of each layer and meet after it.
 #include "sampling.h"
 
@@ -34,9 +34,9 @@ Vec next_state(const Vec* p, const Vec* s, Vec b_hn, Vec h, Vec& c) {
 
 
 template <int kGates, class Weight>
-class Generation {
+class Sampling {
  public:
-  explicit Generation(const Generate& io) : io_(io), logits_(io.batch * io.vocab) {
+  explicit Sampling(const Sample& io) : io_(io), logits_(io.batch * io.vocab) {
     for (int64_t row = 0; row < io.batch; ++row) tokens_.push_back(in_table(io.first[row]));
     for (int64_t l = 0; l < io.layer_count; ++l) {
       const int64_t state = io.batch * io.layers[l].hidden;
@@ -110,7 +110,7 @@ class Generation {
 
   // One layer's step for the units of one panel.
   void advance(int64_t t, int64_t l, int64_t panel) const {
-    const GenerateLayer& layer = io_.layers[l];
+    const SamplingLayer& layer = io_.layers[l];
     const auto* w_hh = static_cast<const Weight*>(layer.w_hh) + panel * layer.hidden * kColumns;
     const auto* w_ih = static_cast<const Weight*>(layer.w_ih) + panel * layer.inputs * kColumns;
     const Range units{panel * kUnits, std::min((panel + 1) * kUnits, layer.hidden)};
@@ -138,7 +138,7 @@ class Generation {
   const float* table_row(int64_t row) const { return io_.table + tokens_[row] * io_.table_columns; }
 
   void update(int64_t t, int64_t l, int64_t row, Range units, const float* projected, const float* recurrent) const {
-    const GenerateLayer& layer = io_.layers[l];
+    const SamplingLayer& layer = io_.layers[l];
     for (int64_t unit = units.begin; unit < units.end; unit += kLanes) {
       const int lanes = static_cast<int>(std::min<int64_t>(kLanes, units.end - unit));
       const int64_t state = row * layer.hidden + unit;
@@ -180,29 +180,29 @@ class Generation {
     });
   }
 
-  const Generate& io_;
+  const Sample& io_;
   std::vector<int32_t> tokens_;  // the last ones, which the network has not seen yet
   Buffer logits_;                // (B, V)
   std::vector<State> states_;
 };
 
 template <int kGates>
-void generate_with(const Generate& io, int threads) {
+void sample_with(const Sample& io, int threads) {
   switch (io.weight_type) {
-    case WeightType::kFloat32: return Generation<kGates, float>(io).run(threads);
-    case WeightType::kBfloat16: return Generation<kGates, Bfloat16>(io).run(threads);
-    case WeightType::kInt8: return Generation<kGates, int8_t>(io).run(threads);
+    case WeightType::kFloat32: return Sampling<kGates, float>(io).run(threads);
+    case WeightType::kBfloat16: return Sampling<kGates, Bfloat16>(io).run(threads);
+    case WeightType::kInt8: return Sampling<kGates, int8_t>(io).run(threads);
   }
 }
 
 }  // namespace
 
-void generate(const Generate& io, int threads) {
+void sample(const Sample& io, int threads) {
   if (io.batch == 0) return;
   switch (io.gates) {
-    case 1: return generate_with<1>(io, threads);
-    case 3: return generate_with<3>(io, threads);
-    case 4: return generate_with<4>(io, threads);
+    case 1: return sample_with<1>(io, threads);
+    case 3: return sample_with<3>(io, threads);
+    case 4: return sample_with<4>(io, threads);
   }
 }
 

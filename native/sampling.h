@@ -1,4 +1,4 @@
-// Products of a few rows with packed weights, read once and in order: what a step of generation is made of.
+// Products of a few rows with packed weights, read once and in order: what a step of sampling is made of.
 //
 // A panel holds kColumns output columns for every k, one k after the other. Weights are float32, bfloat16 or int8 and
 // become float32 in registers. Each sum is taken in the order of k whatever the number of rows, so that a row's result

@@ -51,7 +51,7 @@ void write(const Results& results) {
   }
 }
 
-void write(const Generated& generated) { write(generated.states); }
+void write(const Sampled& sampled) { write(sampled.states); }
 
 using Isas = std::vector<std::pair<std::string, Report>>;
 
@@ -82,13 +82,13 @@ void train(Isas& isas, Sizes sizes, unsigned seed) {
   }
 }
 
-void generate_all(Isas& isas, Network network, unsigned seed) {
+void sample_all(Isas& isas, Network network, unsigned seed) {
   for (WeightType type : {WeightType::kFloat32, WeightType::kBfloat16, WeightType::kInt8}) {
     for (int gates : {1, 3, 4}) {
       network.type = type, network.gates = gates;
       against_plain(
-          isas, [&](int threads) { return generate(network, threads, seed); },
-          [](const Generated& found, const Generated& expected, Report& report) {
+          isas, [&](int threads) { return sample(network, threads, seed); },
+          [](const Sampled& found, const Sampled& expected, Report& report) {
             add_difference(found.states, expected.states, report);
             for (size_t i = 0; i < found.tokens.size(); ++i) {
               ++report.tokens;
@@ -133,7 +133,7 @@ void at_once(int repeats) {
       for (int repeat = 0; repeat < repeats; ++repeat) {
         const Inputs inputs({20, 20 + i, 70}, repeat);
         for (const auto& run : {run_rnn, run_lstm, run_gru, run_table}) run(inputs, 1 + (i + repeat) % 3);
-        generate({4, WeightType::kFloat32, 3, 1 + i, 130, 130, 70}, 1 + (i + repeat) % 3, repeat);
+        sample({4, WeightType::kFloat32, 3, 1 + i, 130, 130, 70}, 1 + (i + repeat) % 3, repeat);
       }
     });
   }
@@ -153,11 +153,11 @@ void run_shapes(Isas& isas, bool quick) {
         for (int64_t directions : {1, 2}) train(isas, {steps, batch, hidden, directions}, ++seed);
       }
       const int64_t vocab = hidden % 2 ? 67 : 1, inputs = batch % 2 ? 0 : hidden + 3;
-      generate_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);
+      sample_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);
     }
   }
   for (const Sizes& sizes : {Sizes{40, 1, 130}, Sizes{12, 29, 70}, Sizes{9, 31, 130}}) train(isas, sizes, ++seed);
-  for (int64_t inputs : {0, 40}) generate_all(isas, {0, {}, 3, 7, 700, 130, inputs}, ++seed);
+  for (int64_t inputs : {0, 40}) sample_all(isas, {0, {}, 3, 7, 700, 130, inputs}, ++seed);
 }
 
 bool right(const std::string& isa, const Report& report) {

@@ -128,7 +128,7 @@ inline Results run_gru(const Inputs& in, int threads) {
           weight_gradient(in, 3, d_recurrent, hs, threads)};
 }
 
-// ---- generation ----
+// ---- sampling ----
 
 struct Network {
   int gates;
@@ -175,7 +175,7 @@ struct LayerArrays {
         h(h0.size()),
         c(c0.size()) {}
 
-  GenerateLayer view(int64_t hidden) {
+  SamplingLayer view(int64_t hidden) {
     return {inputs,      hidden,      w_ih.data(), w_hh.data(), w_ih.scales(), w_hh.scales(),
             bias.data(), b_hn.data(), h0.data(),   c0.data(),   h.data(),      c.data()};
   }
@@ -185,16 +185,16 @@ struct LayerArrays {
   Floats bias, b_hn, h0, c0, h, c;
 };
 
-struct Generated {
+struct Sampled {
   Results states;  // after tokens that were given, since one that is chosen otherwise changes all that follow
   Ints tokens;     // the first that were chosen, a row each
 };
 
 // Two layers. First all tokens are given, then all but the first are chosen, by rules that follow from the seed.
-inline Generated generate(const Network& n, int threads, unsigned seed) {
+inline Sampled sample(const Network& n, int threads, unsigned seed) {
   Random random(seed);
   LayerArrays layers[] = {{random, n, n.inputs}, {random, n, n.hidden}};
-  GenerateLayer views[] = {layers[0].view(n.hidden), layers[1].view(n.hidden)};
+  SamplingLayer views[] = {layers[0].view(n.hidden), layers[1].view(n.hidden)};
   const int64_t columns = n.inputs > 0 ? n.inputs : n.gates * n.hidden;
   const Floats table = random.floats(n.vocab * columns), b_out = random.floats(n.vocab);
   const Floats noise = random.floats(seed % 4 == 0 ? 0 : n.steps * n.batch * n.vocab);
@@ -202,14 +202,14 @@ inline Generated generate(const Network& n, int threads, unsigned seed) {
   const auto last = static_cast<int32_t>(n.vocab - 1);
   const Ints first = random.integers(n.batch, 0, last);
   Ints given = random.integers(n.steps, 0, last), tokens(n.batch * n.steps);
-  const Generate io{n.steps, n.batch, n.vocab, columns, 2, n.gates, n.type, views, table.data(), w_out.data(),
+  const Sample io{n.steps, n.batch, n.vocab, columns, 2, n.gates, n.type, views, table.data(), w_out.data(),
                     w_out.scales(), b_out.data(), first.data(), given.data(), noise.empty() ? nullptr : noise.data(),
                     seed % 2 ? 1.0f : 0.7f, seed % 3 ? n.vocab : random.integer(1, last + 1),
                     seed % 5 < 2 ? 0.8f : 1.0f, tokens.data(), n.steps};
-  kernels().generate(io, threads);
-  Generated result{{layers[0].h, layers[0].c, layers[1].h, layers[1].c}, {}};
+  kernels().sample(io, threads);
+  Sampled result{{layers[0].h, layers[0].c, layers[1].h, layers[1].c}, {}};
   std::fill(given.begin() + (n.steps > 1 ? 1 : 0), given.end(), -1);
-  kernels().generate(io, threads);
+  kernels().sample(io, threads);
   for (int32_t token : tokens) {
     if (token < 0 || token > last) std::printf("token %d of %d\n", token, last + 1), std::exit(EXIT_FAILURE);
   }

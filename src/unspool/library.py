@@ -25,7 +25,7 @@ _HANDLERS = (
     "lstm_forward", "lstm_inference", "lstm_backward",
     "gru_forward", "gru_inference", "gru_backward",
     "weight_gradient", "affine_gradient", "table_rows", "table_gradient",
-    "generate",
+    "sample",
 )  # fmt: skip
 
 

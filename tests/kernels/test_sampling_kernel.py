@@ -1,4 +1,4 @@
-"""The generation kernel with guard words, against NumPy's network and XLA's choice of a token."""
+"""The sampling kernel with guard words, against NumPy's network and XLA's choice of a token."""
 
 import jax
 import jax.numpy as jnp

@@ -118,7 +118,7 @@ def generate(
     for layer, state in zip(network.layers, states, strict=True):
         arguments += [*layer, *state]
         results += [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in state]  # type: ignore[no-untyped-call]
-    tokens, *flat = jax.ffi.ffi_call("unspool_generate", tuple(results))(
+    tokens, *flat = jax.ffi.ffi_call("unspool_sample", tuple(results))(
         first, given, steps, noise, *rule,
         network.table, network.w_out, network.out_scale, network.b_out, *arguments,
         gates=np.int64(network.gates),
