@@ -1,11 +1,7 @@
 // Sampling as an XLA custom call. Shapes are checked here, since the kernel reads through bare pointers.
-#include <exception>
 #include <vector>
 
-#include "kernels.h"
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
+#include "ffi.h"
 
 namespace {
 
@@ -93,54 +89,77 @@ bool is_chain(const std::vector<unspool::SamplingLayer>& layers, int gates, int6
   return right;
 }
 
+bool has_shape(const Floats3& array, int64_t steps, int64_t batch, int64_t vocab) {
+  const auto found = array.dimensions();
+  return found[0] == steps && found[1] == batch && found[2] == vocab;
+}
+
+unspool::WeightType weight_type(ffi::DataType type) {
+  if (type == ffi::F32) return unspool::WeightType::kFloat32;
+  return type == ffi::BF16 ? unspool::WeightType::kBfloat16 : unspool::WeightType::kInt8;
+}
+
 ffi::Error Sample(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats0 temperature, Ints0 top_k,
-                    Floats0 top_p, Floats2 table, ffi::AnyBuffer w_out, Floats1 out_scale, Floats1 b_out,
-                    ffi::RemainingArgs arguments, Tokens tokens, ffi::RemainingRets results, int64_t gates,
-                    ffi::Span<const int64_t> sizes, int64_t threads) {
+                  Floats0 top_p, Floats2 table, ffi::AnyBuffer w_out, Floats1 out_scale, Floats1 b_out,
+                  ffi::RemainingArgs arguments, Tokens tokens, ffi::RemainingRets results, int64_t gates_attribute,
+                  ffi::Span<const int64_t> sizes, int64_t threads) {
+  const int gates = static_cast<int>(gates_attribute);
   const ffi::DataType type = w_out.element_type();
   const int64_t batch = first.dimensions()[0], block = given.dimensions()[0], vocab = b_out.dimensions()[0];
   Reader reader(arguments, results, type);
-  const auto layers = read_layers(reader, sizes, static_cast<int>(gates), batch);
-  const bool is_greedy = noise.element_count() == 0;
-  const auto noise_shape = noise.dimensions();
-  const bool right =
-      reader.right() && (gates == 1 || gates == 3 || gates == 4) &&
-      (type == ffi::F32 || type == ffi::BF16 || type == ffi::S8) && arguments.size() == kLayerArguments * layers.size() &&
-      results.size() == kLayerResults * layers.size() && is_chain(layers, static_cast<int>(gates), table.dimensions()[1]) &&
-      table.dimensions()[0] == vocab && (is_greedy || (noise_shape[0] == block && noise_shape[1] == batch && noise_shape[2] == vocab)) &&
-      w_out.element_count() == static_cast<size_t>(packed_size(vocab, 1, layers.back().hidden)) &&
-      out_scale.dimensions()[0] == (type == ffi::S8 ? vocab : 0) && tokens->dimensions()[0] == batch &&
-      tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block &&
-      *top_k.typed_data() > 0 && vocab > 0;
-  if (!right) return ffi::Error::InvalidArgument("unspool: array shapes do not belong together");
-  const unspool::Sample io{
-      *steps.typed_data(), batch, vocab, table.dimensions()[1], static_cast<int64_t>(layers.size()),
-      static_cast<int32_t>(gates),
-      type == ffi::F32 ? unspool::WeightType::kFloat32
-                       : (type == ffi::BF16 ? unspool::WeightType::kBfloat16 : unspool::WeightType::kInt8),
-      layers.data(), table.typed_data(), w_out.untyped_data(), type == ffi::S8 ? out_scale.typed_data() : nullptr,
-      b_out.typed_data(), first.typed_data(), given.typed_data(), is_greedy ? nullptr : noise.typed_data(),
-      *temperature.typed_data(), *top_k.typed_data(), *top_p.typed_data(), tokens->typed_data(), block};
-  try {
-    unspool::kernels().sample(io, static_cast<int>(threads));
-  } catch (const std::exception& error) {
-    return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
-  }
-  return ffi::Error::Success();
+  const auto layers = read_layers(reader, sizes, gates, batch);
+  const bool is_greedy = noise.element_count() == 0, is_int8 = type == ffi::S8;
+  const bool layers_fit = reader.right() && arguments.size() == kLayerArguments * layers.size() &&
+                          results.size() == kLayerResults * layers.size() &&
+                          is_chain(layers, gates, table.dimensions()[1]) && table.dimensions()[0] == vocab;
+  const bool fit = layers_fit && vocab > 0 && (gates == 1 || gates == 3 || gates == 4) &&
+                   (type == ffi::F32 || type == ffi::BF16 || is_int8) &&
+                   w_out.element_count() == static_cast<size_t>(packed_size(vocab, 1, layers.back().hidden)) &&
+                   out_scale.dimensions()[0] == (is_int8 ? vocab : 0) &&
+                   (is_greedy || has_shape(noise, block, batch, vocab)) && tokens->dimensions()[0] == batch &&
+                   tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block &&
+                   *top_k.typed_data() > 0;
+  const unspool::Sample io{*steps.typed_data(),
+                           batch,
+                           vocab,
+                           table.dimensions()[1],
+                           static_cast<int64_t>(layers.size()),
+                           gates,
+                           weight_type(type),
+                           layers.data(),
+                           table.typed_data(),
+                           w_out.untyped_data(),
+                           is_int8 ? out_scale.typed_data() : nullptr,
+                           b_out.typed_data(),
+                           first.typed_data(),
+                           given.typed_data(),
+                           is_greedy ? nullptr : noise.typed_data(),
+                           *temperature.typed_data(),
+                           *top_k.typed_data(),
+                           *top_p.typed_data(),
+                           tokens->typed_data(),
+                           block};
+  return unspool::run_if(fit, unspool::kernels().sample, io, threads);
 }
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* unspool_ffi_sample(XLA_FFI_CallFrame* frame) {
-  static const auto handler = ffi::Ffi::Bind()
-                                  .Arg<Ints1>().Arg<Ints1>().Arg<Ints0>().Arg<Floats3>()
-                                  .Arg<Floats0>().Arg<Ints0>().Arg<Floats0>()
-                                  .Arg<Floats2>().Arg<ffi::AnyBuffer>().Arg<Floats1>().Arg<Floats1>()
-                                  .RemainingArgs()
-                                  .Ret<ffi::Buffer<ffi::S32, 2>>()
-                                  .RemainingRets()
-                                  .Attr<int64_t>("gates").Attr<ffi::Span<const int64_t>>("sizes")
-                                  .Attr<int64_t>("threads")
-                                  .To(Sample);
-  return handler->Call(frame);
-}
+UNSPOOL_HANDLER(sample, ffi::Ffi::Bind()
+                            .Arg<Ints1>()
+                            .Arg<Ints1>()
+                            .Arg<Ints0>()
+                            .Arg<Floats3>()
+                            .Arg<Floats0>()
+                            .Arg<Ints0>()
+                            .Arg<Floats0>()
+                            .Arg<Floats2>()
+                            .Arg<ffi::AnyBuffer>()
+                            .Arg<Floats1>()
+                            .Arg<Floats1>()
+                            .RemainingArgs()
+                            .Ret<ffi::Buffer<ffi::S32, 2>>()
+                            .RemainingRets()
+                            .Attr<int64_t>("gates")
+                            .Attr<ffi::Span<const int64_t>>("sizes")
+                            .Attr<int64_t>("threads")
+                            .To(Sample))

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace unspool {
 
@@ -135,26 +136,36 @@ struct Sample {
 constexpr int panel_units(int gates) { return gates == 1 ? 64 : 16; }
 constexpr int panel_columns(int gates) { return gates * panel_units(gates); }
 
+// Every kernel and its arguments. The table below, the prototypes in passes.h, table.cc and the C entry points follow
+// from this list: a new kernel is a line here, its structure above and its function; an XLA handler (ffi.h) calls it.
+#define UNSPOOL_KERNELS(KERNEL)           \
+  KERNEL(rnn_forward, RnnForward)         \
+  KERNEL(rnn_backward, RnnBackward)       \
+  KERNEL(lstm_forward, LstmForward)       \
+  KERNEL(lstm_backward, LstmBackward)     \
+  KERNEL(gru_forward, GruForward)         \
+  KERNEL(gru_backward, GruBackward)       \
+  KERNEL(weight_gradient, WeightGradient) \
+  KERNEL(table_rows, TableRows)           \
+  KERNEL(table_gradient, TableGradient)   \
+  KERNEL(sample, Sample)
+
 struct Kernels {
   const char* isa;
-  void (*rnn_forward)(const RnnForward&, int threads);
-  void (*rnn_backward)(const RnnBackward&, int threads);
-  void (*lstm_forward)(const LstmForward&, int threads);
-  void (*lstm_backward)(const LstmBackward&, int threads);
-  void (*gru_forward)(const GruForward&, int threads);
-  void (*gru_backward)(const GruBackward&, int threads);
-  void (*weight_gradient)(const WeightGradient&, int threads);
-  void (*table_rows)(const TableRows&, int threads);
-  void (*table_gradient)(const TableGradient&, int threads);
-  void (*sample)(const Sample&, int threads);
+#define UNSPOOL_POINTER(name, Arguments) void (*name)(const Arguments&, int threads);
+  UNSPOOL_KERNELS(UNSPOOL_POINTER)
+#undef UNSPOOL_POINTER
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);
 };
 
-// The kernels for this processor, or those last forced.
+// Of every instruction set that was compiled and that this processor has: the plain one first, the best last.
+const std::vector<const Kernels*>& all_kernels();
+
+// The best of them, or those last forced.
 const Kernels& kernels();
 
-// For tests. False if the name is unknown, not compiled in, or the processor cannot run it; "" means automatic.
+// For tests. False if `all_kernels` has no such instruction set; "" means the best.
 bool force_isa(const char* name);
 
 }  // namespace unspool
