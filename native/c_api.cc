@@ -43,3 +43,5 @@ UNSPOOL_API const char* unspool_isas() {
 }
 
 UNSPOOL_API const char* unspool_isa() { return unspool::kernels().isa; }
+
+UNSPOOL_API int unspool_panel_units(int gates) { return unspool::panel_units(gates); }

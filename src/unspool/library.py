@@ -51,6 +51,11 @@ def instruction_set() -> str:
     return str(_open().unspool_isa().decode())
 
 
+def panel_units(gates: int) -> int:
+    """Units whose gates stand together in the sampling kernel's packed weights."""
+    return int(_open().unspool_panel_units(gates))
+
+
 @cache
 def _open() -> ctypes.CDLL:
     path = find_library()

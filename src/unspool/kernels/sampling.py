@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..errors import ConfigError
-from ..library import threads
+from ..library import panel_units, threads
 
 WeightType = Literal["float32", "bfloat16", "int8"]
 
@@ -83,7 +83,7 @@ def round_matrix(w: Any, weights: str) -> Array:
 
 def pack(w: np.ndarray, gates: int) -> np.ndarray:
     """(gates * H, K) in the kernel's order: (panels, K, gates, units), the last panel padded."""
-    units = 64 if gates == 1 else 16
+    units = panel_units(gates)
     outputs, depth = w.shape
     hidden = outputs // gates
     w = np.pad(w.reshape(gates, hidden, depth), ((0, 0), (0, -hidden % units), (0, 0)))
