@@ -1,5 +1,5 @@
-// Plain C entry points: every kernel, for tests that bring their own buffers (they return 0, or 1 when memory ran out),
-// and what Python asks the library.
+// Plain C entry points: every kernel, for tests that bring their own buffers (they return 0, or 1
+// when memory ran out), and what Python asks the library.
 #include <exception>
 #include <string>
 
@@ -26,9 +26,13 @@ int call(Kernel kernel, const Arguments* arguments, int threads) {
   }
 UNSPOOL_KERNELS(UNSPOOL_ENTRY)
 
-UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) { unspool::kernels().tanh(x, y, count); }
+UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) {
+  unspool::kernels().tanh(x, y, count);
+}
 
-UNSPOOL_API void unspool_sigmoid(const float* x, float* y, int64_t count) { unspool::kernels().sigmoid(x, y, count); }
+UNSPOOL_API void unspool_sigmoid(const float* x, float* y, int64_t count) {
+  unspool::kernels().sigmoid(x, y, count);
+}
 
 UNSPOOL_API int unspool_force_isa(const char* name) { return unspool::force_isa(name); }
 
@@ -36,7 +40,9 @@ UNSPOOL_API int unspool_force_isa(const char* name) { return unspool::force_isa(
 UNSPOOL_API const char* unspool_isas() {
   static const std::string names = [] {
     std::string joined;
-    for (const unspool::Kernels* kernels : unspool::all_kernels()) joined += std::string(kernels->isa) + " ";
+    for (const unspool::Kernels* kernels : unspool::all_kernels()) {
+      joined += std::string(kernels->isa) + " ";
+    }
     return joined;
   }();
   return names.c_str();

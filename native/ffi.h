@@ -1,4 +1,4 @@
-// What the XLA custom calls share: running a kernel, and the list of handlers that Python registers.
+// What the XLA custom calls share: running a kernel, and the handlers that Python registers.
 #pragma once
 
 #include <exception>
@@ -13,9 +13,11 @@ namespace unspool {
 
 // Runs a kernel if the shapes that it reads its pointers with fit together.
 template <class Arguments>
-ffi::Error run_if(bool shapes_fit, void (*kernel)(const Arguments&, int), const Arguments& arguments,
-                  int64_t threads) {
-  if (!shapes_fit) return ffi::Error::InvalidArgument("unspool: array shapes do not belong together");
+ffi::Error run_if(bool shapes_fit, void (*kernel)(const Arguments&, int),
+                  const Arguments& arguments, int64_t threads) {
+  if (!shapes_fit) {
+    return ffi::Error::InvalidArgument("unspool: array shapes do not belong together");
+  }
   try {
     kernel(arguments, static_cast<int>(threads));
   } catch (const std::exception& error) {
@@ -38,10 +40,10 @@ inline bool list_handler(const char* name) {
 }  // namespace unspool
 
 // Lists the handler `name`, exported as unspool_ffi_<name>: a binding of ffi::Ffi to a function.
-#define UNSPOOL_HANDLER(name, ...)                                                      \
+#define UNSPOOL_HANDLER(name, ...)                                                     \
   extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* unspool_ffi_##name( \
-      XLA_FFI_CallFrame* frame) {                                                       \
-    static const auto handler = __VA_ARGS__;                                               \
-    return handler->Call(frame);                                                        \
-  }                                                                                     \
+      XLA_FFI_CallFrame* frame) {                                                      \
+    static const auto handler = __VA_ARGS__;                                           \
+    return handler->Call(frame);                                                       \
+  }                                                                                    \
   [[maybe_unused]] static const bool name##_is_listed = unspool::list_handler(#name);

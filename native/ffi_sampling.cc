@@ -1,4 +1,4 @@
-// Sampling as an XLA custom call. Shapes are checked here, since the kernel reads through bare pointers.
+// Sampling as an XLA custom call. Shapes are checked here: the kernel reads through bare pointers.
 #include <vector>
 
 #include "ffi.h"
@@ -16,8 +16,8 @@ using Ints0 = ffi::Buffer<ffi::S32, 0>;
 using Ints1 = ffi::Buffer<ffi::S32, 1>;
 using Tokens = ffi::Result<ffi::Buffer<ffi::S32, 2>>;
 
-// For each layer in turn: packed w_ih, its scale, bias, packed w_hh, its scale, b_hn, h, c. Of these, arrays that a
-// cell does not have are empty. Results are h and c of each layer.
+// For each layer in turn: packed w_ih, its scale, bias, packed w_hh, its scale, b_hn, h, c. Of
+// these, arrays that a cell does not have are empty. Results are h and c of each layer.
 constexpr size_t kLayerArguments = 8, kLayerResults = 2;
 
 // Takes arrays off the end of the argument list, each with the number of elements it must have.
@@ -27,14 +27,17 @@ class Reader {
       : arguments_(arguments), results_(results), weights_(weights) {}
 
   const void* packed(int64_t elements) { return next(elements, weights_); }
-  const float* floats(int64_t elements) { return static_cast<const float*>(next(elements, ffi::F32)); }
+  const float* floats(int64_t elements) {
+    return static_cast<const float*>(next(elements, ffi::F32));
+  }
 
   // Without a scale, which only int8 weights have, null.
   const float* scale(int64_t elements) { return floats(weights_ == ffi::S8 ? elements : 0); }
 
   float* result(int64_t elements) {
     auto array = results_.get<ffi::AnyBuffer>(result_++);
-    right_ = right_ && array.has_value() && (*array)->element_count() == static_cast<size_t>(elements);
+    right_ =
+        right_ && array.has_value() && (*array)->element_count() == static_cast<size_t>(elements);
     return right_ ? static_cast<float*>((*array)->untyped_data()) : nullptr;
   }
 
@@ -56,12 +59,13 @@ class Reader {
 };
 
 int64_t packed_size(int64_t outputs_per_gate, int gates, int64_t inputs) {
-  return (outputs_per_gate + panel_units(gates) - 1) / panel_units(gates) * panel_columns(gates) * inputs;
+  return (outputs_per_gate + panel_units(gates) - 1) / panel_units(gates) * panel_columns(gates) *
+         inputs;
 }
 
 // The layers that the arrays describe: sizes come from the attribute, (inputs, hidden) of each.
-std::vector<unspool::SamplingLayer> read_layers(Reader& reader, ffi::Span<const int64_t> sizes, int gates,
-                                                int64_t batch) {
+std::vector<unspool::SamplingLayer> read_layers(Reader& reader, ffi::Span<const int64_t> sizes,
+                                                int gates, int64_t batch) {
   std::vector<unspool::SamplingLayer> layers(sizes.size() / 2);
   for (size_t l = 0; l < layers.size(); ++l) {
     unspool::SamplingLayer& layer = layers[l];
@@ -85,7 +89,9 @@ bool is_chain(const std::vector<unspool::SamplingLayer>& layers, int gates, int6
   if (layers.empty()) return false;
   const unspool::SamplingLayer& first = layers[0];
   bool right = table_columns == (first.inputs > 0 ? first.inputs : gates * first.hidden);
-  for (size_t l = 1; l < layers.size(); ++l) right = right && layers[l].inputs == layers[l - 1].hidden;
+  for (size_t l = 1; l < layers.size(); ++l) {
+    right = right && layers[l].inputs == layers[l - 1].hidden;
+  }
   return right;
 }
 
@@ -99,26 +105,30 @@ unspool::WeightType weight_type(ffi::DataType type) {
   return type == ffi::BF16 ? unspool::WeightType::kBfloat16 : unspool::WeightType::kInt8;
 }
 
-ffi::Error Sample(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats0 temperature, Ints0 top_k,
-                  Floats0 top_p, Floats2 table, ffi::AnyBuffer w_out, Floats1 out_scale, Floats1 b_out,
-                  ffi::RemainingArgs arguments, Tokens tokens, ffi::RemainingRets results, int64_t gates_attribute,
+ffi::Error Sample(Ints1 first, Ints1 given, Ints0 steps, Floats3 noise, Floats0 temperature,
+                  Ints0 top_k, Floats0 top_p, Floats2 table, ffi::AnyBuffer w_out,
+                  Floats1 out_scale, Floats1 b_out, ffi::RemainingArgs arguments, Tokens tokens,
+                  ffi::RemainingRets results, int64_t gates_attribute,
                   ffi::Span<const int64_t> sizes, int64_t threads) {
   const int gates = static_cast<int>(gates_attribute);
   const ffi::DataType type = w_out.element_type();
-  const int64_t batch = first.dimensions()[0], block = given.dimensions()[0], vocab = b_out.dimensions()[0];
+  const int64_t batch = first.dimensions()[0], block = given.dimensions()[0];
+  const int64_t vocab = b_out.dimensions()[0];
   Reader reader(arguments, results, type);
   const auto layers = read_layers(reader, sizes, gates, batch);
   const bool is_greedy = noise.element_count() == 0, is_int8 = type == ffi::S8;
   const bool layers_fit = reader.right() && arguments.size() == kLayerArguments * layers.size() &&
                           results.size() == kLayerResults * layers.size() &&
-                          is_chain(layers, gates, table.dimensions()[1]) && table.dimensions()[0] == vocab;
-  const bool fit = layers_fit && vocab > 0 && (gates == 1 || gates == 3 || gates == 4) &&
-                   (type == ffi::F32 || type == ffi::BF16 || is_int8) &&
-                   w_out.element_count() == static_cast<size_t>(packed_size(vocab, 1, layers.back().hidden)) &&
-                   out_scale.dimensions()[0] == (is_int8 ? vocab : 0) &&
-                   (is_greedy || has_shape(noise, block, batch, vocab)) && tokens->dimensions()[0] == batch &&
-                   tokens->dimensions()[1] == block && *steps.typed_data() >= 0 && *steps.typed_data() <= block &&
-                   *top_k.typed_data() > 0;
+                          is_chain(layers, gates, table.dimensions()[1]) &&
+                          table.dimensions()[0] == vocab;
+  const bool fit =
+      layers_fit && vocab > 0 && (gates == 1 || gates == 3 || gates == 4) &&
+      (type == ffi::F32 || type == ffi::BF16 || is_int8) &&
+      w_out.element_count() == static_cast<size_t>(packed_size(vocab, 1, layers.back().hidden)) &&
+      out_scale.dimensions()[0] == (is_int8 ? vocab : 0) &&
+      (is_greedy || has_shape(noise, block, batch, vocab)) && tokens->dimensions()[0] == batch &&
+      tokens->dimensions()[1] == block && *steps.typed_data() >= 0 &&
+      *steps.typed_data() <= block && *top_k.typed_data() > 0;
   const unspool::Sample io{*steps.typed_data(),
                            batch,
                            vocab,

@@ -1,4 +1,5 @@
-// Which instruction set the kernels run with. CMakeLists.txt defines UNSPOOL_HAS_<name> for those that were compiled.
+// Which instruction set the kernels run with. CMakeLists.txt defines UNSPOOL_HAS_<name> for those
+// that were compiled.
 #include <atomic>
 #include <cstring>
 
@@ -34,11 +35,13 @@ std::vector<const Kernels*> find_all() {
   found.push_back(&neon::kTable);
 #endif
 #ifdef UNSPOOL_HAS_avx2
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2::kTable);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    found.push_back(&avx2::kTable);
+  }
 #endif
 #ifdef UNSPOOL_HAS_avx512
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
     found.push_back(&avx512::kTable);
   }
 #endif

@@ -21,6 +21,7 @@ void map(const float* x, float* y, int64_t count) {
 
 #define UNSPOOL_ENTRY(name, Arguments) name,
 extern const Kernels kTable;
-const Kernels kTable = {UNSPOOL_NAME(UNSPOOL_ISA), UNSPOOL_KERNELS(UNSPOOL_ENTRY) map<tanh>, map<sigmoid>};
+const Kernels kTable = {UNSPOOL_NAME(UNSPOOL_ISA), UNSPOOL_KERNELS(UNSPOOL_ENTRY) map<tanh>,
+                        map<sigmoid>};
 
 }  // namespace unspool::UNSPOOL_ISA
