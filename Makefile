@@ -17,6 +17,7 @@ soak: $(INSTALLED)  ## the slow ones: random kills, long texts
 
 check: $(INSTALLED)  ## formatting, lint, types
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror native/*.cc native/*.h
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

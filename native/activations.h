@@ -1,7 +1,8 @@
 // Vector tanh and sigmoid, with an error of at most 1e-6, absolute and relative, over every float.
 //
-// Exact: tanh(+-0) = +-0, tanh(x) = +-1 from |x| = 9.02 on, sigmoid(0) = 1/2, sigmoid(x) = 1 from x = 17 on,
-// sigmoid(x) = 0 where the true value is below the smallest normal float (x < -87.33). NaN gives NaN.
+// Exact: tanh(+-0) = +-0, tanh(x) = +-1 from |x| = 9.02 on, sigmoid(0) = 1/2, sigmoid(x) = 1 from
+// x = 17 on, sigmoid(x) = 0 if the true value is below the smallest normal float (x < -87.33). NaN
+// gives NaN.
 #pragma once
 
 #include "simd.h"

@@ -1,5 +1,7 @@
-// Plain C entry points, for tests that bring their own buffers. They return 0, or 1 when memory ran out.
+// Plain C entry points: every kernel, for tests that bring their own buffers (they return 0, or 1
+// when memory ran out), and what Python asks the library.
 #include <exception>
+#include <string>
 
 #include "kernels.h"
 
@@ -18,26 +20,34 @@ int call(Kernel kernel, const Arguments* arguments, int threads) {
 }  // namespace
 
 #define UNSPOOL_API extern "C" __attribute__((visibility("default")))
-#define UNSPOOL_PASS(name, Arguments)                                              \
+#define UNSPOOL_ENTRY(name, Arguments)                                               \
   UNSPOOL_API int unspool_##name(const unspool::Arguments* arguments, int threads) { \
-    return call(unspool::kernels().name, arguments, threads);                      \
+    return call(unspool::kernels().name, arguments, threads);                        \
   }
+UNSPOOL_KERNELS(UNSPOOL_ENTRY)
 
-UNSPOOL_PASS(rnn_forward, RnnForward)
-UNSPOOL_PASS(rnn_backward, RnnBackward)
-UNSPOOL_PASS(lstm_forward, LstmForward)
-UNSPOOL_PASS(lstm_backward, LstmBackward)
-UNSPOOL_PASS(gru_forward, GruForward)
-UNSPOOL_PASS(gru_backward, GruBackward)
-UNSPOOL_PASS(weight_gradient, WeightGradient)
-UNSPOOL_PASS(table_rows, TableRows)
-UNSPOOL_PASS(table_gradient, TableGradient)
-UNSPOOL_PASS(generate, Generate)
+UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) {
+  unspool::kernels().tanh(x, y, count);
+}
 
-UNSPOOL_API void unspool_tanh(const float* x, float* y, int64_t count) { unspool::kernels().tanh(x, y, count); }
-
-UNSPOOL_API void unspool_sigmoid(const float* x, float* y, int64_t count) { unspool::kernels().sigmoid(x, y, count); }
+UNSPOOL_API void unspool_sigmoid(const float* x, float* y, int64_t count) {
+  unspool::kernels().sigmoid(x, y, count);
+}
 
 UNSPOOL_API int unspool_force_isa(const char* name) { return unspool::force_isa(name); }
 
+// Those that `unspool_force_isa` takes, a blank between them.
+UNSPOOL_API const char* unspool_isas() {
+  static const std::string names = [] {
+    std::string joined;
+    for (const unspool::Kernels* kernels : unspool::all_kernels()) {
+      joined += std::string(kernels->isa) + " ";
+    }
+    return joined;
+  }();
+  return names.c_str();
+}
+
 UNSPOOL_API const char* unspool_isa() { return unspool::kernels().isa; }
+
+UNSPOOL_API int unspool_panel_units(int gates) { return unspool::panel_units(gates); }

@@ -11,11 +11,11 @@
 
 namespace unspool::UNSPOOL_ISA {
 
-// Draws by the Gumbel-max rule: the token with the largest logit + noise, of equal ones the first. A NaN counts as
-// largest.
+// Samples by the Gumbel-max rule: the token with the largest logit + noise, of equal ones the
+// first. A NaN counts as largest.
 class Chooser {
  public:
-  explicit Chooser(const Generate& io) : io_(io), tokens_(io.vocab) {}
+  explicit Chooser(const Sample& io) : io_(io), tokens_(io.vocab) {}
 
   // Overwrites the logits. noise is null for the likeliest token.
   int32_t choose(float* logits, const float* noise) {
@@ -48,11 +48,13 @@ class Chooser {
   // Moves the top_k largest to the front and returns their end.
   Token keep_largest(const float* logits, Token begin, Token end) const {
     const Less less{logits};
-    std::nth_element(begin, begin + io_.top_k, end, [less](int32_t a, int32_t b) { return less(b, a); });
+    std::nth_element(begin, begin + io_.top_k, end,
+                     [less](int32_t a, int32_t b) { return less(b, a); });
     return begin + io_.top_k;
   }
 
-  // Moves to the back, largest first, tokens until they have top_p of the probability, and returns their beginning.
+  // Moves to the back, largest first, tokens until they have top_p of the probability, and returns
+  // their beginning.
   Token keep_likeliest(const float* logits, Token begin, Token end) const {
     const Less less{logits};
     std::make_heap(begin, end, less);
@@ -68,7 +70,7 @@ class Chooser {
     return first;
   }
 
-  const Generate& io_;
+  const Sample& io_;
   std::vector<int32_t> tokens_;
 };
 

@@ -1,7 +1,7 @@
-// How one time loop is divided over a team of threads: into rows of the batch, and blocks of hidden units.
+// How one time loop is divided over a team of threads: into rows of the batch and blocks of units.
 //
-// Rows are independent of one another, so threads that have whole rows never wait for each other. Threads that share
-// rows split the hidden units between them and must meet at every time step.
+// Rows are independent of one another, so threads that have whole rows never wait for each other.
+// Threads that share rows split the hidden units between them and must meet at every time step.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,8 @@ inline Range part(int64_t count, int64_t parts, int64_t index) {
 // Waking a thread takes as long as a few hundred thousand operations.
 inline int worthwhile_threads(int threads, double operations) {
   constexpr double kOperationsPerThread = 1e6;
-  return std::max(1, static_cast<int>(std::min<double>(threads, operations / kOperationsPerThread)));
+  return std::max(1,
+                  static_cast<int>(std::min<double>(threads, operations / kOperationsPerThread)));
 }
 
 struct Grid {
@@ -32,9 +33,11 @@ struct Grid {
   int size() const { return row_parts * block_parts; }
 };
 
-// The grid with the least work on its busiest thread; among equals, the one with the fewest threads to meet.
+// The grid with the least work on its busiest thread; among equals, the one with the fewest threads
+// to meet.
 inline Grid choose_grid(int threads, int64_t batch, int64_t blocks) {
-  // Fewer rows than this cost as much as this many: loading the weights takes the time, not multiplying them.
+  // Fewer rows than this cost as much as this many: loading the weights takes the time, not
+  // multiplying them.
   constexpr int64_t kCheapRows = 6;
   Grid best{1, 1};
   int64_t best_cost = INT64_MAX;

@@ -1,4 +1,5 @@
-// The GRU: r, z = sigmoid(p_t + W h_{t-1});  m = W_n h_{t-1} + b_n;  n = tanh(p_n + r m);  h_t = (1 - z) n + z h_{t-1}.
+// The GRU: r, z = sigmoid(p_t + W h_{t-1});  m = W_n h_{t-1} + b_n;  n = tanh(p_n + r m);
+//          h_t = (1 - z) n + z h_{t-1}.
 #include "activations.h"
 #include "passes.h"
 #include "recurrence.h"
@@ -11,7 +12,8 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 3;
   static constexpr int kSequences = 3;
-  Forward(const GruForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Forward(const GruForward& io, int direction)
+      : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, 3 * hidden_}, {io_.hs, hidden_}, {io_.hn, hidden_}};
@@ -68,7 +70,8 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 5;
-  Backward(const GruBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Backward(const GruBackward& io, int direction)
+      : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return 3 * hidden_; }
   Sequence sequence(int i) const {
@@ -80,7 +83,9 @@ class Backward : public BackwardStep {
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh + direction_ * 3 * hidden_ * hidden_, hidden_, 1}; }
+  WeightView weights(int) const {
+    return {io_.w_hh + direction_ * 3 * hidden_ * hidden_, hidden_, 1};
+  }
   void start(int64_t row, Range units, float*) const {
     std::fill_n(io_.d_b_hn + state_row(row, hidden_) + units.begin, units.size(), 0.0f);
   }
@@ -97,7 +102,8 @@ class Backward : public BackwardStep {
     }
 
     const float* gates = io_.gates + in_sequence(at, 3 * hidden_);
-    const Vec r = load(gates, at.lanes), z = load(gates + hidden_, at.lanes), n = load(gates + 2 * hidden_, at.lanes);
+    const Vec r = load(gates, at.lanes), z = load(gates + hidden_, at.lanes);
+    const Vec n = load(gates + 2 * hidden_, at.lanes);
     const int64_t place = in_sequence(at, hidden_);
     const Vec d_h = load(io_.d_hs + place, at.lanes) + from_later;
     const Vec d_n = d_h * (1.0f - z) * (1.0f - n * n);

@@ -1,4 +1,5 @@
-// Which instruction set the kernels run with. CMakeLists.txt defines UNSPOOL_HAS_<name> for those that were compiled.
+// Which instruction set the kernels run with. CMakeLists.txt defines UNSPOOL_HAS_<name> for those
+// that were compiled.
 #include <atomic>
 #include <cstring>
 
@@ -27,45 +28,51 @@ extern const Kernels kTable;
 
 namespace {
 
-struct Choice {
-  const Kernels* kernels;
-  bool supported;
-};
-
-// Best first. GCC and Clang's check of the processor includes the operating system's support for its registers.
-const Kernels* find(const char* name) {
-  const Choice choices[] = {
-#ifdef UNSPOOL_HAS_avx512
-      {&avx512::kTable, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")},
+// GCC and Clang's check of the processor includes the operating system's support for its registers.
+std::vector<const Kernels*> find_all() {
+  std::vector<const Kernels*> found{&plain::kTable};
+#ifdef UNSPOOL_HAS_neon
+  found.push_back(&neon::kTable);
 #endif
 #ifdef UNSPOOL_HAS_avx2
-      {&avx2::kTable, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-#endif
-#ifdef UNSPOOL_HAS_neon
-      {&neon::kTable, true},
-#endif
-      {&plain::kTable, true},
-  };
-  for (const Choice& choice : choices) {
-    if (choice.supported && (*name == '\0' || std::strcmp(name, choice.kernels->isa) == 0)) return choice.kernels;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    found.push_back(&avx2::kTable);
   }
-  return nullptr;
+#endif
+#ifdef UNSPOOL_HAS_avx512
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
+    found.push_back(&avx512::kTable);
+  }
+#endif
+  return found;
 }
 
 std::atomic<const Kernels*>& chosen() {
-  static std::atomic<const Kernels*> kernels{find("")};
+  static std::atomic<const Kernels*> kernels{all_kernels().back()};
   return kernels;
 }
 
 }  // namespace
 
+const std::vector<const Kernels*>& all_kernels() {
+  static const std::vector<const Kernels*> all = find_all();
+  return all;
+}
+
 const Kernels& kernels() { return *chosen().load(); }
 
 bool force_isa(const char* name) {
-  const Kernels* found = find(name);
-  if (found != nullptr) chosen().store(found);
-  return found != nullptr;
+  if (*name == '\0') {
+    chosen().store(all_kernels().back());
+    return true;
+  }
+  for (const Kernels* kernels : all_kernels()) {
+    if (std::strcmp(name, kernels->isa) != 0) continue;
+    chosen().store(kernels);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace unspool

@@ -1,16 +1,20 @@
 // The kernels' arguments and the table through which one instruction set's versions are called.
 //
-// All arrays are float32, row-major and time-major: T steps, B batch, H hidden. Weights are in PyTorch's layout
-// (output, input), gates in its order. `lengths` holds B numbers in [0, T]: row b takes part in the steps before
-// lengths[b]; whatever is stored for the others is 0, so that sums over all steps need no mask.
+// All arrays are float32, row-major and time-major: T steps, B batch, H hidden. Weights are in
+// PyTorch's layout (output, input), gates in its order. `lengths` holds B numbers in [0, T]: row b
+// takes part in the steps before lengths[b]; whatever is stored for the others is 0, so that sums
+// over all steps need no mask.
 //
-// With two directions every array has the forward direction's columns, then the backward one's (weights: rows). The
-// backward direction begins at each row's last step and ends at its first; its h_last is the state there.
+// With two directions every array has the forward direction's columns, then the backward one's
+// (weights: rows). The backward direction begins at each row's last step and ends at its first; its
+// h_last is the state there.
 //
-// d_projected may be the same array as the gates (or, for the plain network, hs), and gates the same as projected.
+// d_projected may be the same array as the gates (or, for the plain network, hs), and gates the
+// same as projected.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace unspool {
 
@@ -35,7 +39,8 @@ struct RnnBackward {
   float *d_projected, *d_h0;
 };
 
-// i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of p_t + W h_{t-1};  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t)
+// i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of p_t + W h_{t-1};
+// c_t = f c_{t-1} + i g;  h_t = o tanh(c_t)
 struct LstmForward {
   Sizes sizes;
   const float *projected, *w_hh, *h0, *c0;
@@ -52,7 +57,8 @@ struct LstmBackward {
   float *d_projected, *d_h0, *d_c0;
 };
 
-// r, z = sigmoid(p_t + W h_{t-1});  m = W_n h_{t-1} + b_n;  n = tanh(p_n + r m);  h_t = (1 - z) n + z h_{t-1}
+// r, z = sigmoid(p_t + W h_{t-1});  m = W_n h_{t-1} + b_n;  n = tanh(p_n + r m);
+// h_t = (1 - z) n + z h_{t-1}
 struct GruForward {
   Sizes sizes;
   const float *projected, *w_hh, *b_hn, *h0;
@@ -66,13 +72,14 @@ struct GruBackward {
   const float *gates, *hn, *hs, *h0, *w_hh;
   const int32_t* lengths;
   const float *d_hs, *d_h_last;
-  float *d_projected;  // of p: d_r, d_z, d_n
-  float *d_recurrent;  // of W h_{t-1} + b: d_r, d_z, d_m
-  float *d_b_hn;       // (B, H), summed over the steps
+  float* d_projected;  // of p: d_r, d_z, d_n
+  float* d_recurrent;  // of W h_{t-1} + b: d_r, d_z, d_m
+  float* d_b_hn;       // (B, H), summed over the steps
   float* d_h0;
 };
 
-// The weights' gradient of a product over T * B rows: d_weights (P, H) = the sum over t and b of d^T h_{t-1}.
+// The weights' gradient of a product over T * B rows: d_weights (P, H) = the sum over t and b of
+// d^T h_{t-1}.
 struct WeightGradient {
   Sizes sizes;
   int64_t outputs;           // P, of both directions together
@@ -90,7 +97,8 @@ struct TableRows {
   float* out;
 };
 
-// The gradient of TableRows: the rows of d (N, P) added up by id, d_table (V, P). Ids outside of the table are left out.
+// The gradient of TableRows: the rows of d (N, P) added up by id, d_table (V, P). Ids outside of
+// the table are left out.
 struct TableGradient {
   int64_t rows, entries, columns;  // N, V, P
   const int32_t* ids;
@@ -98,10 +106,11 @@ struct TableGradient {
   float* d_table;
 };
 
-// One layer of a network that generates. Weights are packed in panels of `panel_columns(gates)` columns: of a panel's
-// units, all gates lie together, as (panel, k, gate, unit). `scale`s, where not null, multiply the sums of an output.
-struct GenerateLayer {
-  int64_t inputs, hidden;  // inputs is 0 where the rows of the table are this layer's projected inputs
+// One layer of a network to sample from. Weights are packed in panels of `panel_columns(gates)`
+// columns: of a panel's units, all gates lie together, as (panel, k, gate, unit). `scale`s, where
+// not null, multiply the sums of an output.
+struct SamplingLayer {
+  int64_t inputs, hidden;  // inputs is 0 if the table's rows are this layer's projected inputs
   const void *w_ih, *w_hh;
   const float *ih_scale, *hh_scale;
   const float *bias, *b_hn;  // bias of w_ih's product; b_hn is the GRU's
@@ -111,14 +120,14 @@ struct GenerateLayer {
 
 enum class WeightType : int32_t { kFloat32, kBfloat16, kInt8 };
 
-// Token by token: a row of the table, the layers, logits W_out h + b_out, and a choice: the largest of
-// logits / temperature + noise among the top_k largest and of those the likeliest of total probability top_p.
-// From `given`, tokens of at least 0 take the place of chosen ones.
-struct Generate {
+// Token by token: a row of the table, the layers, logits W_out h + b_out, and a choice: the largest
+// of logits / temperature + noise among the top_k largest and of those the likeliest of total
+// probability top_p. From `given`, tokens of at least 0 take the place of chosen ones.
+struct Sample {
   int64_t steps, batch, vocab, table_columns, layer_count;
   int32_t gates;  // 1: the plain network, 3: GRU, 4: LSTM
   WeightType weight_type;
-  const GenerateLayer* layers;
+  const SamplingLayer* layers;
   const float* table;  // (V, table_columns)
   const void* w_out;   // packed as a layer with one gate
   const float *out_scale, *b_out;
@@ -135,26 +144,38 @@ struct Generate {
 constexpr int panel_units(int gates) { return gates == 1 ? 64 : 16; }
 constexpr int panel_columns(int gates) { return gates * panel_units(gates); }
 
+// Every kernel and its arguments. The table below, the prototypes in passes.h, table.cc and the C
+// entry points follow from this list: a new kernel is a line here, its structure above and its
+// function; an XLA handler (ffi.h) calls it.
+#define UNSPOOL_KERNELS(KERNEL)           \
+  KERNEL(rnn_forward, RnnForward)         \
+  KERNEL(rnn_backward, RnnBackward)       \
+  KERNEL(lstm_forward, LstmForward)       \
+  KERNEL(lstm_backward, LstmBackward)     \
+  KERNEL(gru_forward, GruForward)         \
+  KERNEL(gru_backward, GruBackward)       \
+  KERNEL(weight_gradient, WeightGradient) \
+  KERNEL(table_rows, TableRows)           \
+  KERNEL(table_gradient, TableGradient)   \
+  KERNEL(sample, Sample)
+
 struct Kernels {
   const char* isa;
-  void (*rnn_forward)(const RnnForward&, int threads);
-  void (*rnn_backward)(const RnnBackward&, int threads);
-  void (*lstm_forward)(const LstmForward&, int threads);
-  void (*lstm_backward)(const LstmBackward&, int threads);
-  void (*gru_forward)(const GruForward&, int threads);
-  void (*gru_backward)(const GruBackward&, int threads);
-  void (*weight_gradient)(const WeightGradient&, int threads);
-  void (*table_rows)(const TableRows&, int threads);
-  void (*table_gradient)(const TableGradient&, int threads);
-  void (*generate)(const Generate&, int threads);
+#define UNSPOOL_POINTER(name, Arguments) void (*name)(const Arguments&, int threads);
+  UNSPOOL_KERNELS(UNSPOOL_POINTER)
+#undef UNSPOOL_POINTER
   void (*tanh)(const float* x, float* y, int64_t count);
   void (*sigmoid)(const float* x, float* y, int64_t count);
 };
 
-// The kernels for this processor, or those last forced.
+// Of every instruction set that was compiled and that this processor has: the plain one first, the
+// best last.
+const std::vector<const Kernels*>& all_kernels();
+
+// The best of them, or those last forced.
 const Kernels& kernels();
 
-// For tests. False if the name is unknown, not compiled in, or the processor cannot run it; "" means automatic.
+// For tests. False if `all_kernels` has no such instruction set; "" means the best.
 bool force_isa(const char* name);
 
 }  // namespace unspool

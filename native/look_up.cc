@@ -1,5 +1,5 @@
-// Looking rows up in a table, and adding their gradients up: d_table[ids[n]] += d[n]. There threads divide the columns, so
-// that every entry's sum has the order of the rows, whatever their number.
+// Looking rows up in a table, and adding their gradients up: d_table[ids[n]] += d[n]. There threads
+// divide the columns, so that every entry's sum has the order of the rows, whatever their number.
 #include <algorithm>
 #include <limits>
 
@@ -48,7 +48,8 @@ void table_rows(const TableRows& io, int threads) {
 
 void table_gradient(const TableGradient& io, int threads) {
   const int64_t blocks = (io.columns + kLanes - 1) / kLanes;
-  Team team(worthwhile_threads(threads, kOperationsPerNumber * (io.rows + io.entries) * io.columns));
+  Team team(
+      worthwhile_threads(threads, kOperationsPerNumber * (io.rows + io.entries) * io.columns));
   team.run([&](int rank) {
     const Range mine = part(blocks, team.size(), rank);
     add_rows(io, {mine.begin * kLanes, std::min(mine.end * kLanes, io.columns)});

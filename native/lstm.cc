@@ -12,7 +12,8 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 4;
   static constexpr int kSequences = 3;
-  Forward(const LstmForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Forward(const LstmForward& io, int direction)
+      : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, 4 * hidden_}, {io_.hs, hidden_}, {io_.cs, hidden_}};
@@ -75,7 +76,8 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 3;
-  Backward(const LstmBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Backward(const LstmBackward& io, int direction)
+      : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return 4 * hidden_; }
   Sequence sequence(int i) const {
@@ -83,7 +85,9 @@ class Backward : public BackwardStep {
     return all[i];
   }
 
-  WeightView weights(int) const { return {io_.w_hh + direction_ * 4 * hidden_ * hidden_, hidden_, 1}; }
+  WeightView weights(int) const {
+    return {io_.w_hh + direction_ * 4 * hidden_ * hidden_, hidden_, 1};
+  }
 
   // d_c0 holds d_c all along.
   void start(int64_t row, Range units, float*) const {
@@ -94,7 +98,8 @@ class Backward : public BackwardStep {
 
   void update(At at, const Vec* sums, const float*, float* next) const {
     const int64_t state = in_state(at);
-    const Vec from_later = has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
+    const Vec from_later =
+        has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
     float* d_projected = io_.d_projected + in_sequence(at, 4 * hidden_);
     if (!is_live(at.t, at.row)) {
       if (is_before_first(at)) store(io_.d_h0 + state, from_later, at.lanes);

@@ -1,5 +1,5 @@
-// The time loop that all kernels share: threads, packed weights, tiles, and what passes from one step to the next.
-// step.h says what a kernel adds to it.
+// The time loop that all kernels share: threads, packed weights, tiles, and what passes from one
+// step to the next. step.h says what a kernel adds to it.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,9 @@ class Recurrence {
         blocks_((hidden_ + kPanel - 1) / kPanel),
         weights_(directions_ * blocks_ * Step::kOutputs * panel_size()),
         carry_{Buffer(directions_ * batch_ * stride_), Buffer(directions_ * batch_ * stride_)} {
-    for (const Buffer& carry : carry_) std::fill_n(carry.data(), directions_ * batch_ * stride_, 0.0f);
+    for (const Buffer& carry : carry_) {
+      std::fill_n(carry.data(), directions_ * batch_ * stride_, 0.0f);
+    }
   }
 
   // The rows of both directions are divided as if they were one batch.
@@ -48,7 +50,8 @@ class Recurrence {
       const Range own = part(rows, grid.row_parts, rank / grid.block_parts);
       const Range blocks = part(blocks_, grid.block_parts, rank % grid.block_parts);
       for (int direction = 0; direction < directions_; ++direction) {
-        loop(direction, part_of_batch(own, direction), blocks, meeting_points[rank / grid.block_parts]);
+        loop(direction, part_of_batch(own, direction), blocks,
+             meeting_points[rank / grid.block_parts]);
       }
     });
   }
@@ -57,7 +60,8 @@ class Recurrence {
   int64_t panel_size() const { return depth_ * kPanel; }
 
   float* panel(int direction, int64_t block, int output) const {
-    return weights_.data() + ((direction * blocks_ + block) * Step::kOutputs + output) * panel_size();
+    return weights_.data() +
+           ((direction * blocks_ + block) * Step::kOutputs + output) * panel_size();
   }
 
   float* carry(int direction, int64_t s, int64_t row) const {
@@ -75,18 +79,21 @@ class Recurrence {
       const int direction = static_cast<int>(i / blocks_);
       const int64_t block = i % blocks_;
       for (int output = 0; output < Step::kOutputs; ++output) {
-        pack_panel(step_[direction].weights(output), depth_, block * kPanel, hidden_ - block * kPanel,
-                   panel(direction, block, output));
+        pack_panel(step_[direction].weights(output), depth_, block * kPanel,
+                   hidden_ - block * kPanel, panel(direction, block, output));
       }
     }
   }
 
-  // Reads the carried matrix of step s and writes that of s + 1: one meeting a step keeps readers and writers apart.
+  // Reads the carried matrix of step s and writes that of s + 1: one meeting a step keeps readers
+  // and writers apart.
   void loop(int direction, Range rows, Range blocks, Barrier& meeting_point) {
     if (rows.size() == 0) return;
     const Step& step = step_[direction];
     const Range units{blocks.begin * kPanel, std::min(blocks.end * kPanel, hidden_)};
-    for (int64_t row = rows.begin; row < rows.end; ++row) step.start(row, units, carry(direction, 0, row));
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      step.start(row, units, carry(direction, 0, row));
+    }
     const int64_t tiles = (rows.size() + kTileRows - 1) / kTileRows;
     for (int64_t s = 0; s < step.steps(); ++s) {
       meeting_point.wait();
@@ -113,7 +120,8 @@ class Recurrence {
     const int64_t lines = rows.size() * sequence.columns / kLine;
     const int64_t parts = std::max<int64_t>(1, products / Step::kSequences);
     const Range own = part(lines, parts, std::min(product / Step::kSequences, parts - 1));
-    return {sequence.data + step.sequence_row(t, rows.begin, sequence.columns) + own.begin * kLine, own.size()};
+    return {sequence.data + step.sequence_row(t, rows.begin, sequence.columns) + own.begin * kLine,
+            own.size()};
   }
 
   // One step of a tile: a few rows and one block of units.
@@ -131,15 +139,19 @@ class Recurrence {
     update(direction, s, rows, units, products);
   }
 
-  void update(int direction, int64_t s, Range rows, Range units, const float (*products)[kTileRows * kPanel]) const {
+  void update(int direction, int64_t s, Range rows, Range units,
+              const float (*products)[kTileRows * kPanel]) const {
     const Step& step = step_[direction];
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       for (int64_t unit = units.begin; unit < units.end; unit += kLanes) {
         const int lanes = static_cast<int>(std::min<int64_t>(kLanes, units.end - unit));
         const int64_t offset = (row - rows.begin) * kPanel + unit - units.begin;
         Vec sums[Step::kOutputs];
-        for (int output = 0; output < Step::kOutputs; ++output) sums[output] = load(products[output] + offset);
-        step.update({step.time(s), row, unit, lanes}, sums, carry(direction, s, row), carry(direction, s + 1, row));
+        for (int output = 0; output < Step::kOutputs; ++output) {
+          sums[output] = load(products[output] + offset);
+        }
+        step.update({step.time(s), row, unit, lanes}, sums, carry(direction, s, row),
+                    carry(direction, s + 1, row));
       }
     }
   }

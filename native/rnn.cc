@@ -11,7 +11,8 @@ class Forward : public ForwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 2;
-  Forward(const RnnForward& io, int direction) : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Forward(const RnnForward& io, int direction)
+      : ForwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   Sequence sequence(int i) const {
     const Sequence all[] = {{io_.projected, hidden_}, {io_.hs, hidden_}};
@@ -48,7 +49,8 @@ class Backward : public BackwardStep {
  public:
   static constexpr int kOutputs = 1;
   static constexpr int kSequences = 2;
-  Backward(const RnnBackward& io, int direction) : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
+  Backward(const RnnBackward& io, int direction)
+      : BackwardStep(io.sizes, direction, io.lengths), io_(io) {}
 
   int64_t carried() const { return hidden_; }
   Sequence sequence(int i) const {
@@ -61,7 +63,8 @@ class Backward : public BackwardStep {
 
   void update(At at, const Vec* sums, const float*, float* next) const {
     const int64_t state = in_state(at), place = in_sequence(at, hidden_);
-    const Vec from_later = has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
+    const Vec from_later =
+        has_product(at.t, at.row) ? sums[0] : load(io_.d_h_last + state, at.lanes);
     if (!is_live(at.t, at.row)) {
       if (is_before_first(at)) store(io_.d_h0 + state, from_later, at.lanes);
       if (is_step(at.t)) store(io_.d_projected + place, Vec{}, at.lanes);

@@ -1,6 +1,6 @@
-// At each step a kernel multiplies a carried matrix (the state h_{t-1} on the way forward, the gate gradients of t + 1
-// on the way back) with its weights, then does elementwise work on the result while that is still in the first-level
-// cache. What a kernel adds to the shared loop is a Step:
+// At each step a kernel multiplies a carried matrix (the state h_{t-1} on the way forward, the gate
+// gradients of t + 1 on the way back) with its weights, then does elementwise work on the result
+// while that is still in the first-level cache. What a kernel adds to the shared loop is a Step:
 //
 //   kOutputs                    products needed for one hidden unit: the number of gates, or 1
 //   Step(io, direction)         0: forwards in time, 1: backwards
@@ -9,9 +9,10 @@
 //   weights(output)             the weights of one output, as (carried, hidden)
 //   has_product(t, row)         whether the row uses its product at time t
 //   start(row, units, carry)    sets up the row's states; carry arrives zeroed
-//   sequence(i)                 the kSequences arrays (T, B, columns), or null, to fetch from memory a step early
-//   update(at, sums, now, next) elementwise work for one row and one vector of units: reads the row's carried values
-//                               `now` where it needs them, writes the `next`
+//   sequence(i)                 the kSequences arrays (T, B, columns), or null, to fetch from
+//                               memory a step early
+//   update(at, sums, now, next) elementwise work for one row and one vector of units: reads the
+//                               row's carried values `now` if it needs them, writes the `next`
 //
 // and the sizes and lengths, from the base class StepSizes.
 #pragma once
@@ -48,8 +49,11 @@ class StepSizes {
   bool is_step(int64_t t) const { return t >= 0 && t < steps_; }
   bool is_live(int64_t t, int64_t row) const { return t >= 0 && t < length(row); }
 
-  // Where a row's columns begin in arrays of shape (B, columns), and at time t in arrays of shape (T, B, columns).
-  int64_t state_row(int64_t row, int64_t columns) const { return (row * directions_ + direction_) * columns; }
+  // Where a row's columns begin in arrays of shape (B, columns), and at time t in arrays of shape
+  // (T, B, columns).
+  int64_t state_row(int64_t row, int64_t columns) const {
+    return (row * directions_ + direction_) * columns;
+  }
   int64_t sequence_row(int64_t t, int64_t row, int64_t columns) const {
     return state_row(t * batch_ + row, columns);
   }
@@ -64,7 +68,9 @@ class StepSizes {
 
   // Where `at` lies in arrays of shape (B, H) and (T, B, columns).
   int64_t in_state(At at) const { return state_row(at.row, hidden_) + at.unit; }
-  int64_t in_sequence(At at, int64_t columns) const { return sequence_row(at.t, at.row, columns) + at.unit; }
+  int64_t in_sequence(At at, int64_t columns) const {
+    return sequence_row(at.t, at.row, columns) + at.unit;
+  }
 
   // The state before the one `at`, from all of them and the first.
   const float* state_before(At at, const float* all, const float* first) const {
@@ -93,9 +99,9 @@ class ForwardStep : public StepSizes {
   bool is_last(At at) const { return at.t == (is_backwards() ? 0 : length(at.row) - 1); }
 };
 
-// The parts that all backward passes share: time runs against the recurrence, to one step before a row's first, where
-// only d_h0 is left to find, and what is carried are the gradients of the gates before their activations, which times
-// W_hh give a part of d_h.
+// The parts that all backward passes share: time runs against the recurrence, to one step before a
+// row's first, where only d_h0 is left to find, and what is carried are the gradients of the gates
+// before their activations, which times W_hh give a part of d_h.
 class BackwardStep : public StepSizes {
  public:
   using StepSizes::StepSizes;

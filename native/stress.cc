@@ -1,9 +1,11 @@
-// Runs every kernel over many shapes and thread counts, alone and several at once, for the sanitizers to watch, and
-// compares the numbers of every instruction set and team of threads with those of the plain one on one thread.
+// Runs every kernel over many shapes and thread counts, alone and several at once, for the
+// sanitizers to watch, and compares the numbers of every instruction set and team of threads with
+// those of the plain one on one thread.
 //
 //   stress [quick [FILE]]    prints the largest differences; fails where they are too large
 //
-// FILE gets all numbers of the best instruction set on one thread, each array as its length (int64) and its floats.
+// FILE gets all numbers of the best instruction set on one thread, each array as its length (int64)
+// and its floats.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -16,8 +18,8 @@ namespace {
 using namespace unspool;
 using namespace unspool::stress;
 
-// Of an array's largest number, or of 0.1 where the terms of a sum have cancelled to less. Contraction to fused
-// multiply-adds and the order of sums differ between instruction sets.
+// Of an array's largest number, or of 0.1 where the terms of a sum have cancelled to less.
+// Contraction to fused multiply-adds and the order of sums differ between instruction sets.
 constexpr double kTolerance = 3e-5;
 constexpr double kDifferentTokens = 0.002;  // near ties are rare
 
@@ -51,7 +53,7 @@ void write(const Results& results) {
   }
 }
 
-void write(const Generated& generated) { write(generated.states); }
+void write(const Sampled& sampled) { write(sampled.states); }
 
 using Isas = std::vector<std::pair<std::string, Report>>;
 
@@ -82,13 +84,13 @@ void train(Isas& isas, Sizes sizes, unsigned seed) {
   }
 }
 
-void generate_all(Isas& isas, Network network, unsigned seed) {
+void sample_all(Isas& isas, Network network, unsigned seed) {
   for (WeightType type : {WeightType::kFloat32, WeightType::kBfloat16, WeightType::kInt8}) {
     for (int gates : {1, 3, 4}) {
       network.type = type, network.gates = gates;
       against_plain(
-          isas, [&](int threads) { return generate(network, threads, seed); },
-          [](const Generated& found, const Generated& expected, Report& report) {
+          isas, [&](int threads) { return sample(network, threads, seed); },
+          [](const Sampled& found, const Sampled& expected, Report& report) {
             add_difference(found.states, expected.states, report);
             for (size_t i = 0; i < found.tokens.size(); ++i) {
               ++report.tokens;
@@ -100,7 +102,8 @@ void generate_all(Isas& isas, Network network, unsigned seed) {
   }
 }
 
-// tanh and sigmoid for floats of every exponent, against double; below the smallest normal float 0 is right.
+// tanh and sigmoid for floats of every exponent, against double; below the smallest normal float 0
+// is right.
 double activation_error() {
   Floats x, y;
   for (uint64_t bits = 0; bits < 1ull << 32; bits += 9973) {
@@ -132,17 +135,21 @@ void at_once(int repeats) {
     callers.emplace_back([=] {
       for (int repeat = 0; repeat < repeats; ++repeat) {
         const Inputs inputs({20, 20 + i, 70}, repeat);
-        for (const auto& run : {run_rnn, run_lstm, run_gru, run_table}) run(inputs, 1 + (i + repeat) % 3);
-        generate({4, WeightType::kFloat32, 3, 1 + i, 130, 130, 70}, 1 + (i + repeat) % 3, repeat);
+        for (const auto& run : {run_rnn, run_lstm, run_gru, run_table}) {
+          run(inputs, 1 + (i + repeat) % 3);
+        }
+        sample({4, WeightType::kFloat32, 3, 1 + i, 130, 130, 70}, 1 + (i + repeat) % 3, repeat);
       }
     });
   }
   for (std::thread& caller : callers) caller.join();
 }
 
-// Sizes that fill no vector, tile or panel; the last ones are large enough for three threads that share units or rows.
+// Sizes that fill no vector, tile or panel; the last ones are large enough for three threads that
+// share units or rows.
 void run_shapes(Isas& isas, bool quick) {
-  const std::vector<int64_t> batches = quick ? std::vector<int64_t>{3, 14} : std::vector<int64_t>{1, 3, 14, 29};
+  const std::vector<int64_t> batches =
+      quick ? std::vector<int64_t>{3, 14} : std::vector<int64_t>{1, 3, 14, 29};
   const std::vector<int64_t> hiddens =
       quick ? std::vector<int64_t>{1, 33} : std::vector<int64_t>{1, 7, 16, 33, 70, 130};
   unsigned seed = 0;
@@ -153,15 +160,18 @@ void run_shapes(Isas& isas, bool quick) {
         for (int64_t directions : {1, 2}) train(isas, {steps, batch, hidden, directions}, ++seed);
       }
       const int64_t vocab = hidden % 2 ? 67 : 1, inputs = batch % 2 ? 0 : hidden + 3;
-      generate_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);
+      sample_all(isas, {0, {}, 4, batch, vocab, hidden, inputs}, seed);
     }
   }
-  for (const Sizes& sizes : {Sizes{40, 1, 130}, Sizes{12, 29, 70}, Sizes{9, 31, 130}}) train(isas, sizes, ++seed);
-  for (int64_t inputs : {0, 40}) generate_all(isas, {0, {}, 3, 7, 700, 130, inputs}, ++seed);
+  for (const Sizes& sizes : {Sizes{40, 1, 130}, Sizes{12, 29, 70}, Sizes{9, 31, 130}}) {
+    train(isas, sizes, ++seed);
+  }
+  for (int64_t inputs : {0, 40}) sample_all(isas, {0, {}, 3, 7, 700, 130, inputs}, ++seed);
 }
 
 bool right(const std::string& isa, const Report& report) {
-  return report.difference <= (isa == "plain" ? 0 : kTolerance) && report.activation_error <= 1e-6 &&
+  return report.difference <= (isa == "plain" ? 0 : kTolerance) &&
+         report.activation_error <= 1e-6 &&
          report.different_tokens <= (isa == "plain" ? 0 : kDifferentTokens * report.tokens);
 }
 
@@ -171,9 +181,7 @@ int main(int argc, char** argv) {
   const bool quick = argc > 1 && std::string(argv[1]) == "quick";
   if (argc > 2) numbers = std::fopen(argv[2], "wb");
   Isas isas;
-  for (const char* isa : {"plain", "neon", "avx2", "avx512"}) {
-    if (force_isa(isa)) isas.push_back({isa, {}});
-  }
+  for (const Kernels* kernels : all_kernels()) isas.push_back({kernels->isa, {}});
   run_shapes(isas, quick);
   if (numbers != nullptr) std::fclose(numbers);
   bool all_right = true;
@@ -181,10 +189,12 @@ int main(int argc, char** argv) {
     force_isa(isa.c_str());
     at_once(quick ? 2 : 10);
     report.activation_error = activation_error();
-    std::printf("%s: %lld calls, difference from plain %.1e, %lld of %lld tokens differ, activations %.1e\n",
-                isa.c_str(), static_cast<long long>(report.calls), report.difference,
-                static_cast<long long>(report.different_tokens), static_cast<long long>(report.tokens),
-                report.activation_error);
+    std::printf(
+        "%s: %lld calls, difference from plain %.1e, %lld of %lld tokens differ, activations "
+        "%.1e\n",
+        isa.c_str(), static_cast<long long>(report.calls), report.difference,
+        static_cast<long long>(report.different_tokens), static_cast<long long>(report.tokens),
+        report.activation_error);
     all_right = all_right && right(isa, report);
   }
   return all_right ? EXIT_SUCCESS : EXIT_FAILURE;

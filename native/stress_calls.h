@@ -1,4 +1,5 @@
-// One call of every kernel on drawn numbers, for stress.cc: arrays have exactly the size that the kernels may touch.
+// One call of every kernel on drawn numbers, for stress.cc: arrays have exactly the size that the
+// kernels may touch.
 #pragma once
 
 #include <cmath>
@@ -27,7 +28,9 @@ class Random {
     return (static_cast<float>(sum) - 131070.0f) / 37837.0f;
   }
 
-  int32_t integer(int32_t from, int32_t to) { return std::uniform_int_distribution<int32_t>(from, to)(engine_); }
+  int32_t integer(int32_t from, int32_t to) {
+    return std::uniform_int_distribution<int32_t>(from, to)(engine_);
+  }
 
   Floats floats(int64_t count, double scale = 1) {
     Floats values(count);
@@ -71,12 +74,14 @@ struct Inputs {
 };
 
 // The bias's gradient comes after the weights'.
-inline Floats weight_gradient(const Inputs& in, int64_t gates, const Floats& d_recurrent, const Floats& hs,
-                              int threads) {
+inline Floats weight_gradient(const Inputs& in, int64_t gates, const Floats& d_recurrent,
+                              const Floats& hs, int threads) {
   const int64_t outputs = in.n.directions * gates * in.n.hidden;
   Floats gradients(outputs * (in.n.hidden + 1));
-  kernels().weight_gradient({in.n, outputs, d_recurrent.data(), hs.data(), in.h0.data(), in.lengths.data(),
-                             gradients.data(), gradients.data() + outputs * in.n.hidden}, threads);
+  kernels().weight_gradient(
+      {in.n, outputs, d_recurrent.data(), hs.data(), in.h0.data(), in.lengths.data(),
+       gradients.data(), gradients.data() + outputs * in.n.hidden},
+      threads);
   return gradients;
 }
 
@@ -84,56 +89,71 @@ inline Floats weight_gradient(const Inputs& in, int64_t gates, const Floats& d_r
 inline Results run_table(const Inputs& in, int threads) {
   const int64_t entries = in.n.steps + 1;
   Floats rows(in.state), d_table(entries * in.n.hidden);
-  kernels().table_rows({in.n.batch, entries, in.n.hidden, in.lengths.data(), in.projected.data(), rows.data()}, threads);
-  kernels().table_gradient({in.n.batch, entries, in.n.hidden, in.lengths.data(), in.d_last.data(), d_table.data()},
-                           threads);
+  kernels().table_rows(
+      {in.n.batch, entries, in.n.hidden, in.lengths.data(), in.projected.data(), rows.data()},
+      threads);
+  kernels().table_gradient(
+      {in.n.batch, entries, in.n.hidden, in.lengths.data(), in.d_last.data(), d_table.data()},
+      threads);
   return {rows, d_table};
 }
 
 inline Results run_rnn(const Inputs& in, int threads) {
   Floats hs(in.sequence), h_last(in.state), d_projected(in.sequence), d_h0(in.state);
-  kernels().rnn_forward({in.n, in.projected.data(), in.w_hh.data(), in.h0.data(), in.lengths.data(), hs.data(),
-                         h_last.data()}, threads);
-  kernels().rnn_backward({in.n, hs.data(), in.w_hh.data(), in.lengths.data(), in.d_hs.data(), in.d_last.data(),
-                          d_projected.data(), d_h0.data()}, threads);
+  kernels().rnn_forward({in.n, in.projected.data(), in.w_hh.data(), in.h0.data(), in.lengths.data(),
+                         hs.data(), h_last.data()},
+                        threads);
+  kernels().rnn_backward({in.n, hs.data(), in.w_hh.data(), in.lengths.data(), in.d_hs.data(),
+                          in.d_last.data(), d_projected.data(), d_h0.data()},
+                         threads);
   return {hs, h_last, d_projected, d_h0, weight_gradient(in, 1, d_projected, hs, threads)};
 }
 
 inline Results run_lstm(const Inputs& in, int threads) {
-  Floats hs(in.sequence), cs(in.sequence), gates(4 * in.sequence), h_last(in.state), c_last(in.state);
+  Floats hs(in.sequence), cs(in.sequence), gates(4 * in.sequence), h_last(in.state),
+      c_last(in.state);
   Floats d_projected(4 * in.sequence), d_h0(in.state), d_c0(in.state);
-  LstmForward forward{in.n, in.projected.data(), in.w_hh.data(), in.h0.data(), in.c0.data(), in.lengths.data(),
-                      hs.data(), cs.data(), gates.data(), h_last.data(), c_last.data()};
+  LstmForward forward{in.n,         in.projected.data(), in.w_hh.data(), in.h0.data(),
+                      in.c0.data(), in.lengths.data(),   hs.data(),      cs.data(),
+                      gates.data(), h_last.data(),       c_last.data()};
   kernels().lstm_forward(forward, threads);
-  kernels().lstm_backward({in.n, gates.data(), cs.data(), in.c0.data(), in.w_hh.data(), in.lengths.data(),
-                           in.d_hs.data(), in.d_last.data(), in.d_last.data(), d_projected.data(), d_h0.data(),
-                           d_c0.data()}, threads);
+  kernels().lstm_backward({in.n, gates.data(), cs.data(), in.c0.data(), in.w_hh.data(),
+                           in.lengths.data(), in.d_hs.data(), in.d_last.data(), in.d_last.data(),
+                           d_projected.data(), d_h0.data(), d_c0.data()},
+                          threads);
   forward.cs = forward.gates = nullptr;
   kernels().lstm_forward(forward, threads);
-  return {hs, cs, gates, h_last, c_last, d_projected, d_h0, d_c0, weight_gradient(in, 4, d_projected, hs, threads)};
+  return {hs,     cs,     gates,
+          h_last, c_last, d_projected,
+          d_h0,   d_c0,   weight_gradient(in, 4, d_projected, hs, threads)};
 }
 
 inline Results run_gru(const Inputs& in, int threads) {
   Floats hs(in.sequence), gates(3 * in.sequence), hn(in.sequence), h_last(in.state);
-  Floats d_projected(3 * in.sequence), d_recurrent(3 * in.sequence), d_b_hn(in.state), d_h0(in.state);
-  GruForward forward{in.n, in.projected.data(), in.w_hh.data(), in.b_hn.data(), in.h0.data(), in.lengths.data(),
-                     hs.data(), gates.data(), hn.data(), h_last.data()};
+  Floats d_projected(3 * in.sequence), d_recurrent(3 * in.sequence), d_b_hn(in.state),
+      d_h0(in.state);
+  GruForward forward{in.n,         in.projected.data(), in.w_hh.data(), in.b_hn.data(),
+                     in.h0.data(), in.lengths.data(),   hs.data(),      gates.data(),
+                     hn.data(),    h_last.data()};
   kernels().gru_forward(forward, threads);
-  kernels().gru_backward({in.n, gates.data(), hn.data(), hs.data(), in.h0.data(), in.w_hh.data(), in.lengths.data(),
-                          in.d_hs.data(), in.d_last.data(), d_projected.data(), d_recurrent.data(), d_b_hn.data(),
-                          d_h0.data()}, threads);
+  kernels().gru_backward({in.n, gates.data(), hn.data(), hs.data(), in.h0.data(), in.w_hh.data(),
+                          in.lengths.data(), in.d_hs.data(), in.d_last.data(), d_projected.data(),
+                          d_recurrent.data(), d_b_hn.data(), d_h0.data()},
+                         threads);
   forward.gates = forward.hn = nullptr;
   kernels().gru_forward(forward, threads);
-  return {hs, gates, hn, h_last, d_projected, d_recurrent, d_b_hn, d_h0,
-          weight_gradient(in, 3, d_recurrent, hs, threads)};
+  return {hs,     gates,       hn,
+          h_last, d_projected, d_recurrent,
+          d_b_hn, d_h0,        weight_gradient(in, 3, d_recurrent, hs, threads)};
 }
 
-// ---- generation ----
+// ---- sampling ----
 
 struct Network {
   int gates;
   WeightType type;
-  int64_t steps, batch, vocab, hidden, inputs;  // of the first layer, 0 for a table of projected inputs
+  int64_t steps, batch, vocab, hidden;
+  int64_t inputs;  // of the first layer, 0 for a table of projected inputs
 };
 
 // Packed weights as bytes: bfloat16 is the upper half of a float, int8 has scales.
@@ -175,7 +195,7 @@ struct LayerArrays {
         h(h0.size()),
         c(c0.size()) {}
 
-  GenerateLayer view(int64_t hidden) {
+  SamplingLayer view(int64_t hidden) {
     return {inputs,      hidden,      w_ih.data(), w_hh.data(), w_ih.scales(), w_hh.scales(),
             bias.data(), b_hn.data(), h0.data(),   c0.data(),   h.data(),      c.data()};
   }
@@ -185,16 +205,18 @@ struct LayerArrays {
   Floats bias, b_hn, h0, c0, h, c;
 };
 
-struct Generated {
-  Results states;  // after tokens that were given, since one that is chosen otherwise changes all that follow
-  Ints tokens;     // the first that were chosen, a row each
+struct Sampled {
+  // After tokens that were given, since one that is chosen otherwise changes all that follow.
+  Results states;
+  Ints tokens;  // the first that were chosen, a row each
 };
 
-// Two layers. First all tokens are given, then all but the first are chosen, by rules that follow from the seed.
-inline Generated generate(const Network& n, int threads, unsigned seed) {
+// Two layers. First all tokens are given, then all but the first are chosen, by rules that follow
+// from the seed.
+inline Sampled sample(const Network& n, int threads, unsigned seed) {
   Random random(seed);
   LayerArrays layers[] = {{random, n, n.inputs}, {random, n, n.hidden}};
-  GenerateLayer views[] = {layers[0].view(n.hidden), layers[1].view(n.hidden)};
+  SamplingLayer views[] = {layers[0].view(n.hidden), layers[1].view(n.hidden)};
   const int64_t columns = n.inputs > 0 ? n.inputs : n.gates * n.hidden;
   const Floats table = random.floats(n.vocab * columns), b_out = random.floats(n.vocab);
   const Floats noise = random.floats(seed % 4 == 0 ? 0 : n.steps * n.batch * n.vocab);
@@ -202,18 +224,38 @@ inline Generated generate(const Network& n, int threads, unsigned seed) {
   const auto last = static_cast<int32_t>(n.vocab - 1);
   const Ints first = random.integers(n.batch, 0, last);
   Ints given = random.integers(n.steps, 0, last), tokens(n.batch * n.steps);
-  const Generate io{n.steps, n.batch, n.vocab, columns, 2, n.gates, n.type, views, table.data(), w_out.data(),
-                    w_out.scales(), b_out.data(), first.data(), given.data(), noise.empty() ? nullptr : noise.data(),
-                    seed % 2 ? 1.0f : 0.7f, seed % 3 ? n.vocab : random.integer(1, last + 1),
-                    seed % 5 < 2 ? 0.8f : 1.0f, tokens.data(), n.steps};
-  kernels().generate(io, threads);
-  Generated result{{layers[0].h, layers[0].c, layers[1].h, layers[1].c}, {}};
+  const Sample io{n.steps,
+                  n.batch,
+                  n.vocab,
+                  columns,
+                  2,
+                  n.gates,
+                  n.type,
+                  views,
+                  table.data(),
+                  w_out.data(),
+                  w_out.scales(),
+                  b_out.data(),
+                  first.data(),
+                  given.data(),
+                  noise.empty() ? nullptr : noise.data(),
+                  seed % 2 ? 1.0f : 0.7f,
+                  seed % 3 ? n.vocab : random.integer(1, last + 1),
+                  seed % 5 < 2 ? 0.8f : 1.0f,
+                  tokens.data(),
+                  n.steps};
+  kernels().sample(io, threads);
+  Sampled result{{layers[0].h, layers[0].c, layers[1].h, layers[1].c}, {}};
   std::fill(given.begin() + (n.steps > 1 ? 1 : 0), given.end(), -1);
-  kernels().generate(io, threads);
+  kernels().sample(io, threads);
   for (int32_t token : tokens) {
-    if (token < 0 || token > last) std::printf("token %d of %d\n", token, last + 1), std::exit(EXIT_FAILURE);
+    if (token >= 0 && token <= last) continue;
+    std::printf("token %d of %d\n", token, last + 1);
+    std::exit(EXIT_FAILURE);
   }
-  for (int64_t row = 0; row < n.batch && n.steps > 1; ++row) result.tokens.push_back(tokens[row * n.steps + 1]);
+  for (int64_t row = 0; row < n.batch && n.steps > 1; ++row) {
+    result.tokens.push_back(tokens[row * n.steps + 1]);
+  }
   return result;
 }
 

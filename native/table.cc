@@ -19,10 +19,9 @@ void map(const float* x, float* y, int64_t count) {
 
 }  // namespace
 
+#define UNSPOOL_ENTRY(name, Arguments) name,
 extern const Kernels kTable;
-const Kernels kTable = {
-    UNSPOOL_NAME(UNSPOOL_ISA), rnn_forward, rnn_backward, lstm_forward, lstm_backward,
-    gru_forward, gru_backward, weight_gradient, table_rows, table_gradient, generate, map<tanh>, map<sigmoid>,
-};
+const Kernels kTable = {UNSPOOL_NAME(UNSPOOL_ISA), UNSPOOL_KERNELS(UNSPOOL_ENTRY) map<tanh>,
+                        map<sigmoid>};
 
 }  // namespace unspool::UNSPOOL_ISA

@@ -22,8 +22,8 @@ void pause() {
 #endif
 }
 
-// Spins for about the length of a small time step, then lets other threads have the core: with more threads than cores
-// the one waited for may need this very core.
+// Spins for about the length of a small time step, then lets other threads have the core: with more
+// threads than cores the one waited for may need this very core.
 template <class Done>
 void wait_until(const Done& done) {
   constexpr int kSpins = 2000;
@@ -54,7 +54,8 @@ class Worker {
  public:
   Worker() { std::thread(&Worker::serve, this).detach(); }
 
-  void start(void (*job)(const void*, int), const void* context, int rank, const std::fenv_t& environment) {
+  void start(void (*job)(const void*, int), const void* context, int rank,
+             const std::fenv_t& environment) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = job, context_ = context, rank_ = rank, environment_ = environment;
@@ -72,7 +73,8 @@ class Worker {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       wake_.wait(lock, [this] { return busy_.load(std::memory_order_relaxed); });
-      // XLA flushes subnormal numbers to zero on its threads: a result must not depend on which thread computed it.
+      // XLA flushes subnormal numbers to zero on its threads: a result must not depend on which
+      // thread computed it.
       std::fesetenv(&environment_);
       job_(context_, rank_);
       busy_.store(false, std::memory_order_release);

@@ -1,10 +1,10 @@
-// d_weights = the sum over t and b of d^T h_{t-1}: one product over k = T * B rows, none of them copied elsewhere than into
-// blocks that stay in the caches.
+// d_weights = the sum over t and b of d^T h_{t-1}: one product over k = T * B rows, none of them
+// copied elsewhere than into blocks that stay in the caches.
 //
-// Of kDepth rows, a thread packs its columns of h into panels, then goes over its columns of d by tiles of up
-// to kTileRows: packed, a tile stays in the first-level cache while the panels pass by from the second. Blocks of k are
-// fixed and each one's sums begin at zero, so results do not depend on the threads, and rounding grows slower than with
-// one long sum.
+// Of kDepth rows, a thread packs its columns of h into panels, then goes over its columns of d by
+// tiles of up to kTileRows: packed, a tile stays in the first-level cache while the panels pass by
+// from the second. Blocks of k are fixed and each one's sums begin at zero, so results do not
+// depend on the threads, and rounding grows slower than with one long sum.
 #include <algorithm>
 #include <utility>
 
@@ -20,7 +20,8 @@ namespace {
 
 constexpr int64_t kDepth = 256;
 
-// Output columns [first, first + columns) of the rows `out`, which are `stride` apart, and their packed panel.
+// Output columns [first, first + columns) of the rows `out`, which are `stride` apart, and their
+// packed panel.
 struct Columns {
   const float* panel;
   float* out;
@@ -28,7 +29,8 @@ struct Columns {
 };
 
 template <int... kRow>
-void add_product(const float* tile, int64_t depth, Columns to, std::integer_sequence<int, kRow...>) {
+void add_product(const float* tile, int64_t depth, Columns to,
+                 std::integer_sequence<int, kRow...>) {
   constexpr int kRows = sizeof...(kRow);
   Pair sum[kRows] = {};
   const float* panel = to.panel;
@@ -63,7 +65,8 @@ class Product {
       if (rank >= grid.size()) return;
       const Range rows = part(rows_, grid.row_parts, rank / grid.block_parts);
       for (int64_t direction = 0; direction < io_.sizes.directions; ++direction) {
-        multiply(direction, of_direction(rows, direction), part(panels_, grid.block_parts, rank % grid.block_parts),
+        multiply(direction, of_direction(rows, direction),
+                 part(panels_, grid.block_parts, rank % grid.block_parts),
                  packed.data() + rank * packed_size(panels));
       }
     });
@@ -74,7 +77,8 @@ class Product {
 
   // Those of the rows that belong to this direction, and so are multiplied with its states.
   Range of_direction(Range rows, int64_t direction) const {
-    const int64_t outputs = rows_ / io_.sizes.directions, first = direction * outputs, end = first + outputs;
+    const int64_t outputs = rows_ / io_.sizes.directions;
+    const int64_t first = direction * outputs, end = first + outputs;
     return {std::clamp(rows.begin, first, end), std::clamp(rows.end, first, end)};
   }
 
@@ -98,16 +102,20 @@ class Product {
   const float* state(int64_t direction, int64_t t, int64_t row) const {
     const auto [steps, batch, hidden, directions] = io_.sizes;
     const int64_t before = direction == 0 ? t - 1 : t + 1;
-    const bool is_first = direction == 0 ? t == 0 : before >= std::min<int64_t>(io_.lengths[row], steps);
+    const bool is_first =
+        direction == 0 ? t == 0 : before >= std::min<int64_t>(io_.lengths[row], steps);
     return is_first ? io_.h0 + (row * directions + direction) * hidden
                     : io_.hs + ((before * batch + row) * directions + direction) * hidden;
   }
 
-  int64_t columns_of(int64_t panel) const { return std::min<int64_t>(kPanel, columns_ - panel * kPanel); }
+  int64_t columns_of(int64_t panel) const {
+    return std::min<int64_t>(kPanel, columns_ - panel * kPanel);
+  }
 
   void pack(int64_t direction, Range block, int64_t panel, float* to) const {
     const int64_t columns = columns_of(panel);
-    const int lanes = static_cast<int>(std::min<int64_t>(columns, kLanes)), more = static_cast<int>(columns - lanes);
+    const int lanes = static_cast<int>(std::min<int64_t>(columns, kLanes));
+    const int more = static_cast<int>(columns - lanes);
     int64_t t = block.begin / io_.sizes.batch, row = block.begin % io_.sizes.batch;
     for (int64_t k = block.begin; k < block.end; ++k, to += kPanel) {
       const float* from = state(direction, t, row) + panel * kPanel;
@@ -130,11 +138,16 @@ class Product {
   static void add_tile(const Product& all, Range block, int64_t row, Range panels, float* packed) {
     float* tile = packed + panels.size() * kDepth * kPanel;
     const float* from = all.io_.d + block.begin * all.rows_ + row;
-    for (int64_t k = 0; k < block.size(); ++k) std::copy_n(from + k * all.rows_, kRows, tile + k * kRows);
-    if (panels.begin == 0 && all.io_.d_bias) add_sums<kRows>(tile, block.size(), all.io_.d_bias + row);
+    for (int64_t k = 0; k < block.size(); ++k) {
+      std::copy_n(from + k * all.rows_, kRows, tile + k * kRows);
+    }
+    if (panels.begin == 0 && all.io_.d_bias) {
+      add_sums<kRows>(tile, block.size(), all.io_.d_bias + row);
+    }
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       const Columns to{packed + (panel - panels.begin) * kDepth * kPanel,
-                       all.io_.d_weights + row * all.columns_ + panel * kPanel, all.columns_, all.columns_of(panel)};
+                       all.io_.d_weights + row * all.columns_ + panel * kPanel, all.columns_,
+                       all.columns_of(panel)};
       add_product(tile, block.size(), to, std::make_integer_sequence<int, kRows>{});
     }
   }

@@ -20,13 +20,6 @@ LIBRARY = "libunspool_native.so"
 DISABLE = "UNSPOOL_NATIVE"  # set to 0 to run without the library
 
 _most_threads: ContextVar[int] = ContextVar("most_threads", default=1 << 30)
-_HANDLERS = (
-    "rnn_forward", "rnn_backward",
-    "lstm_forward", "lstm_inference", "lstm_backward",
-    "gru_forward", "gru_inference", "gru_backward",
-    "weight_gradient", "affine_gradient", "table_rows", "table_gradient",
-    "generate",
-)  # fmt: skip
 
 
 @cache
@@ -34,12 +27,11 @@ def why_not() -> str | None:
     """Why the native kernels cannot be used, or None: loads and registers them once."""
     if os.environ.get(DISABLE) == "0":
         return f"{DISABLE}=0 is set"
-    path = find_library()
-    if path is None:
+    if find_library() is None:
         return "the native library was not built: no C++ compiler at installation"
     try:
-        library = ctypes.CDLL(str(path))
-        for name in _HANDLERS:
+        library = _open()
+        for name in library.unspool_handlers().decode().split():
             entry = getattr(library, f"unspool_ffi_{name}")
             handler = jax.ffi.pycapsule(entry)  # type: ignore[no-untyped-call]
             jax.ffi.register_ffi_target(f"unspool_{name}", handler, platform="cpu")
@@ -56,11 +48,22 @@ def find_library() -> Path | None:
 
 def instruction_set() -> str:
     """The instruction set that the kernels run with on this processor."""
+    return str(_open().unspool_isa().decode())
+
+
+def panel_units(gates: int) -> int:
+    """Units whose gates stand together in the sampling kernel's packed weights."""
+    return int(_open().unspool_panel_units(gates))
+
+
+@cache
+def _open() -> ctypes.CDLL:
     path = find_library()
     assert path is not None  # `why_not` is asked first
-    name = ctypes.CDLL(str(path)).unspool_isa
-    name.restype = ctypes.c_char_p
-    return str(name().decode())
+    library = ctypes.CDLL(str(path))
+    for name in ("unspool_handlers", "unspool_isa"):
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
 
 
 @contextmanager

@@ -15,10 +15,8 @@ import numpy as np
 from unspool.library import find_library
 
 LIBRARY = ctypes.CDLL(str(find_library()))
-ISAS = [
-    isa for isa in ("plain", "avx2", "avx512", "neon") if LIBRARY.unspool_force_isa(isa.encode())
-]
-LIBRARY.unspool_force_isa(b"")
+LIBRARY.unspool_isas.restype = ctypes.c_char_p
+ISAS = LIBRARY.unspool_isas().decode().split()
 
 CELLS = ("rnn", "lstm", "gru")
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}

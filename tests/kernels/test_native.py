@@ -16,7 +16,7 @@ from unspool import library
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
-from tests.kernels.generate_calls import (  # after the skip: it needs the library
+from tests.kernels.sampling_calls import (  # after the skip: it needs the library
     Rule,
     draw_network,
     prepare,
@@ -298,7 +298,7 @@ def growth_kib(calls, steps):
 
 
 def prepared_calls():
-    """Both passes and the weight gradient of every cell, and a token of generation: small ones,
+    """Both passes and the weight gradient of every cell, and a sampled token: small ones,
     but for an LSTM that is worth two threads. The arrays live as long as the calls.
     """
     calls = []
@@ -322,4 +322,4 @@ def prepared_calls():
     first, given = np.zeros(2, np.int32), np.full(1, -1, np.int32)
     noise = rng.gumbel(size=(1, 2, 70)).astype(np.float32)
     token, _ = prepare("gru", "int8", network, first, given, noise, Rule(0.9, 40, 0.9))
-    return [*calls, (LIBRARY.unspool_generate, ctypes.byref(token))]
+    return [*calls, (LIBRARY.unspool_sample, ctypes.byref(token))]

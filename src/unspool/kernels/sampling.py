@@ -1,4 +1,4 @@
-"""Sampling in C++: a whole network, token after token, in one call (native/generate.cc).
+"""Sampling in C++: a whole network, token after token, in one call (native/sampling.cc).
 
 A step of sampling reads every weight once and uses it once, so its time is that of reading
 them. They are packed in the order in which they are read, and may be stored in fewer bits.
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..errors import ConfigError
-from ..library import threads
+from ..library import panel_units, threads
 
 WeightType = Literal["float32", "bfloat16", "int8"]
 
@@ -83,7 +83,7 @@ def round_matrix(w: Any, weights: str) -> Array:
 
 def pack(w: np.ndarray, gates: int) -> np.ndarray:
     """(gates * H, K) in the kernel's order: (panels, K, gates, units), the last panel padded."""
-    units = 64 if gates == 1 else 16
+    units = panel_units(gates)
     outputs, depth = w.shape
     hidden = outputs // gates
     w = np.pad(w.reshape(gates, hidden, depth), ((0, 0), (0, -hidden % units), (0, 0)))
@@ -118,7 +118,7 @@ def sample(
     for layer, state in zip(network.layers, states, strict=True):
         arguments += [*layer, *state]
         results += [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in state]  # type: ignore[no-untyped-call]
-    tokens, *flat = jax.ffi.ffi_call("unspool_generate", tuple(results))(
+    tokens, *flat = jax.ffi.ffi_call("unspool_sample", tuple(results))(
         first, given, steps, noise, *rule,
         network.table, network.w_out, network.out_scale, network.b_out, *arguments,
         gates=np.int64(network.gates),

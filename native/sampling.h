@@ -1,8 +1,9 @@
-// Products of a few rows with packed weights, read once and in order: what a step of generation is made of.
+// Products of a few rows with packed weights, read once and in order: what a step of sampling is
+// made of.
 //
-// A panel holds kColumns output columns for every k, one k after the other. Weights are float32, bfloat16 or int8 and
-// become float32 in registers. Each sum is taken in the order of k whatever the number of rows, so that a row's result
-// does not depend on its neighbours.
+// A panel holds kColumns output columns for every k, one k after the other. Weights are float32,
+// bfloat16 or int8 and become float32 in registers. Each sum is taken in the order of k whatever
+// the number of rows, so that a row's result does not depend on its neighbours.
 #pragma once
 
 #include <utility>
@@ -15,7 +16,8 @@ using Bfloat16 = uint16_t;  // the upper half of a float32
 
 inline Vec widen(const float* from) { return load(from); }
 
-// GCC takes a vector of bytes apart to widen it, so the two instruction sets that matter name the instruction.
+// GCC takes a vector of bytes apart to widen it, so the two instruction sets that matter name the
+// instruction.
 #if defined(__AVX512F__)
 
 constexpr __mmask16 kAllLanes = 0xffff;  // GCC 12 warns of the forms without a mask
@@ -33,11 +35,13 @@ inline IntVec widen_to_int(const int8_t* from) {
 #elif defined(__AVX2__)
 
 inline IntVec widen_to_int(const Bfloat16* from) {
-  return reinterpret_cast<IntVec>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  return reinterpret_cast<IntVec>(
+      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
 }
 
 inline IntVec widen_to_int(const int8_t* from) {
-  return reinterpret_cast<IntVec>(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+  return reinterpret_cast<IntVec>(
+      _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 }
 
 #else
@@ -65,9 +69,10 @@ constexpr int group_size(int rows, int vectors) {
 }
 
 template <int kColumns, int kVectors, class Weight, int... kSum>
-inline void multiply_group(const float* x, int64_t stride, const Weight* panel, int64_t depth, float* out,
-                           std::integer_sequence<int, kSum...>) {
-  constexpr int kAhead = 2048 / sizeof(Weight);  // bytes: past the end of a page the processor's own prefetch stops
+inline void multiply_group(const float* x, int64_t stride, const Weight* panel, int64_t depth,
+                           float* out, std::integer_sequence<int, kSum...>) {
+  // In bytes: past the end of a page the processor's own prefetch stops.
+  constexpr int kAhead = 2048 / sizeof(Weight);
   Vec sum[sizeof...(kSum)] = {};
   for (int64_t k = 0; k < depth; ++k, ++x, panel += kColumns) {
     for (int line = 0; line * 64 < static_cast<int>(kVectors * kLanes * sizeof(Weight)); ++line) {
@@ -81,7 +86,8 @@ inline void multiply_group(const float* x, int64_t stride, const Weight* panel, 
 }
 
 template <int kRows, int kColumns, class Weight>
-void multiply_panel(const float* x, int64_t stride, const Weight* panel, int64_t depth, float* out) {
+void multiply_panel(const float* x, int64_t stride, const Weight* panel, int64_t depth,
+                    float* out) {
   constexpr int kVectors = group_size(kRows, kColumns / kLanes);
   for (int first = 0; first < kColumns; first += kVectors * kLanes) {
     multiply_group<kColumns, kVectors>(x, stride, panel + first, depth, out + first,
@@ -96,10 +102,13 @@ auto choose_panel(int rows, std::integer_sequence<int, kRow...>) {
   return functions[rows - 1];
 }
 
-// out (rows, kColumns) = x (rows, depth) times the panel, for 1 <= rows <= kMostRows; rows of x are `stride` apart.
+// out (rows, kColumns) = x (rows, depth) times the panel, for 1 <= rows <= kMostRows; rows of x are
+// `stride` apart.
 template <int kColumns, class Weight>
-void multiply_panel(int rows, const float* x, int64_t stride, const Weight* panel, int64_t depth, float* out) {
-  choose_panel<kColumns, Weight>(rows, std::make_integer_sequence<int, kMostRows>{})(x, stride, panel, depth, out);
+void multiply_panel(int rows, const float* x, int64_t stride, const Weight* panel, int64_t depth,
+                    float* out) {
+  choose_panel<kColumns, Weight>(rows, std::make_integer_sequence<int, kMostRows>{})(
+      x, stride, panel, depth, out);
 }
 
 }  // namespace unspool::UNSPOOL_ISA

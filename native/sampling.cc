@@ -1,6 +1,6 @@
-// Generation: a whole network, one token after the other, in one call. Each step reads every weight once, so it takes
-// as long as that: the threads divide the units of each layer and meet after it.
-#include "generate.h"
+// Sampling: a whole network, one token after the other, in one call. Each step reads every weight
+// once, so it takes as long as that: the threads divide the units of each layer and meet after it.
+#include "sampling.h"
 
 #include <memory>
 #include <vector>
@@ -16,8 +16,8 @@ namespace unspool::UNSPOOL_ISA {
 
 namespace {
 
-// One vector of units: p the projected inputs and s the products with the state, for each gate; h and c before the
-// step. Updates c and returns h.
+// One vector of units: p the projected inputs and s the products with the state, for each gate; h
+// and c before the step. Updates c and returns h.
 template <int kGates>
 Vec next_state(const Vec* p, const Vec* s, Vec b_hn, Vec h, Vec& c) {
   if constexpr (kGates == 1) {
@@ -26,17 +26,17 @@ Vec next_state(const Vec* p, const Vec* s, Vec b_hn, Vec h, Vec& c) {
     const Vec r = sigmoid(p[0] + s[0]), z = sigmoid(p[1] + s[1]);
     return (1.0f - z) * tanh(p[2] + r * (s[2] + b_hn)) + z * h;
   } else {
-    const Vec i = sigmoid(p[0] + s[0]), f = sigmoid(p[1] + s[1]), g = tanh(p[2] + s[2]), o = sigmoid(p[3] + s[3]);
+    const Vec i = sigmoid(p[0] + s[0]), f = sigmoid(p[1] + s[1]);
+    const Vec g = tanh(p[2] + s[2]), o = sigmoid(p[3] + s[3]);
     c = f * c + i * g;
     return o * tanh(c);
   }
 }
 
-
 template <int kGates, class Weight>
-class Generation {
+class Sampling {
  public:
-  explicit Generation(const Generate& io) : io_(io), logits_(io.batch * io.vocab) {
+  explicit Sampling(const Sample& io) : io_(io), logits_(io.batch * io.vocab) {
     for (int64_t row = 0; row < io.batch; ++row) tokens_.push_back(in_table(io.first[row]));
     for (int64_t l = 0; l < io.layer_count; ++l) {
       const int64_t state = io.batch * io.layers[l].hidden;
@@ -60,7 +60,8 @@ class Generation {
   }
 
  private:
-  static constexpr int kUnits = panel_units(kGates), kColumns = panel_columns(kGates), kHeadColumns = panel_columns(1);
+  static constexpr int kUnits = panel_units(kGates), kColumns = panel_columns(kGates);
+  static constexpr int kHeadColumns = panel_columns(1);
 
   struct State {
     std::unique_ptr<Buffer> h[2];  // before and after a step, in turn
@@ -73,7 +74,8 @@ class Generation {
     constexpr double kWeightsPerThread = 5e4;
     double weights = static_cast<double>(io_.vocab) * io_.layers[io_.layer_count - 1].hidden;
     for (int64_t l = 0; l < io_.layer_count; ++l) {
-      weights += static_cast<double>(kGates) * io_.layers[l].hidden * (io_.layers[l].inputs + io_.layers[l].hidden);
+      weights += static_cast<double>(kGates) * io_.layers[l].hidden *
+                 (io_.layers[l].inputs + io_.layers[l].hidden);
     }
     return std::max(1, static_cast<int>(std::min<double>(threads, weights / kWeightsPerThread)));
   }
@@ -93,8 +95,10 @@ class Generation {
     }
     const Range rows = part(io_.batch, team, rank);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
-      const float* noise = io_.noise == nullptr ? nullptr : io_.noise + (t * io_.batch + row) * io_.vocab;
-      tokens_[row] = is_given ? in_table(io_.given[t]) : chooser.choose(logits_.data() + row * io_.vocab, noise);
+      const float* noise =
+          io_.noise == nullptr ? nullptr : io_.noise + (t * io_.batch + row) * io_.vocab;
+      tokens_[row] = is_given ? in_table(io_.given[t])
+                              : chooser.choose(logits_.data() + row * io_.vocab, noise);
       io_.tokens[row * io_.token_stride + t] = tokens_[row];
     }
     everyone.wait();
@@ -110,13 +114,14 @@ class Generation {
 
   // One layer's step for the units of one panel.
   void advance(int64_t t, int64_t l, int64_t panel) const {
-    const GenerateLayer& layer = io_.layers[l];
+    const SamplingLayer& layer = io_.layers[l];
     const auto* w_hh = static_cast<const Weight*>(layer.w_hh) + panel * layer.hidden * kColumns;
     const auto* w_ih = static_cast<const Weight*>(layer.w_ih) + panel * layer.inputs * kColumns;
     const Range units{panel * kUnits, std::min((panel + 1) * kUnits, layer.hidden)};
     alignas(64) float recurrent[kMostRows * kColumns], projected[kMostRows * kColumns];
     for_rows([&](int64_t first, int rows) {
-      multiply_panel<kColumns>(rows, h(l, t) + first * layer.hidden, layer.hidden, w_hh, layer.hidden, recurrent);
+      multiply_panel<kColumns>(rows, h(l, t) + first * layer.hidden, layer.hidden, w_hh,
+                               layer.hidden, recurrent);
       if (layer.inputs > 0) project(t, l, first, rows, w_ih, projected);
       for (int i = 0; i < rows; ++i) {
         update(t, l, first + i, units, projected + i * kColumns, recurrent + i * kColumns);
@@ -125,9 +130,13 @@ class Generation {
   }
 
   // Inputs are the states of the layer below, or for the first one rows of the table.
-  void project(int64_t t, int64_t l, int64_t first, int rows, const Weight* panel, float* out) const {
+  void project(int64_t t, int64_t l, int64_t first, int rows, const Weight* panel,
+               float* out) const {
     const int64_t inputs = io_.layers[l].inputs;
-    if (l > 0) return multiply_panel<kColumns>(rows, h(l - 1, t + 1) + first * inputs, inputs, panel, inputs, out);
+    if (l > 0) {
+      return multiply_panel<kColumns>(rows, h(l - 1, t + 1) + first * inputs, inputs, panel, inputs,
+                                      out);
+    }
     for (int i = 0; i < rows; ++i) {
       multiply_panel<kColumns>(1, table_row(first + i), inputs, panel, inputs, out + i * kColumns);
     }
@@ -137,22 +146,26 @@ class Generation {
 
   const float* table_row(int64_t row) const { return io_.table + tokens_[row] * io_.table_columns; }
 
-  void update(int64_t t, int64_t l, int64_t row, Range units, const float* projected, const float* recurrent) const {
-    const GenerateLayer& layer = io_.layers[l];
+  void update(int64_t t, int64_t l, int64_t row, Range units, const float* projected,
+              const float* recurrent) const {
+    const SamplingLayer& layer = io_.layers[l];
     for (int64_t unit = units.begin; unit < units.end; unit += kLanes) {
       const int lanes = static_cast<int>(std::min<int64_t>(kLanes, units.end - unit));
       const int64_t state = row * layer.hidden + unit;
       Vec p[kGates], s[kGates];
       for (int gate = 0; gate < kGates; ++gate) {
-        const int64_t natural = gate * layer.hidden + unit, packed = gate * kUnits + unit - units.begin;
+        const int64_t natural = gate * layer.hidden + unit;
+        const int64_t packed = gate * kUnits + unit - units.begin;
         s[gate] = load(recurrent + packed) * scale(layer.hh_scale, natural, lanes);
-        p[gate] = layer.inputs == 0 ? load(table_row(row) + natural, lanes)
-                                    : load(projected + packed) * scale(layer.ih_scale, natural, lanes) +
-                                          load(layer.bias + natural, lanes);
+        p[gate] = layer.inputs == 0
+                      ? load(table_row(row) + natural, lanes)
+                      : load(projected + packed) * scale(layer.ih_scale, natural, lanes) +
+                            load(layer.bias + natural, lanes);
       }
       Vec c = kGates == 4 ? load(layer.c + state, lanes) : Vec{};
       const Vec b_hn = kGates == 3 ? load(layer.b_hn + unit, lanes) : Vec{};
-      store(h(l, t + 1) + state, next_state<kGates>(p, s, b_hn, load(h(l, t) + state, lanes), c), lanes);
+      store(h(l, t + 1) + state, next_state<kGates>(p, s, b_hn, load(h(l, t) + state, lanes), c),
+            lanes);
       if (kGates == 4) store(layer.c + state, c, lanes);
     }
   }
@@ -163,46 +176,49 @@ class Generation {
 
   // The logits of one panel's tokens.
   void score(int64_t t, int64_t panel) {
-    const int64_t top = io_.layer_count - 1, hidden = io_.layers[top].hidden, begin = panel * kHeadColumns;
+    const int64_t top = io_.layer_count - 1, hidden = io_.layers[top].hidden;
+    const int64_t begin = panel * kHeadColumns;
     const auto* w_out = static_cast<const Weight*>(io_.w_out) + panel * hidden * kHeadColumns;
     const int64_t count = std::min<int64_t>(kHeadColumns, io_.vocab - begin);
     alignas(64) float sums[kMostRows * kHeadColumns];
     for_rows([&](int64_t first, int rows) {
-      multiply_panel<kHeadColumns>(rows, h(top, t + 1) + first * hidden, hidden, w_out, hidden, sums);
+      multiply_panel<kHeadColumns>(rows, h(top, t + 1) + first * hidden, hidden, w_out, hidden,
+                                   sums);
       for (int i = 0; i < rows; ++i) {
         float* logits = logits_.data() + (first + i) * io_.vocab + begin;
         for (int64_t j = 0; j < count; j += kLanes) {
           const int lanes = static_cast<int>(std::min<int64_t>(kLanes, count - j));
-          const Vec sum = load(sums + i * kHeadColumns + j) * scale(io_.out_scale, begin + j, lanes);
+          const Vec sum =
+              load(sums + i * kHeadColumns + j) * scale(io_.out_scale, begin + j, lanes);
           store(logits + j, sum + load(io_.b_out + begin + j, lanes), lanes);
         }
       }
     });
   }
 
-  const Generate& io_;
+  const Sample& io_;
   std::vector<int32_t> tokens_;  // the last ones, which the network has not seen yet
   Buffer logits_;                // (B, V)
   std::vector<State> states_;
 };
 
 template <int kGates>
-void generate_with(const Generate& io, int threads) {
+void sample_with(const Sample& io, int threads) {
   switch (io.weight_type) {
-    case WeightType::kFloat32: return Generation<kGates, float>(io).run(threads);
-    case WeightType::kBfloat16: return Generation<kGates, Bfloat16>(io).run(threads);
-    case WeightType::kInt8: return Generation<kGates, int8_t>(io).run(threads);
+    case WeightType::kFloat32: return Sampling<kGates, float>(io).run(threads);
+    case WeightType::kBfloat16: return Sampling<kGates, Bfloat16>(io).run(threads);
+    case WeightType::kInt8: return Sampling<kGates, int8_t>(io).run(threads);
   }
 }
 
 }  // namespace
 
-void generate(const Generate& io, int threads) {
+void sample(const Sample& io, int threads) {
   if (io.batch == 0) return;
   switch (io.gates) {
-    case 1: return generate_with<1>(io, threads);
-    case 3: return generate_with<3>(io, threads);
-    case 4: return generate_with<4>(io, threads);
+    case 1: return sample_with<1>(io, threads);
+    case 3: return sample_with<3>(io, threads);
+    case 4: return sample_with<4>(io, threads);
   }
 }
 

@@ -1,4 +1,4 @@
-"""The generation kernel with guard words, against NumPy's network and XLA's choice of a token."""
+"""The sampling kernel with guard words, against NumPy's network and XLA's choice of a token."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from unspool.decoding import Temperature, TopK, TopP
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
-from tests.kernels.generate_calls import (  # after the skip: it needs the library
+from tests.kernels.sampling_calls import (  # after the skip: it needs the library
     WEIGHTS,
     Rule,
     draw_network,

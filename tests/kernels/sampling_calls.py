@@ -1,4 +1,4 @@
-"""The generation kernel called through its C entry point, and the same network in NumPy.
+"""The sampling kernel called through its C entry point, and the same network in NumPy.
 
 Every array stands between guard words. Weights are packed by the functions that users' models
 go through.
@@ -22,7 +22,7 @@ LAYER_POINTERS = ["w_ih", "w_hh", "ih_scale", "hh_scale", "bias", "b_hn", "h0", 
 
 
 class LayerFields(ctypes.Structure):
-    """GenerateLayer of kernels.h."""
+    """SamplingLayer of kernels.h."""
 
     _fields_ = (
         ("inputs", WORDS),
@@ -31,8 +31,8 @@ class LayerFields(ctypes.Structure):
     )
 
 
-class GenerateFields(ctypes.Structure):
-    """Generate of kernels.h."""
+class SampleFields(ctypes.Structure):
+    """Sample of kernels.h."""
 
     _fields_ = (
         *((name, WORDS) for name in ["steps", "batch", "vocab", "table_columns", "layer_count"]),
@@ -138,7 +138,7 @@ def prepare(cell, weights, network, first, given, noise, rule):
     vocab, columns = network["table"].shape
     shape = len(first), len(given)
     w_out, out_scale = arrays.matrix("w_out", network["w_out"], 1, weights)
-    call = GenerateFields(
+    call = SampleFields(
         shape[1], shape[0], vocab, columns, len(layers), GATES[cell], WEIGHTS.index(weights),
         None, arrays.add("table", network["table"]), w_out, out_scale,
         arrays.add("b_out", network["b_out"]), arrays.add("first", first),
@@ -153,7 +153,7 @@ def prepare(cell, weights, network, first, given, noise, rule):
 def run_native(cell, weights, network, first, given, noise, rule, threads=1):
     """Tokens (B, T) and the states, (h,) or (h, c), of every layer."""
     call, arrays = prepare(cell, weights, network, first, given, noise, rule)
-    assert LIBRARY.unspool_generate(ctypes.byref(call), threads) == 0
+    assert LIBRARY.unspool_sample(ctypes.byref(call), threads) == 0
     numbers = range(len(network["layers"]))
     arrays.check({"tokens", *((n, s) for n in numbers for s in "hc")})
     state = "hc" if cell == "lstm" else "h"
