@@ -12,8 +12,8 @@ from .blocks import BLOCKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
-    "README.md", "docs/results.md", "docs/captions.md", "docs/inspection.md", "docs/studio.md",
-    "docs/commands.md",
+    "README.md", "docs/results.md", "docs/captions.md", "docs/inspecting.md", "docs/studio.md",
+    "docs/cli.md",
 )  # fmt: skip
 BLOCK = re.compile(
     r"(<!-- (?P<name>[\w-]+): written by python -m benchmarks\.tables -->\n)"

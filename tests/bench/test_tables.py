@@ -18,11 +18,11 @@ NOT_MEASURED = {
         "lanes, and characters of context": "32 1 256 64",
     },
     "docs/captions.md": {"sizes of pictures": "32 64", "width of the beam": "3"},
-    "docs/inspection.md": {
+    "docs/inspecting.md": {
         "shifts and p-values of the control": "19 0.05 0.01",
         "saturation": "0.9",
     },
-    "docs/commands.md": {"exit code": "2", "passages looked for": "20"},
+    "docs/cli.md": {"exit code": "2", "passages looked for": "20"},
 }
 
 
