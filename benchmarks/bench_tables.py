@@ -1,4 +1,4 @@
-"""The tables of speed, from results/bench.json."""
+"""Write the tables of speed, from results/bench.json."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SAMPLING = ("unspool", "unspool bfloat16", "unspool int8", "torch", "onnxruntime
 
 
 def bench() -> str:
-    """Training and sampling beside other libraries."""
+    """Tabulate the speed of training and sampling, compared with other libraries."""
     answer = result("bench")
     training, sampling = (
         [one for one in answer["results"] if one["kind"] == kind]
@@ -19,15 +19,16 @@ def bench() -> str:
     rounds = {len(times) for one in answer["results"] for times in one["seconds"].values()}
     return (
         f"Medians of {max(rounds)} rounds, {answer['threads']} threads each.\n\n"
-        "Training, tokens a second, and the share of sgemm's rate that needed products get:\n\n"
+        "Training, tokens a second, and the rate of the necessary matrix products as a share of "
+        "sgemm's:\n\n"
         + _table(training, TRAINING, "of sgemm")
-        + "\nSampling, one text at a time, tokens a second, and the share of reading's rate:\n\n"
-        + _table(sampling, SAMPLING, "of reading")
+        + "\nSampling, one text at a time, tokens a second, and the rate of reading weights as a "
+        "share of the memory's:\n\n" + _table(sampling, SAMPLING, "of reading")
     )
 
 
 def _table(results: list[dict[str, Any]], names: tuple[str, ...], share: str) -> str:
-    head = ["", *(_title(name) for name in names), "best peer x", share]
+    head = ["", *(_title(name) for name in names), "speed-up over best peer", share]
     return table(head, *(_row(one, names) for one in results))
 
 

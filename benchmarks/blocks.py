@@ -1,4 +1,4 @@
-"""What stands in the blocks of the documents: a function for each (see tables.py)."""
+"""Write the blocks of the documents, one function for each (see tables.py)."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ NEURALTALK = ("57.9", "38.3", "24.5", "16.0")  # Karpathy and Fei-Fei 2015, arXi
 
 
 def readme() -> str:
-    """How good, how fast, in short."""
+    """Summarise quality and speed."""
     large, speeds = result("shakespeare-large"), result("bench")["results"]
     nats = large["nats"]
     sst2, tags, fashion = (
@@ -33,21 +33,27 @@ def readme() -> str:
     )
     translation = result("translate-attention")
     return table(
-        ("", ""),
+        ("task", "result"),
         (
             f"tiny Shakespeare, LSTM 1x512, {parameters(large['parameters'])} parameters, after "
             f"{minutes(large['best']['wall_s'])}",
-            f"{ceil(nats['test']['carried'], 3)} nats a character on the test part; "
+            f"{ceil(nats['test']['carried'], 3)} nats per character on the test part; "
             f"{ceil(nats['whole']['window_256'], 3)} in windows of 256 over the "
             f"last 10 % (nanoGPT: {NANOGPT})",
         ),
         (
-            "training against the fastest of torch, Flax and Keras, "
+            "training, compared with the fastest of torch, Flax and Keras, "
             f"{len(_of('training', speeds))} shapes",
             _range(_of("training", speeds)),
         ),
-        ("sampling against ONNX Runtime, one text at a time", _range(_of("sampling", speeds))),
-        ("SST-2 sentences; UD-EWT tags; Fashion-MNIST by rows", f"{sst2}; {tags}; {fashion}"),
+        (
+            "sampling, compared with ONNX Runtime, one text at a time",
+            _range(_of("sampling", speeds)),
+        ),
+        (
+            "test accuracy: SST-2 sentences; UD-EWT tags; Fashion-MNIST by rows",
+            f"{sst2}; {tags}; {fashion}",
+        ),
         (
             f"Multi30k English to German, {parameters(translation['parameters'])} parameters",
             f"{floor(translation['test']['beam_5']['bleu'], 1)} BLEU",
@@ -68,7 +74,7 @@ def _range(ratios: list[float]) -> str:
 
 
 def machines() -> str:
-    """Which results were measured on which processor."""
+    """List the results by the processor that they were measured on."""
     by_machine: dict[str, list[str]] = {}
     for path in sorted(RESULTS.glob("*.json")):
         origin = result(path.stem)["origin"]
@@ -77,24 +83,24 @@ def machines() -> str:
 
 
 def start_and_memory() -> str:
-    """The first character, and memory for a large text."""
+    """Say how soon the first character appears, and what a large text costs in memory."""
     start, texts = result("start_up"), result("memory")["texts"]
     small, large = texts[0], texts[-1]
     more = large["at_the_end"] - small["at_the_end"]
     return paragraph(
-        f"`unspool sample` prints its first character {ceil(start['cold_s'], 1)} s after its "
-        f"start, {ceil(start['warm_s'], 1)} s with compiled programs in the cache. Training on a "
-        f"text of {large['text_mb']} MB takes {ceil(more)} MiB more than on one of "
+        f"`unspool sample` prints its first character {ceil(start['cold_s'], 1)} s after it "
+        f"starts, {ceil(start['warm_s'], 1)} s if its programs are compiled already. Training on "
+        f"a text of {large['text_mb']} MB takes {ceil(more)} MiB more memory than on one of "
         f"{small['text_mb']} MB."
     )
 
 
 def weights() -> str:
-    """What weights of fewer bits cost."""
+    """Tabulate the loss with weights of fewer bits."""
     found = result("weights-gru")["by_type"]
     return table(
         ("`--preset small`", *found),
-        ("nats on its held-out part", *(ceil(one["val_loss_nats"], 6) for one in found.values())),
+        ("nats on the held-out part", *(ceil(one["val_loss_nats"], 6) for one in found.values())),
     )
 
 
@@ -111,7 +117,7 @@ LABELLED = {
 
 
 def labels() -> str:
-    """Test accuracies."""
+    """Tabulate test accuracies."""
     return table(
         ("", "test accuracy", "macro F1", "training"),
         *(_labels_row(title, result(f"labelled-{name}")) for name, title in LABELLED.items()),
@@ -131,7 +137,7 @@ TRANSLATORS = {
 
 
 def translation() -> str:
-    """BLEU on Multi30k."""
+    """Tabulate BLEU on Multi30k."""
     return (
         table(
             ("", "parameters", "BLEU, beam of 5", "greedy", "training"),
@@ -166,14 +172,15 @@ def translation_speed() -> str:
         *rows,
     )
     training = (
-        f"Training is {floor(luong['training']['ratio'], 2)} times as fast as the same model in "
-        f"torch, with attention of Bahdanau {floor(bahdanau['training']['ratio'], 2)} times."
+        f"Training is {floor(luong['training']['ratio'], 2)} times as fast as that of the same "
+        f"model in torch; with Bahdanau's attention, {floor(bahdanau['training']['ratio'], 2)} "
+        "times."
     )
     return f"{speeds}\n{paragraph(training)}"
 
 
 def captions() -> str:
-    """Scores on Flickr8k's validation part."""
+    """Tabulate scores on Flickr8k's validation part."""
     found = result("caption-attention")
     names = ("bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider")
     rows = [
@@ -195,31 +202,31 @@ def captions() -> str:
 
 
 def caption_speed() -> str:
-    """Captions a second, and the demo."""
+    """Say how many captions are made a second, and how good the demo gets."""
     found, demo = result("caption_speed"), result("caption_demo")
     ratio, same = found["ratio"], found["same_as_unspool"]
     one, many = "torch, one by one", "torch, batches of 32"
     return paragraph(
         f"A beam of {found['beams']} makes {floor(found['captions_per_s']['unspool'])} captions a "
-        f"second from features, {floor(ratio[one], 1)} times as many as a plain torch loop of the "
-        f"same decoder ({floor(ratio[many], 1)} times one in batches of 32); {same[one]} of "
-        f"{found['pictures']} captions are the same. From files it makes "
-        f"{floor(found['from_files_per_s'])}, with decoding and EfficientNet. `unspool demo "
-        f"caption` described {demo['exact']} of {demo['pictures']} new pictures exactly after "
-        f"{demo['minutes']:g} minutes of training."
+        f"second from features, {floor(ratio[one], 1)} times as many as a plain torch loop over "
+        f"the same decoder ({floor(ratio[many], 1)} times as many as one in batches of 32); "
+        f"{same[one]} of {found['pictures']} captions are the same. From image files it makes "
+        f"{floor(found['from_files_per_s'])}, which includes decoding them and EfficientNet. "
+        f"`unspool demo caption` described {demo['exact']} of {demo['pictures']} new pictures "
+        f"exactly after {demo['minutes']:g} minutes of training."
     )
 
 
 def caption_examples() -> str:
-    """What the run of the table says of some pictures."""
+    """Show captions of some pictures."""
     return table(
-        ("file", "caption", "what there is"),
+        ("file", "caption", "what the picture shows"),
         *(one.values() for one in result("caption-attention")["examples"]),
     )
 
 
 def sst2_speed() -> str:
-    """Against torch with packed sequences."""
+    """Compare with torch and its packed sequences."""
     found = [result(f"sst2_speed-{name}") for name in ("gru-32", "lstm-32", "gru-64")]
     return table(
         ("", *(f"{one['cell'].upper()}, batches of {one['batch']}" for one in found)),
@@ -229,13 +236,13 @@ def sst2_speed() -> str:
 
 
 def cells() -> str:
-    """The best cell of each annotation in C."""
+    """Tabulate the best unit for each annotation of C source."""
     found = result("cells")
     intro = (
         f"An LSTM of 2x256 units after {_minutes_of(found)} minutes on the source of Linux "
         f"(`kernel/`, {found['text_bytes'] / 1e6:.1f} MB; "
         f"{ceil(found['val_loss_nats'], 3)} nats), on the {found['held_out_chars']:,} characters "
-        f"held out; {found['auc_of_0.9']} annotations have a cell of AUC 0.9 or more:"
+        f"held out; {found['auc_of_0.9']} annotations have a unit with an AUC of 0.9 or more:"
     )
     rows = [
         (score["annotation"], f"{score['layer']}, {score['cell']}", _score(score),
@@ -243,7 +250,7 @@ def cells() -> str:
         for score in found["best"]
     ]  # fmt: skip
     return f"{paragraph(intro)}\n" + table(
-        ("annotation", "layer, cell", "score", "by chance", "p"), *rows
+        ("annotation", "layer, unit", "score", "by chance", "p"), *rows
     )
 
 
@@ -260,15 +267,15 @@ def _score(score: Any) -> str:
 
 
 def cells_speed() -> str:
-    """How long scoring takes."""
+    """Say how long scoring takes."""
     found = result("cells")
     return paragraph(
-        f"The same command takes {seconds(found['seconds'])} for {found['chars']:,} characters."
+        f"This command takes {seconds(found['seconds'])} for {found['chars']:,} characters."
     )
 
 
 def gradients() -> str:
-    """What is left of a gradient after a step back."""
+    """Say how much of a gradient is left after each step back."""
     found = result("gradients")
     factors = {
         f"{line['model'].split(',')[0]} ({line['quantity']})": floor(line["factor"], 2)
@@ -276,22 +283,22 @@ def gradients() -> str:
     }
     kept = ", ".join(f"{name} {factor}" for name, factor in factors.items())
     return paragraph(
-        f"Of untrained cells of {found['hidden']} units this share of the norm is left after each "
+        f"In untrained cells of {found['hidden']} units, this share of the norm is left after each "
         f"step back: {kept}."
     )
 
 
 def studio() -> str:
-    """Measured in a browser."""
+    """Say how fast the studio is in a browser."""
     page, views = result("studio"), result("studio_views")
     flow, colour = page["streaming"], views["colour"]
     return paragraph(
         "Measured in headless Chromium (no GPU): first paint after "
         f"{ceil(page['median_first_paint_ms'])} ms; {flow['tokens']:,} characters of an LSTM of "
-        f"2x256 streamed at {floor(flow['tokens_per_s'])} a second with "
-        f"{ceil(flow['longest_gap_ms'])} ms between two changes at the longest; another cell "
-        f"colours {views['tokens']:,} characters in {ceil(colour['script_ms_median'], 1)} ms "
-        f"(median; {ceil(colour['script_ms_most'], 1)} ms at the longest) and a frame."
+        f"2x256 streamed at {floor(flow['tokens_per_s'])} a second, with at most "
+        f"{ceil(flow['longest_gap_ms'])} ms between two changes; choosing another unit recolours "
+        f"{views['tokens']:,} characters in {ceil(colour['script_ms_median'], 1)} ms of script "
+        f"(median; at most {ceil(colour['script_ms_most'], 1)} ms) and one frame."
     )
 
 

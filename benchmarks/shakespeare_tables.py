@@ -1,4 +1,4 @@
-"""The tables of tiny Shakespeare, with what others published."""
+"""Write the tables of tiny Shakespeare, with the figures that others published."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ WAYS = {
 
 
 def shakespeare_speed() -> str:
-    """How long to a loss on the development part, on both clocks."""
+    """Tabulate the time to a loss on the development part, on both clocks."""
     goals = [f"to {goal:g} nats" for goal in GOALS_NATS]
     models = {title: result(f"shakespeare-{preset}") for preset, title in PRESETS.items()}
     models[f"{TRANSFORMER}, in torch"] = result("nanogpt_cpu")
@@ -46,7 +46,7 @@ def _clocks(clocks: Any) -> str:
 
 
 def shakespeare_nats() -> str:
-    """Nats a character by part and way, beside those of others."""
+    """Tabulate nats per character by part and way, with those of others."""
     rows = [
         (f"{title}, {WAYS[way]}", *(ceil(found[part][way], 4) for part in EVALUATED))
         for preset, title in PRESETS.items()
@@ -56,7 +56,7 @@ def shakespeare_nats() -> str:
     transformer = result("nanogpt_cpu")["nats"]
     (way,) = transformer["whole"]
     return table(
-        ("nats a character", "development", "test", "whole last 10 %"),
+        ("nats per character", "development", "test", "whole last 10 %"),
         *rows,
         (f"{TRANSFORMER}, {WAYS[way]}", *(ceil(transformer[p][way], 4) for p in EVALUATED)),
         (

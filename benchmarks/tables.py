@@ -2,7 +2,7 @@
 
 A page has blocks that begin with <!-- NAME: written by python -m benchmarks.tables --> and end with
 <!-- /NAME -->; the function NAME in blocks.py writes what is between. Figures that are measured are
-nowhere else: tests/bench/test_tables.py finds numbers outside of blocks.
+nowhere else: tests/bench/test_tables.py finds numbers outside of the blocks.
 """
 
 import re
@@ -13,7 +13,7 @@ from .blocks import BLOCKS
 ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md", "docs/results.md", "docs/captions.md", "docs/inspecting.md", "docs/studio.md",
-    "docs/cli.md",
+    "docs/cli.md", "docs/data-formats.md",
 )  # fmt: skip
 BLOCK = re.compile(
     r"(<!-- (?P<name>[\w-]+): written by python -m benchmarks\.tables -->\n)"

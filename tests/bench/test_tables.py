@@ -22,7 +22,8 @@ NOT_MEASURED = {
         "shifts and p-values of the control": "19 0.05 0.01",
         "saturation": "0.9",
     },
-    "docs/cli.md": {"exit code": "2", "passages looked for": "20"},
+    "docs/cli.md": {"exit code": "2"},
+    "docs/data-formats.md": {"passages that are searched for": "20"},
 }
 
 
