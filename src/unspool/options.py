@@ -1,4 +1,4 @@
-"""Options: declared once, checked once, the same words in Python, TOML and on the command line."""
+"""Options: declared once and checked once for Python, TOML and the command line."""
 
 import dataclasses
 import difflib
@@ -47,7 +47,7 @@ def redeclared(options: type["Options"], name: str, **changes: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of all option sets: every field is checked when the object is made."""
+    """Base of all option sets: the constructor checks every field."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -56,7 +56,7 @@ class Options:
 
     @classmethod
     def merge(cls, *layers: Mapping[str, Any]) -> Self:
-        """Later layers win; unknown keys are refused with the nearest known one."""
+        """Merge layers, later ones winning; refuse unknown keys and name the nearest known one."""
         merged: dict[str, Any] = {}
         for layer in layers:
             cls.check_keys(layer)
@@ -65,7 +65,7 @@ class Options:
 
     @classmethod
     def check_keys(cls, given: Mapping[str, Any], where: str = "") -> None:
-        """Raise ConfigError for keys that are no options."""
+        """Raise ConfigError for keys that are not options."""
         known = [field.name for field in dataclasses.fields(cls)]
         for key in given:
             if key not in known:

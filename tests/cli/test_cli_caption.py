@@ -140,7 +140,7 @@ def test_attention_over_features_made_elsewhere(unspool, files, tmp_path):
     (found,) = map(json.loads, printed(unspool("eval", run, *sources, "--json")))
     assert found["pictures"] == COUNT
     wrong = unspool("caption", run, files / "pictures")
-    assert (wrong.code, "describes features made elsewhere" in wrong.err) == (2, True)
+    assert (wrong.code, "describes features computed elsewhere" in wrong.err) == (2, True)
 
 
 def test_frozen_features_are_kept_between_runs(unspool, files, tmp_path):
@@ -192,7 +192,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
             ["train", "caption", "{pictures}", "{tsv}", "--split", "x", "--run", "r"],
             "split must be left out for {tsv}",
         ),
-        (["caption", "{run}"], "name what to describe"),
+        (["caption", "{run}"], "name pictures to describe"),
         (["caption", "{run}", "{nowhere}"], "{nowhere} does not exist"),
         (["caption", "{run}", "{npz}"], "describes pictures, not features"),
         (["caption", "{run}", "{tsv}"], "there is no picture that can be described"),

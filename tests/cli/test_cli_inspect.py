@@ -18,8 +18,8 @@ def inspected(unspool, trained, *arguments):
 
 def test_the_table_names_the_best_cells(unspool, trained, verse):
     out = inspected(unspool, trained, verse)
-    assert "1,420 tokens, 8 cells in 1 layer, by h" in out
-    assert "The same everywhere in this text: URL" in out
+    assert "1,420 tokens, 8 units in 1 layer, by h" in out
+    assert "Constant in this text, so not scored: URL" in out
     word_start = (
         r"word start +│ +0 │ +\d │ +AUC [01]\.\d{3} │ (high|low) +│ +0\.\d{3} │ +(0\.\d+|1)"
     )

@@ -47,7 +47,7 @@ def test_classify_texts_and_files(unspool, labelled, tmp_path):
     found = printed(unspool("classify", labelled / "classify", "the thread", "the wheel"))
     done = unspool("classify", labelled / "classify", tmp_path / "texts.txt")
     assert done.out.splitlines() == [found[0], "", found[1]]
-    assert done.err == f"note: 1 texts are empty and have no label: {tmp_path}/texts.txt row 2\n"
+    assert done.err == f"note: 1 texts are empty and get no label: {tmp_path}/texts.txt row 2\n"
     label, others, text = found[0].split("\t")
     assert others.startswith(f"{label} 0.")
     assert text == "the thread"
@@ -59,7 +59,7 @@ def test_classify_texts_and_files(unspool, labelled, tmp_path):
 def test_classify_standard_input(spawn, labelled):
     done = spawn("classify", labelled / "classify", "-", stdin="the thread\n\nin\n")
     assert [line.split("\t")[-1] for line in done.out.splitlines()] == ["the thread", "", "in"]
-    assert done.err == "note: 1 texts are empty and have no label: standard input row 2\n"
+    assert done.err == "note: 1 texts are empty and get no label: standard input row 2\n"
 
 
 def test_series(unspool, labelled, files):
@@ -137,7 +137,7 @@ def test_eval(unspool, labelled, files):
     assert json.loads("".join(printed(again)))["tokens"] == 24
     lines = printed(unspool("eval", labelled / "tag"))
     assert any(line.startswith("span f1 ") for line in lines)
-    assert "row: true label, column: label found" in lines
+    assert "row: true label, column: predicted label" in lines
     assert "bits per character" in "".join(printed(unspool("eval", labelled / "generate")))
 
 
@@ -175,8 +175,8 @@ def test_resume(unspool, labelled, files):
         (["sample", "{text}", "--condition", "x"], "--condition does not apply"),
         (["sample", "{generate}"], "--condition must be one of x, y"),
         (["sample", "{generate}", "--condition", "z"], "condition must be one of x, y, got 'z'"),
-        (["sample", "{generate}", "--condition", "x", "--stop", "a"], "END stops"),
-        (["classify", "{classify}"], "name what to label"),
+        (["sample", "{generate}", "--condition", "x", "--stop", "a"], "ends at END"),
+        (["classify", "{classify}"], "name texts to label"),
         (["classify", "{classify}", "{series.npz}"], "reads a file of texts"),
         (["classify", "{series}", "a text"], "reads series: name a .ts"),
         (["classify", "{series}", "{lines.txt}"], "reads a .ts, .npz or .csv file of series"),

@@ -95,4 +95,4 @@ def test_the_browsers_command_line_lets_nobody_in(process, tmp_path, browser, is
         started.send_signal(signal.SIGTERM)
         said = started.stdout.read()
     assert not page.parent.exists()
-    assert ("For another one: http" in said) == is_opened
+    assert ("For another browser: http" in said) == is_opened

@@ -37,7 +37,7 @@ def test_sentences_files_and_standard_input(unspool, spawn, translator, files):
     assert len(told) == 2
     done = unspool("translate", translator, files / "odd")
     assert done.out.splitlines() == [told[0], "", told[1]]
-    assert "1 sentences (2): empty, and stay so" in done.err
+    assert "1 sentences (2): empty, left empty" in done.err
     done = spawn("translate", translator, "-", stdin="in\n\nout\n")
     assert done.out.splitlines() == [told[0], "", told[1]]
 
@@ -132,7 +132,7 @@ def test_resume_goes_on(unspool, translator, files, tmp_path):
             "{short} has 38 lines and {en} 40: line 39 of {en} has no partner",
         ),
         (["train", "translate", "{en}", "--run", "r"], "{en} line 1: must be SOURCE<TAB>TARGET"),
-        (["translate", "{run}"], "name what to translate"),
+        (["translate", "{run}"], "name sentences to translate"),
         (["translate", "{run}", "in", "--n-best", "9"], "--n-best must be at most --num-beams (5)"),
         (["translate", "{run}", "in", "--temperature", "0.5"], "need --sample"),
         (["translate", "{run}", "in", "--attention", "a.png"], "must end in .html or .json"),

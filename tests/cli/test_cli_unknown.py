@@ -61,11 +61,11 @@ def test_a_known_word_is_known_wherever_it_stands(unspool, words):
 
 def test_what_a_prompt_has_unknown_is_named(unspool, words, trained):
     out, err = continued(unspool, words, "The zebra counts a zebra", "--max-new-tokens", 9)
-    assert err == "note: the run does not know 'zebra', 'a': it reads the unknown token\n"
+    assert err == "note: unknown to the run: 'zebra', 'a'; the unknown token is read instead\n"
     assert out.startswith("The zebra counts a zebra")
     assert "<unk>" not in out
     out, err = continued(unspool, trained, "Zβ", "--max-new-tokens", 9)
-    assert err == "note: the run does not know 'Z', 'β': it reads the unknown token\n"
+    assert err == "note: unknown to the run: 'Z', 'β'; the unknown token is read instead\n"
     assert "\ufffd" not in out
 
 
@@ -76,7 +76,7 @@ def test_characters_that_training_never_saw_are_counted(unspool, spawn, train, t
     found = json.loads(unspool("eval", trained, tmp_path / "q.txt", "--json").out)
     assert found["unknown_share"] == pytest.approx(1 / 11)
     done = unspool("inspect", trained, tmp_path / "q.txt", "--json")
-    assert (done.code, done.err) == (0, "note: the run does not know 16.7% of the tokens\n")
+    assert (done.code, done.err) == (0, "note: 16.7% of the tokens are unknown to the run\n")
     verse = b"the thread goes out, the thread comes in\n" * 40
     said = train(verse + b"`/=\n" * 40, "--val-fraction", "0.1", steps=5)[1]
     assert "unknown: 0.0% of the training part, 66.7% of the held-out" in said

@@ -1,4 +1,4 @@
-"""`python -m unspool.cli`."""
+"""Run the command line as `python -m unspool.cli`."""
 
 from .main import main
 

@@ -23,17 +23,22 @@ def bench(
         str | None, typer.Option(help="training or sampling.", show_default=False)
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny shapes: does everything run?")
+        bool, typer.Option("--quick", help="Tiny shapes, to check that everything runs.")
     ] = False,
     rounds: Annotated[
-        int | None, typer.Option(help="Turns of each contestant (7; quick: 2).", show_default=False)
+        int | None, typer.Option(help="Rounds (7; with --quick: 2).", show_default=False)
     ] = None,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Also write a JSON file.", show_default=False, parser=output),
+        typer.Option(
+            "--json",
+            help="Write the figures to a JSON file too.",
+            show_default=False,
+            parser=output,
+        ),
     ] = None,
 ) -> None:
-    """Speed beside other libraries and beside the machine's limits."""
+    """Compare speed with other libraries and with the limits of the machine."""
     benchmark.check(only, rounds)
     if json_file is not None:
         streams.outlive_readers()
@@ -51,14 +56,14 @@ def bench(
 
 
 def _tell(result: dict[str, Any]) -> None:
-    """A line as soon as a shape is measured, and one for each peer that failed."""
+    """Print a line once a shape is measured, and one for each peer that failed."""
     print(f"measured {result['kind']} {result['shape']['name']}", file=sys.stderr, flush=True)
     for name, error in result["failed"].items():
         print(f"{name} failed: {visible(str(error))}", file=sys.stderr)
 
 
 def _table(results: list[dict[str, Any]]) -> Table:
-    """A row for each contestant; the share of the limit is that of products or of reading."""
+    """Return one row per contestant, with its share of the machine's limit."""
     table = Table("shape", "contestant")
     for name in ("tokens/s", "of limit", "unspool is"):
         table.add_column(name, justify="right")

@@ -51,7 +51,7 @@ def caption(
     given: dict[str, Any],
     attention: AttentionOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a picture, on a line.")
+        bool, typer.Option("--json", help="One JSON object per picture and line.")
     ] = False,
 ) -> None:
     """Describe pictures with a trained run.
@@ -63,7 +63,7 @@ def caption(
     check_attention(attention, loaded, "train one with `unspool train caption --way attention`")
     options = CaptionSearch(**given).as_dict()
     if not what:
-        raise ConfigError("name what to describe: pictures, folders or TARs of them")
+        raise ConfigError("name pictures to describe, or folders or TARs of them")
     sources = [_Source(Path(name), loaded) for name in what]
     figures: list[CaptionFigure] = []
     printed = _print_all(loaded, sources, options, as_json, attention, figures)
@@ -72,7 +72,7 @@ def caption(
     done = max(counts, default=0)
     notes = [line for source in sources for line in source.left_out.notes()]
     if not done:
-        raise DataError("; ".join(["there is no picture that can be described", *notes]))
+        raise DataError("; ".join(["no picture can be described", *notes]))
     for line in notes:
         console.note(line)
     if attention is not None:
@@ -80,7 +80,7 @@ def caption(
 
 
 class _Source:
-    """Pictures or features that an argument names, and what of them cannot be used."""
+    """Pictures or features named by an argument, and those of them that cannot be used."""
 
     def __init__(self, path: Path, run: CaptionerRun) -> None:
         self.path, self.left_out = path, LeftOut()
@@ -97,7 +97,7 @@ class _Source:
             raise DataError(f"{path}: {run.path} describes {_TAKES[self.features is None]}")
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Name and pixels of each picture that can be decoded, or features."""
+        """Yield name and pixels of each picture that can be decoded, or its features."""
         if self.features is not None:
             yield from zip(*self.features, strict=True)
             return
@@ -113,7 +113,7 @@ class _Source:
         return [(str(self.path), files.read_bytes(self.path, DataError, MAX_PICTURE_BYTES))]
 
 
-_TAKES = {True: "features made elsewhere: give an .npz of them", False: "pictures, not features"}
+_TAKES = {True: "features computed elsewhere: name an .npz", False: "pictures, not features"}
 
 
 def _print_all(
@@ -124,7 +124,7 @@ def _print_all(
     attention: Path | None,
     figures: list[CaptionFigure],
 ) -> Iterator[int]:
-    """Print captions as they are found, and note where the network looked; counts pictures."""
+    """Print captions as they are found, collect attention, and yield counts of pictures."""
     done, items = 0, chain.from_iterable(sources)
     most = MOST_FIGURES if attention is not None and is_page(attention) else None
     while group := list(islice(items, BATCH)):

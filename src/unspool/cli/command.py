@@ -1,4 +1,4 @@
-"""A command says what is wrong in its own words: its flags, and no others."""
+"""A command whose errors name its own flags only."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ MEMORY = ("hidden", "layers", "batch", "steps_per_chunk", "steps", "count", "num
 
 
 class Command(TyperCommand):
-    """A command whose errors name only options that it has."""
+    """A command whose errors name only its own options."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it; an error on purpose, or for want of memory, becomes a sentence."""
+        """Run the command; make user errors and lack of memory one-line messages."""
         try:
             return super().invoke(ctx)
         except UnspoolError as error:
@@ -28,7 +28,7 @@ class Command(TyperCommand):
             raise
 
     def spell(self, option: str) -> str | None:
-        """`tokens=byte` as `--tokens byte`; None if the command has no such option or value."""
+        """Spell `tokens=byte` as `--tokens byte`; None if there is no such option or value."""
         name, _, value = option.partition("=")
         for parameter in self.params:
             if parameter.name == NAMES.get(name, name) and parameter.opts[0].startswith("-"):

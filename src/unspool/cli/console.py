@@ -1,4 +1,4 @@
-"""How training looks: a progress bar on a terminal, plain lines elsewhere."""
+"""Print reports: a progress bar on a terminal, plain lines elsewhere."""
 
 import json
 import math
@@ -30,7 +30,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def show(reports: Iterator[Report]) -> StopReport | None:
-    """Print reports until training ends; returns the last one."""
+    """Print reports until training ends; return the last one."""
     console = Console(highlight=False, soft_wrap=True)
     view = _Bar(console) if console.is_terminal else _Lines(console)
     last = None
@@ -56,7 +56,7 @@ def show(reports: Iterator[Report]) -> StopReport | None:
 
 
 class _Lines:
-    """A line at the first step, and then every ten seconds."""
+    """Print a line at the first step, and then every ten seconds."""
 
     def __init__(self, console: Console) -> None:
         self.console, self.printed_at = console, float("-inf")
@@ -78,7 +78,7 @@ class _Lines:
 
 
 class _Bar(_Lines):
-    """A live bar at the bottom, lines above it."""
+    """Show a live bar at the bottom and lines above it."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -134,7 +134,7 @@ def _show_evaluation(view: _Lines, report: EvalReport) -> None:
 
 
 def track(counts: Iterable[int], total: int, what: str) -> Iterator[int]:
-    """The same counts, with a bar on stderr where that is a terminal."""
+    """Yield the same counts, with a progress bar if stderr is a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn(what), BarColumn(), TextColumn("{task.completed} of {task.total}"),
@@ -152,33 +152,33 @@ def track(counts: Iterable[int], total: int, what: str) -> Iterator[int]:
 
 
 def note(text: str) -> None:
-    """Print something that the user should know on stderr, as one line."""
+    """Print a note to the user on stderr, as one line."""
     print(f"note: {visible(text)}", file=sys.stderr)
 
 
 def visible(text: str) -> str:
-    r"""`text` on one line, with control characters escaped (ESC as \x1b): a terminal obeys none."""
+    r"""Return `text` on one line, with control characters escaped (ESC as \x1b)."""
     one_line = " ".join(text.split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in one_line)
 
 
 def shown(text: str, kept: str = "\t") -> str:
-    r"""`text` as it is, but for control characters other than `kept`: they are escaped.
+    r"""Return `text` with control characters escaped, except those in `kept`.
 
-    Letters that are not printed but join others, as in Hindi and Persian, stay.
+    Characters that are not printed but join letters, as in Hindi and Persian, stay.
     """
     return _CONTROL.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
 
 
 def written(text: str) -> str:
-    """What a network wrote, which may be anything: raw in a pipe or file, else as `shown`."""
+    """Return what a network wrote: unchanged for a pipe or file, as `shown` for a terminal."""
     return shown(text, kept="\n\t") if sys.stdout.isatty() else text
 
 
 def quoted(name: str | Path) -> str:
-    """A file's name for a command that is printed, as the shell reads it."""
+    """Quote a file's name for a printed command, as the shell reads it."""
     text = str(name)
-    if text.startswith("-"):  # or it would be an option
+    if text.startswith("-"):  # otherwise it would be an option
         text = f"./{text}"
     if text.isprintable():
         return shlex.quote(text)
@@ -190,8 +190,8 @@ def quoted(name: str | Path) -> str:
 
 
 def print_json(value: Any, flush: bool = False) -> None:
-    """Print a value as JSON on a line: null for a number that is not finite, and no character
-    that a terminal would obey or that UTF-8 lacks (a lone surrogate, of a file's name).
+    """Print a value as JSON on one line. Numbers that are not finite become null; control
+    characters and lone surrogates (of a file's name) are escaped.
     """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     print(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=flush)

@@ -23,7 +23,7 @@ SHOWN = 8  # captions of new pictures
 
 
 class Demo(StrEnum):
-    """What there is to watch."""
+    """The demos."""
 
     text = "text"
     caption = "caption"
@@ -36,13 +36,15 @@ def demo(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="The run directory (a new one under runs/).", show_default=False, parser=path
+            help="The run directory (default: a new one under runs/).",
+            show_default=False,
+            parser=path,
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 2.0,
 ) -> None:
-    """Watch a network learn: to write Python, from this machine's standard library; or to describe
-    pictures of coloured shapes that are drawn for it.
+    """Watch a network learn to write Python, from this machine's standard library, or to describe
+    generated pictures of coloured shapes.
     """
     prepare()
     streams.outlive_readers()
@@ -52,18 +54,18 @@ def demo(
 def _text(run: Path, minutes: float) -> None:
     where = console.visible(str(run))
     print(f"Training a GRU on the Python standard library for {minutes:g} minutes, in {where}.")
-    print("Every evaluation prints what it writes by then; Ctrl-C stops early.\n")
+    print("Every evaluation prints a sample of its writing; Ctrl-C stops early.\n")
     options = {"max_minutes": minutes, "val_fraction": 0.01, "eval_every": 400}
     if _train(TEXT, ("stdlib",), run, {**options, "sample_tokens": 240}):
         print(console.written(load(run).sample(PROMPT, max_new_tokens=400, temperature=0.7)))
-        print(f'\nMore of it: unspool sample {console.quoted(run)} --prompt "class "')
+        print(f'\nSample more: unspool sample {console.quoted(run)} --prompt "class "')
 
 
 def _caption(run: Path, minutes: float) -> None:
     check_pillow()
     where = console.visible(str(run))
     print(f"Training a CNN and a GRU to describe two shapes for {minutes:g} minutes, in {where}.")
-    print("Every evaluation prints what it says of new pictures by then; Ctrl-C stops early.\n")
+    print("Every evaluation prints captions of new pictures; Ctrl-C stops early.\n")
     folder = run.with_name(f"{run.name}-pictures")
     sources, options = captioned_shapes(folder)
     recipe = CaptionRecipe(console.track)
@@ -86,7 +88,7 @@ _DEMOS: dict[Demo, Callable[[Path, float], None]] = {Demo.text: _text, Demo.capt
 
 
 def _train(recipe: Recipe, sources: tuple[str, ...], run: Path, options: dict[str, Any]) -> bool:
-    """Train and show it; False where nothing was trained."""
+    """Train and print reports; return False if nothing was trained."""
     last = console.show(recipe.start(sources, run, recipe.merge(sources, options)))
     if last is not None:
         print(f"\nThe best weights, after {console.duration(last.elapsed_s)}:\n")

@@ -63,7 +63,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A text or labelled file; without it, the run's held-out part.",
+            help="Texts or labelled files; default: the run's held-out part.",
             show_default=False,
             parser=file,
         ),
@@ -72,7 +72,7 @@ def evaluate(
     given: dict[str, Any],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Loss of a trained run on a text; accuracy and F1 on labelled sequences; BLEU and chrF of
+    """Print the loss of a run on a text; accuracy and F1 on labelled sequences; BLEU and chrF of
     translations; BLEU, ROUGE-L and CIDEr of captions.
     """
     prepare()
@@ -115,7 +115,7 @@ def _print(result: Evaluation) -> None:
 def _print_confusion(labels: list[str], confusion: list[list[int]]) -> None:
     labels = [console.shown(label) for label in labels]
     width = max(len(str(word)) for word in (*labels, *(n for row in confusion for n in row)))
-    print("\nrow: true label, column: label found")
+    print("\nrow: true label, column: predicted label")
     print("  ".join(f"{word:>{width}}" for word in ("", *labels)))
     for label, row in zip(labels, confusion, strict=True):
         print("  ".join(f"{word:>{width}}" for word in (label, *row)))

@@ -35,22 +35,22 @@ def gradients(
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="A model with fresh weights of rnn, lstm or gru cells beside them; repeatable. "
-            "Without any --run: all three.",
+            help="Compare with a freshly initialised model of rnn, lstm or gru cells; repeatable. "
+            "Default without --run: all three.",
             show_default=False,
         ),
     ] = None,
-    hidden: Annotated[int, typer.Option(min=1, help="Units a layer of fresh models.")] = 128,
+    hidden: Annotated[int, typer.Option(min=1, help="Units per layer of fresh models.")] = 128,
     layers: Annotated[int, typer.Option(min=1, help="Layers of fresh models.")] = 1,
-    steps: Annotated[int, typer.Option(min=1, help="How far to go back.")] = STEPS,
-    ends: Annotated[int, typer.Option(min=1, help="From how many places of the text.")] = ENDS,
-    max_chars: Annotated[int, typer.Option(min=1, help="Read at most so many characters.")] = 10**6,
+    steps: Annotated[int, typer.Option(min=1, help="How many steps to go back.")] = STEPS,
+    ends: Annotated[int, typer.Option(min=1, help="From how many positions in the text.")] = ENDS,
+    max_chars: Annotated[int, typer.Option(min=1, help="Maximum characters to read.")] = 10**6,
     html: Annotated[
         Path | None,
         typer.Option(help="Write a page with the curves.", show_default=False, parser=output),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of fresh models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of fresh models.")] = 0,
 ) -> None:
     """Show how gradients vanish or explode on their way back through time.
 
@@ -60,7 +60,7 @@ def gradients(
     with open_sources((file,)) as sources:
         text = "".join(sources.pieces(0, max_chars))
     if not text:
-        raise DataError("the text is empty", "give one with some hundred characters")
+        raise DataError("the text is empty", "use one of a few hundred characters")
     lines: list[Line] = []
     for one in run or ():
         loaded = require(load(one), Run)

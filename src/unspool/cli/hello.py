@@ -5,7 +5,7 @@ from .session import prepare
 
 
 def hello() -> None:
-    """The lecture's example: a 3-unit network learns to spell "hello", with all its numbers."""
+    """Run the lecture's example: a 3-unit network learns to spell "hello", with all its numbers."""
     prepare()
     result = spell_hello()
     print(

@@ -26,7 +26,7 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Versions, devices and backends; with a run, its configuration and best loss."""
+    """Show versions, devices and backends; for a run, its configuration and best loss."""
     facts = _machine() if run is None else _run(run)
     if as_json:
         console.print_json(facts)

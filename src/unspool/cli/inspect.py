@@ -66,7 +66,7 @@ def inspect(
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A text, or - for standard input; without it, the run's held-out part.",
+            help="A text, or - for standard input; default: the run's held-out part.",
             show_default=False,
             parser=file_name,
         ),
@@ -74,32 +74,34 @@ def inspect(
     html: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page: the text coloured by its cells.", show_default=False, parser=output
+            help="Write a page: the text coloured by units.", show_default=False, parser=output
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write every state and gate into an .npz.", show_default=False, parser=output
+            help="Write every state and gate to an .npz.", show_default=False, parser=output
         ),
     ] = None,
     *,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=REGEX", help="Also annotate what matches; repeatable.", show_default=False
+            metavar="NAME=REGEX",
+            help="Annotate matches of this pattern too; repeatable.",
+            show_default=False,
         ),
     ] = None,
     given: dict[str, Any],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Find out which cell of a network stands for what, on a text.
+    """Find out which units of a network stand for what, on a text.
 
-    unspool inspect runs/kernel more.c --html cells.html
+    unspool inspect runs/kernel more.c --html units.html
 
-    Every cell is scored against annotations of the text: AUC for those that hold or not, rank
-    correlation for numbers. Control is the best that any cell reaches when the annotation is
-    shifted against the text, p how often some cell reaches the score by such shifts.
+    Every unit is scored against annotations of the text: AUC for those that hold or not, rank
+    correlation for numbers. Control is the best score that any unit reaches when the annotation is
+    shifted against the text; p is how often the best unit reaches the score under such shifts.
     """
     prepare()
     how = InspectOptions(**given)
@@ -142,13 +144,13 @@ def _named(pattern: str) -> tuple[str, str]:
 
 
 def _check_layer(layer: int | None, run: LoadedRun) -> None:
-    layers = run.config["model"].get("num_layers", 1 << 30)  # not said of cells of one's own
+    layers = run.config["model"].get("num_layers", 1 << 30)  # custom cells may not say
     if layer is not None and not 0 <= layer < layers:
         raise ConfigError(f"--layer must be from 0 to {layers - 1}, got {layer}")
 
 
 def _record(reading: Reading, quantity: str, keep_all: bool) -> Trace:
-    """Trace with progress on stderr; of all quantities only those that are needed."""
+    """Trace, with progress on stderr; keep only the quantities that are needed."""
     kept = None if keep_all else "cell" if quantity == "cell" else (quantity,)
     report = _progress(len(reading.spans.inputs))
     return Trace.record(
@@ -157,7 +159,7 @@ def _record(reading: Reading, quantity: str, keep_all: bool) -> Trace:
 
 
 def _progress(total: int) -> Callable[[int], None]:
-    """Lines on stderr every ten seconds, for texts that take so long."""
+    """Report progress on stderr every ten seconds."""
     began = said = time.monotonic()
 
     def report(tokens: int) -> None:
@@ -231,13 +233,13 @@ def _print(
     cells = sum(arrays[next(iter(arrays))].shape[1] for arrays in trace.layers)
     layers = f"{len(trace.layers)} layer{'s' * (len(trace.layers) > 1)}"
     console.print(
-        f"{len(trace):,} tokens, {cells} cells in {layers}, by {quantity}. "
-        "Layers and cells are counted from 0.\nControl: the best that any cell reaches when the "
-        "annotation is shifted against the text; p: how often some cell reaches the score so."
+        f"{len(trace):,} tokens, {cells} units in {layers}, by {quantity}. "
+        "Layers and units are counted from 0.\nControl: the best that any unit reaches when the "
+        "annotation is shifted against the text; p: how often the best unit then reaches the score."
     )
     if constant:
         names = ours.visible(", ".join(constant))
-        console.print(RichText(f"The same everywhere in this text: {names}."))
+        console.print(RichText(f"Constant in this text, so not scored: {names}."))
     console.print(_score_table(best), _saturation_table(trace, layer))
 
 
@@ -262,7 +264,7 @@ def _saturation_table(trace: Trace, layer: int | None) -> Table:
         title="Gates: share of steps below 0.1 and above 0.9",
         title_justify="left",
     )
-    columns = ("layer", "gate", "left", "right", "cells left >90%", "cells right >90%")
+    columns = ("layer", "gate", "left", "right", "units left >90%", "units right >90%")
     for name in columns:
         table.add_column(name, justify="right")
     for i, gates in enumerate(trace.saturation):

@@ -31,30 +31,29 @@ What = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TEXT]",
-        help="Texts, or files or folders: one text a line, any form that was trained on (its "
-        "labels are shown beside those found with --json), series or images; - for standard "
-        "input.",
+        help="Texts, or files or folders: one text a line, or any form that training reads (--json "
+        "then shows its labels too), series or images; - for standard input.",
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a sequence, on a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per sequence and line.")]
 Raw = Annotated[
     bool,
     typer.Option(
         "--raw/--pretokenised",
-        help="Split signs off the words of a text; without it, words end at white space, as in "
-        "the files that taggers are trained on.",
+        help="Split punctuation off words; by default words end at white space, as in the files "
+        "that taggers are trained on.",
     ),
 ]
 Plot = Annotated[
     Path | None,
     typer.Option(
-        help="For runs of `train glimpse`: an .html or .svg file to draw the glimpses into.",
+        help="Draw the glimpses into this .html or .svg file (runs of `train glimpse`).",
         show_default=False,
         parser=output,
     ),
 ]
-PlotCount = Annotated[int, typer.Option(min=1, help="How many images to draw, from the first.")]
+PlotCount = Annotated[int, typer.Option(min=1, help="How many images to draw, from the first on.")]
 FILES = {
     "text": "a file of texts",
     "series": "a .ts, .npz or .csv file of series",
@@ -115,7 +114,7 @@ def tag(run: RunArgument, what: What = None, raw: Raw = False, as_json: AsJson =
 
 
 def _labelled(rows: Rows, label: Callable[..., list[Any]], nothing: Any) -> list[Any]:
-    """What `label` finds for every row; `nothing`, and a note, for those that are empty."""
+    """Return what `label` finds for every row; for empty rows `nothing`, with a note."""
     full = [i for i, row in enumerate(rows.rows) if not isinstance(row, str) or row.strip()]
     full = [i for i in full if len(rows.rows[i])]
     found = label([rows.rows[i] for i in full], [rows.where[i] for i in full])
@@ -123,14 +122,14 @@ def _labelled(rows: Rows, label: Callable[..., list[Any]], nothing: Any) -> list
     empty = [where for i, where in enumerate(rows.where) if i not in by_row]
     if empty:
         named = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
-        console.note(f"{len(empty)} texts are empty and have no label: {named}")
+        console.note(f"{len(empty)} texts are empty and get no label: {named}")
     return [by_row.get(i, nothing) for i in range(len(rows.rows))]
 
 
 def _rows(run: LabelledRun, what: list[str] | None) -> Rows:
-    """Texts, lists of words, series or images, from the command's arguments."""
+    """Read texts, lists of words, series or images from the command's arguments."""
     if not what:
-        raise ConfigError("name what to label: texts, a file, or - for standard input")
+        raise ConfigError("name texts to label, a file, or - for standard input")
     check_standard_input(what)
     if run.reads == "text":
         parts = [_texts(run, argument, number) for number, argument in enumerate(what, 1)]
@@ -163,9 +162,9 @@ def _numbers(run: LabelledRun, source: str) -> Rows:
 
 
 def is_source(argument: str) -> bool:
-    """Whether an argument names a file, a folder or standard input, and is not a text itself.
+    """Say whether an argument names a file, a folder or standard input, rather than being a text.
 
-    What looks like a path and is none is taken for one all the same, and so is an error.
+    An argument that looks like a path counts as one even if nothing is there, and so is an error.
     """
     if not argument.strip():
         return False
@@ -173,5 +172,5 @@ def is_source(argument: str) -> bool:
         return True
     try:
         return Path(argument).exists()
-    except (OSError, ValueError):  # a text too long for the name of a file
+    except (OSError, ValueError):  # a text too long to be a file's name
         return False

@@ -1,4 +1,4 @@
-"""Command-line options made from option dataclasses: one declaration for flags and TOML keys."""
+"""Make command-line options from option dataclasses: one declaration for flags and TOML keys."""
 
 import dataclasses
 import inspect
@@ -15,30 +15,31 @@ from ..training.config import TrainingConfig
 
 
 def file(value: str | Path) -> str:
-    """The name of a file, folder or source, with ~ for home; an empty one is no name.
+    """Expand ~ in the name of a file, folder or source; refuse an empty name.
 
     An unset variable (`--run "$RUN"`) would otherwise mean the current folder.
     """
-    value = os.fspath(value)  # of a default
+    value = os.fspath(value)  # a default may be a path
     if not value:
         raise typer.BadParameter("must name a file or folder, got an empty string")
-    if "\0" in value:  # from a TOML file: arguments cannot have it
+    if "\0" in value:  # from a TOML file; arguments cannot contain it
         raise typer.BadParameter("must name a file or folder, got a name with a NUL character")
     return os.path.expanduser(value)
 
 
 def path(value: str | Path) -> Path:
-    """The same as a path."""
+    """Return the same as a path."""
     return Path(file(value))
 
 
 def output(value: str | Path) -> Path:
-    """The path of a file to write, looked at before any work: it is replaced when it is written,
-    which must not happen to a device, as /dev/stdout is one.
+    """Return the path of a file to write, checked before any work is done.
+
+    The file will be replaced, which must not happen to a device such as /dev/stdout.
     """
     target = path(value)
     if not target.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {target.parent} to write {target} into")
+        raise typer.BadParameter(f"cannot write {target}: there is no folder {target.parent}")
     if target.exists() and not target.is_file():
         raise typer.BadParameter(f"{target} is a folder, pipe or device: name a file")
     return target

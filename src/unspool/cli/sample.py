@@ -43,7 +43,7 @@ def sample(
     *,
     given: dict[str, Any],
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a text, on a line.")
+        bool, typer.Option("--json", help="One JSON object per text and line.")
     ] = False,
 ) -> None:
     """Write text with a trained run, or single lines for a --condition.
@@ -105,7 +105,7 @@ def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:
     unknown = [repr(token.strip() or token) for token in vocab.unknown_in([read])]
     if unknown:
         named = ", ".join(dict.fromkeys(unknown))
-        console.note(f"the run does not know {named}: it reads the unknown token")
+        console.note(f"unknown to the run: {named}; the unknown token is read instead")
 
 
 def _write(text: str) -> None:
@@ -114,7 +114,7 @@ def _write(text: str) -> None:
 
 
 def _write_bytes(text: str) -> None:
-    """Write text in UTF-8, and bytes that are none as they are; on a terminal these as \\xNN."""
+    """Write text as UTF-8 and other bytes unchanged; on a terminal, show those as \\xNN."""
     data = text.encode(errors="surrogateescape")
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None or sys.stdout.isatty():
@@ -126,7 +126,7 @@ def _write_bytes(text: str) -> None:
 
 
 def _record(run: LoadedRun, prompt: str, text: str, seed: int, number: int) -> dict[str, object]:
-    """As JSON, in which bytes that are not UTF-8 are U+FFFD, and `hex` has them all."""
+    """Build the JSON object; bytes that are not UTF-8 are U+FFFD in it, and `hex` has them all."""
     data = text.encode(errors="surrogateescape")
     shown = data.decode(errors="replace")
     whole = {} if shown.encode() == data else {"hex": data.hex()}

@@ -1,4 +1,4 @@
-"""Settings that a command makes before it computes anything."""
+"""Settings that a command makes before it computes."""
 
 import warnings
 
@@ -7,7 +7,7 @@ import platformdirs
 
 
 def prepare() -> None:
-    """Keep compiled programs between commands: the second start of a command is faster."""
+    """Cache compiled programs between commands, so that a command starts faster the second time."""
     cache = platformdirs.user_cache_path("unspool") / "xla"
     settings = {
         "jax_compilation_cache_dir": str(cache),

@@ -1,4 +1,4 @@
-"""Output that nobody reads: it ends most commands, and never a training."""
+"""Handle output that nobody reads: it ends most commands, but never training."""
 
 import io
 import os
@@ -9,14 +9,14 @@ STDOUT, STDERR = 1, 2
 
 
 def outlive_readers() -> None:
-    """From now on output that cannot be written is dropped, and the command continues.
+    """Drop output that cannot be written from now on, and let the command continue.
 
-    For commands whose purpose is not what they print: `unspool train ... | head -2` trains on, and
-    so does a training whose terminal is closed.
+    For commands whose purpose is not their output: `unspool train ... | head -2` continues to
+    train, and so does training whose terminal is closed.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        # Not the stand-ins of tests and notebooks, which are subclasses.
+        # Skip the replacements of tests and notebooks, which are subclasses.
         if type(stream) is io.TextIOWrapper:
             stream.flush()
             raw = io.BufferedWriter(_Lasting(stream.fileno(), "w", closefd=False))
@@ -27,7 +27,7 @@ def outlive_readers() -> None:
 
 
 def drop(descriptor: int) -> None:
-    """Write into nothing from now on what is written there."""
+    """Discard what is written to a file descriptor from now on."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
@@ -42,7 +42,7 @@ class _Lasting(io.FileIO):
             return len(data)
 
     def _tell(self, error: OSError) -> None:
-        # Not by sys.stderr, which a progress bar redirects to the stream that is at work here.
+        # Not through sys.stderr, which a progress bar redirects to the stream handled here.
         told = f"note: the output cannot be written ({error.strerror}): continuing without it\n"
         with suppress(OSError):
             os.write(STDERR, told.encode())

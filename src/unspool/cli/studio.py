@@ -24,23 +24,23 @@ from .options import path
 from .session import prepare
 
 HOST, PORT = "127.0.0.1", 8787
-LAST_WORK_S = 1.0  # for requests that still compute when the studio has ended
+LAST_WORK_S = 1.0  # for requests that still compute when the studio stops
 
 
 def studio(
     runs_dir: Annotated[
         Path,
-        typer.Argument(help="The folder that holds the runs.", show_default=True, parser=path),
+        typer.Argument(help="The folder of the runs.", show_default=True, parser=path),
     ] = Path("runs"),
-    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = PORT,
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    port: Annotated[int, typer.Option(help="0 picks a free port.", min=0, max=65535)] = PORT,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """See, play with and train networks in a local page.
+    """Open a local page to see, play with and train networks.
 
     unspool studio runs/
 
-    The page is served to this machine alone, and each address that is printed is good for one
-    browser. Ctrl-C ends it; trainings that were started in it then save and stop.
+    The page is served to this machine only, and each printed address works in one browser.
+    Ctrl-C stops the studio; trainings started in it save and stop.
     """
     try:
         import uvicorn  # noqa: F401
@@ -60,9 +60,9 @@ def studio(
     address = f"http://{HOST}:{listening.getsockname()[1]}/?code="
 
     def print_next() -> None:
-        print(f"A browser has opened it. For another one: {address}{codes.new(print_next)}")
+        print(f"A browser has opened it. For another browser: {address}{codes.new(print_next)}")
 
-    print(f"The studio is at {address}{codes.new(print_next)}\nCtrl-C ends it.", flush=True)
+    print(f"The studio is at {address}{codes.new(print_next)}\nCtrl-C stops it.", flush=True)
     try:
         with ExitStack() as opened:
             if browser:
@@ -73,10 +73,10 @@ def studio(
 
 
 def _open(address: str, opened: ExitStack) -> None:
-    """Open a browser by a page that only this user can read, and that goes with `opened`.
+    """Open a browser through a page that only this user can read, removed when `opened` closes.
 
-    All users of a machine see the command line of a browser. A browser in a sandbox (a snap) reads
-    no other folder than the home, and in that none whose name begins with a dot.
+    All users of a machine can see the command line of a browser. A sandboxed browser (a snap) reads
+    files in the home folder only, and there no folder whose name begins with a dot.
     """
     home = Path.home() if os.access(Path.home(), os.W_OK) else None
     folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="unspool-studio-", dir=home))
@@ -94,7 +94,7 @@ def _serve(app: Any, listening: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-    # What a request was doing when the studio ended is no error of its own.
+    # Requests that are cut off when the studio stops are not errors.
     logging.getLogger("uvicorn.error").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
     )
@@ -102,7 +102,7 @@ def _serve(app: Any, listening: socket.socket) -> None:
 
 
 def _leave() -> None:
-    """End the process now if threads still compute: Python would wait for each of them."""
+    """Exit at once if threads still compute: Python would wait for each of them."""
     until = time.monotonic() + LAST_WORK_S
     others = [one for one in threading.enumerate() if one is not threading.current_thread()]
     for thread in others:
@@ -114,7 +114,7 @@ def _leave() -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that takes connections from now on, whenever the server comes to them."""
+    """Open a socket that accepts connections at once; the server answers them when it is ready."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

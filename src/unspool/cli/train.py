@@ -1,4 +1,4 @@
-"""`unspool train ...`."""
+"""The commands `unspool train ...`."""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,10 +27,10 @@ RunOption = Annotated[
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        help="A TOML file of options; flags win over it.", show_default=False, parser=path
+        help="A TOML file of options; flags override it.", show_default=False, parser=path
     ),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume the run in --run.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume the run given by --run.")]
 
 
 @app.callback()
@@ -75,7 +75,7 @@ def _command(recipe: Recipe) -> None:
 
 
 def _read(config: Path, recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a TOML file: `run`, `paths`, and options, checked if no flag wins over them."""
+    """Read `run`, `paths` and options from a TOML file; check those that no flag overrides."""
     values = options_file.read(config)
     own = {key: values.pop(key) for key in ("run", "paths") if key in values}
     recipe.options.check_keys(values, where=f"{config}: ")
@@ -99,7 +99,7 @@ def _paths_of(value: Any) -> list[str]:
 
 
 def _named(key: str, value: Any, read: Callable[[str], Any]) -> Any:
-    """What a flag of this value would name."""
+    """Return what a flag with this value would name."""
     if not isinstance(value, str):
         raise ConfigError(f"{key} must be a string, got {value!r}")
     try:
@@ -123,7 +123,7 @@ def report_end(last: StopReport | None, run: Path, recipe: Recipe) -> None:
 
 
 def _best(last: StopReport) -> str:
-    """What the weights that are kept reach, and by which figure they were chosen."""
+    """Say how good the kept weights are, and by which figure they were chosen."""
     if last.best_value is None:
         return ""
     loss = f"held-out loss {last.best_val_loss_nats:.4f} nats"
@@ -136,8 +136,8 @@ def _best(last: StopReport) -> str:
 
 
 _SAVES = (
-    "Ctrl-C saves and stops; the same command with --resume resumes. Each option is also a key "
-    "of a --config file; what a run used is in its options.toml."
+    "Ctrl-C saves and stops; the same command with --resume continues. Each option is also a key "
+    "of a --config file; a run keeps the options it used in options.toml."
 )
 for _kind in KINDS.values():
     _command(type(_kind.recipe)(console.track))

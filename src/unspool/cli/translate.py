@@ -46,7 +46,7 @@ def translate(
     given: dict[str, Any],
     attention: AttentionOption = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a sentence, on a line.")
+        bool, typer.Option("--json", help="One JSON object per sentence and line.")
     ] = False,
 ) -> None:
     """Translate sentences with a trained run.
@@ -75,11 +75,11 @@ def translate(
 
 
 def _sentences(what: list[str] | None) -> tuple[list[str], list[str | None]]:
-    """The arguments, or every line of files, folders and standard input, empty ones too; and
-    translations that files have beside them.
+    """Return the arguments, or every line of files, folders and standard input (empty ones too),
+    and the translations that the files have beside them.
     """
     if not what:
-        raise ConfigError("name what to translate: sentences, a file, or - for standard input")
+        raise ConfigError("name sentences to translate, a file, or - for standard input")
     check_standard_input(what)
     texts: list[str] = []
     references: list[str | None] = []
@@ -101,12 +101,12 @@ def _record(text: str, found: Sequence[Hypothesis], reference: str | None) -> di
 
 
 def _say_what_was_odd(texts: Sequence[str], best: Sequence[Hypothesis]) -> None:
-    """On stderr, so that the translations stay alone on standard output."""
+    """Note odd results on stderr, so that standard output has the translations only."""
     unfinished = [number for number, one in enumerate(best, 1) if not one.finished]
     empty = [number for number, text in enumerate(texts, 1) if not text.strip()]
     for numbers, what in (
-        (unfinished, "no translation came to its END: the best unfinished one is given"),
-        (empty, "empty, and stay so"),
+        (unfinished, "no translation was completed; showing the best partial one"),
+        (empty, "empty, left empty"),
     ):
         if numbers:
             named = ", ".join(map(str, numbers[:3])) + (", ..." if len(numbers) > 3 else "")

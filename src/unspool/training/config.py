@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..options import Options, option
 
 DEFAULT_MAX_STEPS = 5000
-WARMUP_PART = 5  # warm-up takes at most a fifth of max_steps
+WARMUP_PART = 5  # warm-up is at most a fifth of max_steps
 STEPS = 2**31  # steps are counted in 32 bits
 
 
@@ -20,32 +20,36 @@ class TrainingConfig(Options):
         100, "steps of linear warm-up, at most a fifth of max_steps", at_least=0
     )
     final_rate: float = option(
-        0.0, "where the cosine ends, as a share of the peak", at_least=0, below=1
+        0.0, "learning rate at the end of the cosine, as a share of the peak", at_least=0, below=1
     )
     weight_decay: float = option(
-        0.0, "decoupled weight decay of weights; not of biases, gains and embeddings", at_least=0
+        0.0,
+        "decoupled weight decay, of weights but not of biases, gains and embeddings",
+        at_least=0,
     )
     beta2: float = option(0.99, "decay of Adam's squared gradients", at_least=0, below=1)
-    clip_norm: float = option(1.0, "gradients are scaled to at most this global norm", above=0)
+    clip_norm: float = option(
+        1.0, "maximum global norm of gradients; larger ones are scaled down", above=0
+    )
     average: float = option(
-        0.0, "mean age of averaged weights, which are evaluated and kept, as a share of the run "
-        "so far; 0: no average", at_least=0, below=0.5,
+        0.0, "mean age of the averaged weights, which are evaluated and kept, as a share of the "
+        "run so far; 0: no averaging", at_least=0, below=0.5,
     )  # fmt: skip
-    max_steps: int | None = option(None, f"stop after so many steps ({DEFAULT_MAX_STEPS} if "
+    max_steps: int | None = option(None, f"stop after this many steps ({DEFAULT_MAX_STEPS} if "
                                    "no limit is given)", at_least=1, below=STEPS)  # fmt: skip
-    max_minutes: float | None = option(None, "stop after so many minutes", above=0)
+    max_minutes: float | None = option(None, "stop after this many minutes", above=0)
     patience: int | None = option(
-        None, "stop after so many evaluations without better weights", at_least=1
+        None, "stop after this many evaluations without better weights", at_least=1
     )
     eval_every: int = option(250, "steps between evaluations", at_least=1)
     log_every: int = option(10, "steps between records in metrics.jsonl", at_least=1)
     save_minutes: float = option(
-        1.0, "minutes between saves besides those at evaluations", at_least=0
+        1.0, "minutes between saves, in addition to those at evaluations", at_least=0
     )
     seed: int = option(0, "seed of weights, dropout and data offsets", at_least=0, below=2**32)
 
     def progress(self, step: int, elapsed_s: float) -> float:
-        """Share of the run that is done, by steps if they are limited, else by time."""
+        """Return the share of the run that is done, by steps if they are limited, else by time."""
         if self.steps is not None:
             return step / self.steps
         assert self.max_minutes is not None
@@ -53,23 +57,23 @@ class TrainingConfig(Options):
 
     @property
     def steps(self) -> int | None:
-        """How many steps the run has; None if minutes alone limit it."""
+        """Return how many steps the run has; None if only minutes limit it."""
         if self.max_steps is None and self.max_minutes is None:
             return DEFAULT_MAX_STEPS
         return self.max_steps
 
     def is_over(self, step: int, elapsed_s: float) -> bool:
-        """Whether a limit on steps or minutes has been reached."""
+        """Say whether a limit on steps or minutes has been reached."""
         out_of_time = self.max_minutes is not None and elapsed_s >= 60 * self.max_minutes
         return out_of_time or self.progress(step, elapsed_s) >= 1
 
     def rate(self, step: int, elapsed_s: float) -> float:
-        """Learning rate of step number `step`, from 0: linear warm-up to the peak, then constant,
-        or half a cosine from there down to `final_rate` times the peak (Loshchilov and Hutter
+        """Return the learning rate of step number `step`, from 0: linear warm-up to the peak, then
+        constant, or half a cosine from there to `final_rate` times the peak (Loshchilov and Hutter
         2017, arXiv 1608.03983, without restarts).
 
-        Warm-up takes `warmup_steps`, but at most a fifth of `max_steps`. A run that minutes limit
-        has, for the cosine, as many steps as its speed so far lets expect.
+        Warm-up takes `warmup_steps`, but at most a fifth of `max_steps`. If only minutes limit the
+        run, the number of steps for the cosine is estimated from its speed so far.
         """
         warmup = self.warmup_steps
         if self.steps is not None:
