@@ -137,7 +137,7 @@ def test_a_journal_that_was_deleted_begins_again_with_a_note(text, tmp_path, nam
     list(unspool.train(*make(text), run=tmp_path, **SHORT | {"max_steps": 3}))
     (tmp_path / name).unlink()
     first = next(unspool.train(*make(text), run=tmp_path, resume=True, **SHORT))
-    assert f"{name} is missing: it begins again here" in first.notes
+    assert f"{name} is missing: it starts again here" in first.notes
     assert (tmp_path / name).exists()
 
 

@@ -1,4 +1,4 @@
-"""The training loop, its options, its files."""
+"""The training loop, its options and its files."""
 
 from .config import TrainingConfig
 from .loop import train

@@ -1,4 +1,4 @@
-"""Arrays on disk: safetensors files with a checksum, one name for each leaf of a pytree."""
+"""Keep arrays on disk: safetensors files with a checksum, one name per leaf of a pytree."""
 
 import hashlib
 import json
@@ -30,8 +30,8 @@ def save_arrays(path: Path, tree: Any, facts: dict[str, Any] | None = None) -> N
 def load_arrays(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
     """Read what `save_arrays` wrote into the structure of `like`, and the facts.
 
-    Raises RunError if the file is missing, truncated, edited or holds other names or shapes than
-    `like`; the arrays are read only if these fit.
+    Raises RunError if the file is missing, truncated or edited, or has other names or shapes than
+    `like`. The arrays are read only if names and shapes fit.
     """
     named = _named_leaves(like)
     arrays, metadata = _read(path, dict(named))
@@ -44,18 +44,18 @@ def load_arrays(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def check_arrays(path: Path, like: Any) -> None:
-    """Raise RunError if the file has not the names and shapes of `like`, from its header alone."""
+    """Raise RunError if the file's header does not have the names and shapes of `like`."""
     _read(path, dict(_named_leaves(like)), only_check=True)
 
 
 def is_weight(leaf: Any) -> bool:
-    """Whether a leaf of a model, or of its shapes, is an array that training changes."""
+    """Say whether a leaf of a model, or of its shapes, is an array that training changes."""
     return isinstance(leaf, jax.ShapeDtypeStruct) or eqx.is_inexact_array(leaf)
 
 
 @contextmanager
 def reading_facts(path: Path) -> Iterator[None]:
-    """Turn what facts of the wrong kind cause into a RunError that names the file."""
+    """Turn errors caused by facts of the wrong type into a RunError that names the file."""
     try:
         yield
     except (
@@ -87,7 +87,7 @@ def _read(
 
 
 def _check_fit(path: Path, slices: dict[str, Any], like: dict[str, Any]) -> None:
-    """Compare the file's header with what the run should have."""
+    """Compare the file's header with the run's shapes."""
     if slices.keys() != like.keys():
         raise RunError(f"{path} does not fit this run's config.json: it has other weights")
     for name, leaf in like.items():
@@ -100,7 +100,7 @@ def _check_fit(path: Path, slices: dict[str, Any], like: dict[str, Any]) -> None
 
 
 def _kind(dtype: Any) -> str:
-    """The type's name in safetensors: F32 for float32."""
+    """Name the type as safetensors does: F32 for float32."""
     dtype = np.dtype(dtype)
     return "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
 

@@ -3,8 +3,8 @@
 config.json                what the run is: model, task, training options
 vocab.json, tokenizer.json the vocabulary (one of the two)
 model.safetensors          the best weights so far
-train-state.safetensors    all that resuming needs
-metrics.jsonl              one JSON record a line
+train-state.safetensors    everything that resuming needs
+metrics.jsonl              one JSON record per line
 samples.txt                the sample of every evaluation
 data/                      the text as token ids (command line only)
 """
@@ -27,7 +27,7 @@ from ..files import (
 )
 from ..limits import MAX_CONFIG_BYTES
 
-FORMAT_VERSION = 2  # 1: rates, averages and lanes followed other rules
+FORMAT_VERSION = 2  # format 1 had other rules for rates, averages and lanes
 CONFIG, MODEL, STATE = "config.json", "model.safetensors", "train-state.safetensors"
 METRICS, SAMPLES, LOCK = "metrics.jsonl", "samples.txt", ".lock"
 DATA = "data"
@@ -37,19 +37,19 @@ SECTIONS = ("model", "task", "training")  # of config.json
 def check_real(path: Path) -> None:
     """Raise RunError if a run has a link, a pipe or a device, which is not data.
 
-    Looked at are the directory and the folders of a run in it; other folders are none of its own.
+    Checks the directory and a run's own folders in it, no other folders.
     """
     for entry in scan(path):
         if entry.is_dir(follow_symlinks=False):
             if entry.name in RUN_FOLDERS:
                 check_real(Path(entry.path))
         elif not entry.is_file(follow_symlinks=False):
-            what = "a link" if entry.is_symlink() else "no regular file"
+            what = "a link" if entry.is_symlink() else "not a regular file"
             raise RunError(f"{entry.path} is {what}, which a run must not have: remove it")
 
 
 def scan(path: Path) -> list[os.DirEntry[str]]:
-    """The entries of a directory by name; RunError if it cannot be read."""
+    """List the entries of a directory by name. Raises RunError if it cannot be read."""
     try:
         with os.scandir(path) as entries:
             return sorted(entries, key=lambda entry: entry.name)
@@ -63,7 +63,7 @@ def write_config(path: Path, config: dict[str, Any]) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read config.json, or raise RunError with what is wrong."""
+    """Read config.json. Raises RunError if it is missing or damaged."""
     if not os.path.lexists(path / CONFIG):
         raise RunError(f"{path} is not a run directory: it has no {CONFIG}")
     check_real(path)
@@ -80,21 +80,21 @@ def read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path / CONFIG} is damaged: {', '.join(missing)} missing")
     for key in SECTIONS:
         if not isinstance(config[key].get("kind", ""), str):
-            raise RunError(f"{path / CONFIG} is damaged: the kind of its {key} must be a text")
+            raise RunError(f"{path / CONFIG} is damaged: the kind of its {key} must be a string")
     return config
 
 
 def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -> Any:
-    """The data that the run in `path` was trained on, which `open` reads from its folder.
+    """Return the data that the run in `path` was trained on, which `open` reads from its folder.
 
-    Raises RunError if it is another than config.json says.
+    Raises RunError if the data does not match config.json.
     """
     try:
         data = open(path / DATA)
         found = data.fingerprint()
     except UnspoolError:
         raise
-    except Exception as error:  # values of other types may raise anything at all
+    except Exception as error:  # values of the wrong type may raise anything
         raise RunError(f"{path / DATA} is damaged: {error!r}") from error
     task = config["task"]
     wanted = task.get("text_sha256", task.get("data_sha256"))
@@ -109,7 +109,7 @@ def read_data(path: Path, config: dict[str, Any], open: Callable[[Path], Any]) -
 class Journal:
     """The two files that training appends to, cut back to the last save on resume.
 
-    `missing` names those that were there at the last save and are gone: they begin again.
+    `missing` names files that existed at the last save and are gone: they start empty.
     """
 
     def __init__(self, path: Path, sizes: dict[str, int] | None = None) -> None:
@@ -122,12 +122,12 @@ class Journal:
             _cut(file, 0 if name in self.missing else sizes.get(name, 0))
 
     def record(self, **values: Any) -> None:
-        """One line of metrics.jsonl; a number that is not finite, which JSON lacks, is null."""
+        """Append a line to metrics.jsonl, with null for numbers that are not finite."""
         values = {k: None if _is_not_finite(v) else v for k, v in values.items()}
         self._append(METRICS, json.dumps(values) + "\n")
 
     def sample(self, step: int, loss_nats: float, text: str) -> None:
-        """One entry of samples.txt."""
+        """Append an entry to samples.txt."""
         self._append(SAMPLES, f"--- step {step}, held-out loss {loss_nats:.4f} nats\n{text}\n\n")
 
     def sync(self) -> dict[str, int]:

@@ -38,17 +38,17 @@ MAX_SKIPPED = 10  # non-finite losses in a row before training gives up
 def train(
     model: Any, task: Task, *, run: str | Path, resume: bool = False, **options: Any
 ) -> Iterator[Report]:
-    """Train `model` on `task`, writing the run directory `run`; yields a report of everything.
+    """Train `model` on `task`, write the run directory `run`, and yield a report of every event.
 
-    `options` are the fields of `TrainingConfig`. With `resume` the run goes on from its
-    last save with the losses and weights it would have had without the stop, bit for bit
-    (a schedule in minutes follows the clock, and so cannot repeat exactly); `model` is then
-    used only for its structure.
+    `options` are the fields of `TrainingConfig`. With `resume` the run continues from its last
+    save, with the losses and weights it would have had without the stop, bit for bit (a schedule
+    in minutes follows the clock, and so cannot repeat exactly); `model` is then used only for its
+    structure.
 
     A step whose loss or gradient is not finite changes nothing and halves the learning rate, which
-    doubles again after every 100 sound steps in a row. SIGINT, SIGTERM, SIGHUP and leaving the loop
-    save first. Raises ConfigError for a bad option, RunError if `run` cannot be used, DivergedError
-    after 10 non-finite losses in a row.
+    doubles again after every 100 finite steps in a row. SIGINT, SIGTERM, SIGHUP and leaving the
+    loop save first. Raises ConfigError if an option is invalid, RunError if `run` cannot be used,
+    DivergedError after 10 non-finite losses in a row.
 
         for report in unspool.train(model, task, run="runs/shakespeare", max_minutes=5):
             print(report)
@@ -61,7 +61,7 @@ def train(
 
 
 def train_begun(model: Any, task: Task, begun: Beginning, **options: Any) -> Iterator[Report]:
-    """Train into a run directory that the caller has locked and begun."""
+    """Train into a run directory that the caller has locked and started."""
     config = TrainingConfig.merge(options)
     return _Training(model, task, begun.path, config).reports(begun)
 
@@ -124,11 +124,11 @@ class _Training:
         load_arrays(self.path / directory.MODEL, self.learner.params)  # still whole?
         with reading_facts(state):
             if facts["backends"] != list(self.backends):
-                self.notes += ("another time loop ran before: last digits may differ from now on",)
+                self.notes += ("resumed with another time loop: last digits may differ",)
             self.progress = Progress.of(facts["progress"])
             self.journal = directory.Journal(self.path, facts["journal"])
         self.notes += tuple(
-            f"{name} is missing: it begins again here" for name in self.journal.missing
+            f"{name} is missing: it starts again here" for name in self.journal.missing
         )
 
     def _start(self) -> StartReport:
@@ -142,7 +142,7 @@ class _Training:
         return report
 
     def _run(self, stop: StopRequest) -> Iterator[Report]:
-        if self._is_evaluation_due():  # the run was left between a step and its evaluation
+        if self._is_evaluation_due():  # the run was stopped between a step and its evaluation
             yield from self._evaluate(stop)
             yield self._save()
         while (reason := self._stop_reason(stop)) is None:
@@ -229,8 +229,8 @@ class _Training:
             self.clipped = []
 
     def _evaluate(self, stop: StopRequest) -> Iterator[EvalReport]:
-        """Evaluate and sample; nothing of it is kept if a signal ends the sample, so that a
-        resumed run does it again.
+        """Evaluate and sample. If a signal ends the sample, nothing is kept, so that a resumed run
+        evaluates again.
         """
         progress = self.progress
         weights = self.learner.params if self.learner.average is None else self.learner.average
@@ -280,7 +280,7 @@ class _Training:
         save_arrays(self.path / directory.MODEL, weights, facts)
 
     def _save(self) -> CheckpointReport:
-        """Write all that resuming needs; weights too, if no evaluation wrote any yet."""
+        """Write everything that resuming needs; weights too, if no evaluation wrote them yet."""
         if self.progress.best_val_loss_nats is None and self._is_sound():
             self._write_model(self.learner.params)
         path = self.path / directory.STATE
@@ -294,9 +294,9 @@ class _Training:
         return CheckpointReport(self.progress.step, path)
 
     def _is_sound(self) -> bool:
-        """Whether the weights give a finite loss, told by one more step on a copy of them.
+        """Say whether the weights give a finite loss, by one more step on a copy of them.
 
-        A step only tells it of the weights before it.
+        A step computes the loss of the weights before it, not after it.
         """
         progress = self.progress
         if progress.step == 0 or progress.skipped_in_row:
@@ -316,7 +316,7 @@ class _Training:
 
 
 def _joined(pieces: Iterable[str], stop: StopRequest) -> str | None:
-    """The pieces as one text; None if a signal came before the last of them."""
+    """Join the pieces; return None if a signal came before the last one."""
     if isinstance(pieces, str):
         return pieces
     joined = []

@@ -1,4 +1,4 @@
-"""The optimiser step: clipped AdamW that leaves everything alone if a value is not finite."""
+"""The optimiser step: clipped AdamW that changes nothing if a value is not finite."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,16 +11,16 @@ from jaxtyping import Array, Bool, Float
 from .config import TrainingConfig
 
 SATURATED = 0.9
-UNDECAYED = ("b_", "bias", "gain")  # how the names of biases and gains begin
+UNDECAYED = ("b_", "bias", "gain")  # prefixes of the names of biases and gains
 TABLES = {"embedding", "states"}  # looked up by a token or a condition
 
 
 class Learner(NamedTuple):
-    """All arrays that a step changes: what a checkpoint holds."""
+    """All arrays that a step changes: the content of a checkpoint."""
 
     params: Any
     optimizer: Any
-    average: Any  # None where no average is kept
+    average: Any  # None if no average is kept
     carried: Any  # the hidden state at the chunk's end
 
 
@@ -31,14 +31,14 @@ class Outcome(NamedTuple):
     loss_nats: Float[Array, ""] | None
     gradient_norm: Float[Array, ""]
     is_finite: Bool[Array, ""]
-    saturation: Float[Array, ""] | None  # None where no state is carried
+    saturation: Float[Array, ""] | None  # None if no state is carried
 
 
 def optimizer(config: TrainingConfig) -> optax.GradientTransformation:
-    """Clipping by global norm, Adam, decoupled decay of weights; the rate comes later.
+    """Chain clipping by global norm, Adam and decoupled weight decay; the rate is applied later.
 
     Loshchilov and Hutter 2019, arXiv 1711.05101; Pascanu et al. 2013, arXiv 1211.5063, for the
-    clipping. See `is_decayed` for what decays.
+    clipping. `is_decayed` says which weights decay.
     """
     return optax.chain(
         optax.stateless(partial(_clip, config.clip_norm)),
@@ -61,13 +61,13 @@ def apply_gradients(
     step: Float[Array, ""],
     config: TrainingConfig,
 ) -> Learner:
-    """One AdamW step with learning rate `rate`, number `step` from 0; and the average of the
-    weights p_1, p_2, ... with shares that grow as a polynomial of the step:
+    """Take an AdamW step with learning rate `rate`, number `step` from 0, and update the average of
+    the weights p_1, p_2, ..., in which the share of each grows as a polynomial of the step:
 
         a_t = a_{t-1} + s_t (p_t - a_{t-1})     s_t = (n + 1) / (t + n), so that a_1 = p_1
 
-    with n = 1 / `average` - 2, so that the weights in a_t are on average `average` t steps old.
-    (Shamir and Zhang 2013, arXiv 1212.1824.)
+    with n = 1 / `average` - 2, so that the weights in a_t are on average `average` t steps old
+    (Shamir and Zhang 2013, arXiv 1212.1824).
     """
     updates, state = optimizer(config).update(gradients, learner.optimizer, learner.params)
     params = jax.tree.map(lambda p, u: p - rate * u, learner.params, updates)
@@ -80,14 +80,14 @@ def apply_gradients(
 
 
 def keep_finite(is_finite: Bool[Array, ""], new: Learner, old: Learner) -> Learner:
-    """The new arrays if the step was finite, else the old ones."""
+    """Return the new arrays if the step was finite, otherwise the old ones."""
     return jax.tree.map(lambda a, b: jnp.where(is_finite, a, b), new, old)
 
 
 def saturation(carried: Any) -> Float[Array, ""] | None:
-    """The share of |h| above 0.9 in the carried states of all layers, c not among them.
+    """Return the share of |h| above 0.9 in the carried states of all layers, without c.
 
-    An RNN's tanh hardly has a gradient there; of an LSTM or GRU it says how full the state is.
+    An RNN's tanh has almost no gradient there; for an LSTM or GRU it says how full the state is.
     """
     hs = [state.h for state in carried if hasattr(state, "h")]
     if not hs:
@@ -96,12 +96,12 @@ def saturation(carried: Any) -> Float[Array, ""] | None:
 
 
 def is_decayed(path: tuple[Any, ...], leaf: Any) -> bool:
-    """Whether weight decay acts on a parameter, told by the names on the path to it.
+    """Say whether weight decay acts on a parameter, by the names on the path to it.
 
     Weights decay: matrices of layers and kernels of convolutions. Biases (b, b_..., bias...) and
     the gains of layer norm (gain..., which rest at 1) do not. Nor do tables that are looked up
     (embeddings, tied ones too, and the first states of a generator): the row of a rare token would
-    shrink at every step and be trained at few. Other vectors do not decay either.
+    shrink at every step but be trained at only a few. Other vectors do not decay either.
     """
     names = [str(getattr(key, "name", getattr(key, "key", ""))) for key in path]
     names = [name for name in names if name and not name.isdigit()]

@@ -1,4 +1,4 @@
-"""What training tells: one kind of report for each thing that happens."""
+"""Reports yielded by training, one class per kind of event."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StartReport:
-    """The first report: the model's size, what runs its time loops and why, the data."""
+    """The first report: the size of the model, what runs its time loops and why, the data."""
 
     step: int
     parameters: int
@@ -16,12 +16,14 @@ class StartReport:
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimiser step. `loss_nats` is the mean cross-entropy of the batch's tokens, to be read
-    beside the held-out loss, or None if the step did not form it; `objective` is what the step
-    minimised, with smoothing, penalties or rewards (see `Loss`). A step whose objective or gradient
-    was not finite has `skipped` set and changed nothing. `clipped`: the gradient's norm
-    was above `clip_norm` (in metrics.jsonl the share of such steps since the last record);
-    `saturation` is the share of the carried states' |h| above 0.9.
+    """A step of the optimiser.
+
+    `loss_nats` is the mean cross-entropy of the batch's tokens, comparable with the held-out loss,
+    or None if the step did not compute it; `objective` is the value that was minimised, with
+    smoothing, penalties or rewards (see `Loss`). `skipped`: the objective or gradient was not
+    finite, and the step changed nothing. `clipped`: the gradient's norm was above `clip_norm` (in
+    metrics.jsonl the share of such steps since the last record). `saturation` is the share of the
+    carried states' |h| above 0.9.
     """
 
     step: int
@@ -39,9 +41,9 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """One evaluation over the whole held-out part; `metrics` are the task's own figures.
+    """An evaluation over the whole held-out part; `metrics` are the task's own figures.
 
-    `best_by` says what chooses the best weights: "loss", or the metric of that name.
+    `best_by` says what chooses the best weights: "loss", or the name of a metric.
     """
 
     step: int
@@ -56,7 +58,7 @@ class EvalReport:
 
 @dataclass(frozen=True)
 class CheckpointReport:
-    """The run can be resumed from here."""
+    """A save, from which the run can be resumed."""
 
     step: int
     path: Path
@@ -64,7 +66,7 @@ class CheckpointReport:
 
 @dataclass(frozen=True)
 class StopReport:
-    """The last report: why training ended, and the best weights so far: their step, the figure
+    """The last report: why training ended, and the best weights: their step, the figure
     `best_value` that chose them by `best_by` ("loss" or a metric), and their held-out loss.
     """
 

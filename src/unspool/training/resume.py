@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import RunError
 from .directory import FORMAT_VERSION
 
-# A resumed run may train for longer and report differently; nothing else may change.
+# A resumed run may train longer and report differently; nothing else may change.
 MAY_CHANGE = {
     "max_steps", "max_minutes", "patience", "eval_every", "log_every", "save_minutes",
     "sources", "sample_tokens", "reward_after",
@@ -16,10 +16,10 @@ _NAMES = {"text_sha256": "the text", "data_sha256": "the data", "vocabulary": "t
 
 
 def check_format(config: dict[str, Any], path: Path) -> None:
-    """Raise RunError for a run of an older format: resumed, it would not go on as it began."""
+    """Raise RunError if the run has an older format: it would not continue as it started."""
     if config["format_version"] < FORMAT_VERSION:
         raise RunError(
-            f"cannot resume {path}: Unspool {config.get('unspool', '')} began it, and learning "
+            f"cannot resume {path}: Unspool {config.get('unspool', '')} started it, and learning "
             "rates, averages and the order of the text have changed since",
             "finish it with that version, or train a new run; its weights can be used as before",
         )

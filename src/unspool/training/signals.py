@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP ask for a stop between two steps instead of interrupting one."""
+"""Let Ctrl-C, SIGTERM and SIGHUP stop training between two steps, not within one."""
 
 import signal
 import threading
@@ -11,19 +11,19 @@ HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has n
 
 
 class StopRequest:
-    """Whether a signal has asked training to stop, and its name."""
+    """Remembers whether a signal has asked training to stop, and its name."""
 
     name: str | None = None
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT, SIGTERM and SIGHUP for as long as the context lasts.
+    """Catch SIGINT, SIGTERM and SIGHUP while the context lasts.
 
-    The first signal is noted; a second SIGINT or SIGTERM acts as usual. A SIGHUP never does: who
-    closes a terminal sends two of them, from the system and from the shell. If it is ignored, as
-    under nohup, it stays so. Outside the main thread, where Python handles no signals, nothing is
-    caught.
+    The first signal is noted; a second SIGINT or SIGTERM acts as usual. A second SIGHUP does not:
+    closing a terminal sends two, one from the system and one from the shell. A SIGHUP that is
+    ignored, as under nohup, stays ignored. Outside the main thread, where Python handles no
+    signals, nothing is caught.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Who may write a run directory, and how a run comes to be there: whole or not at all."""
+"""Decide who may write a run directory, and create runs completely or not at all."""
 
 import contextlib
 import os
@@ -22,10 +22,10 @@ _ATTEMPTS = 100  # to lock a directory that other starts make and remove at the 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the run directory for training; the lock goes with the process, however it ends.
+    """Hold the lock of the run directory during training; it ends with the process in any case.
 
-    What a killed process left unfinished of the run's own files is removed. Raises RunError if
-    another process is training there, or if the directory or its lock is a link.
+    Removes the run's own files that a killed process left unfinished. Raises RunError if another
+    process is training there, or if the directory or its lock is a link.
     """
     is_new = not os.path.lexists(path)
     had_lock = os.path.lexists(path / LOCK)
@@ -35,7 +35,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         if not (had_lock or (path / CONFIG).exists()):
-            (path / LOCK).unlink(missing_ok=True)  # of a start that failed nothing stays
+            (path / LOCK).unlink(missing_ok=True)  # a failed start leaves nothing
         lock.release()
         if is_new:
             with contextlib.suppress(OSError):  # not empty: another start is here already
@@ -43,40 +43,40 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _acquire(path: Path) -> filelock.BaseFileLock:
-    """Lock the directory, which is made if it is missing."""
+    """Lock the directory; create it if it is missing."""
     for attempt in range(_ATTEMPTS):
         try:
             _check_directory(path)
             path.mkdir(parents=True, exist_ok=True)
             _check_lock(path / LOCK)
             lock = filelock.FileLock(path / LOCK)
-            lock.acquire(timeout=0.2)  # whoever looks if it is held, holds it for a moment
+            lock.acquire(timeout=0.2)  # a process that checks the lock holds it for a moment
             return lock
         except filelock.Timeout as error:
             raise RunError(f"{path} is in use by another training process") from error
         except OSError as error:
-            # A start that failed may just have removed the directory.
+            # A failed start may just have removed the directory.
             if not isinstance(error, FileNotFoundError) or attempt + 1 == _ATTEMPTS:
                 raise write_error(path, error) from error
     raise AssertionError("unreachable")
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process trains in the directory. Nothing but a lock of ours is opened."""
+    """Say whether a process trains in the directory; open nothing but a lock of ours."""
     try:
         _check_lock(path / LOCK)
         if not (path / LOCK).exists():
             return False
         with filelock.FileLock(path / LOCK).acquire(timeout=0):
             return False
-    except RunError:  # what training refuses, no training holds
+    except RunError:  # what training refuses cannot be held by training
         return False
     except (filelock.Timeout, OSError):
         return True
 
 
 def _check_directory(path: Path) -> None:
-    """Raise RunError if `path` is something else than a directory."""
+    """Raise RunError if `path` exists and is not a directory."""
     if path.is_symlink():
         raise RunError(f"{path} is a link", "name the directory that it points to")
     if path.exists() and not path.is_dir():
@@ -84,7 +84,7 @@ def _check_directory(path: Path) -> None:
 
 
 def _check_lock(lock: Path) -> None:
-    """Raise RunError unless the lock can be opened to write without harm: it is empty."""
+    """Raise RunError unless the lock is an empty file, which can be opened without harm."""
     if os.path.lexists(lock):
         found = os.lstat(lock)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size:
@@ -95,7 +95,7 @@ def _check_lock(lock: Path) -> None:
 
 
 def _tidy(path: Path) -> None:
-    """Remove what a killed process left: half a file of a run, or an unfinished beginning."""
+    """Remove what a killed process left: a half-written file of a run, or an unfinished start."""
     try:
         for entry in list(path.iterdir()):
             if _BEGINNING.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
@@ -110,9 +110,9 @@ def _tidy(path: Path) -> None:
 class Beginning:
     """A run that does not exist yet: its files are written to `folder`, then published.
 
-    Each published file is a second link to the one in `folder`, which goes last. So whatever the
-    instant at which a process is killed, the next start knows by their inodes which files are
-    its own and removes these alone.
+    Each published file is a second link to the one in `folder`, which is removed last. So at
+    whatever instant a process is killed, the next start knows its own files by their inodes, and
+    removes only these.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,7 +120,7 @@ class Beginning:
         self.folder = path / f".starting.{os.getpid()}.{secrets.token_hex(4)}"
 
     def publish(self) -> None:
-        """Move all files to the run directory, config.json last: now it is a run."""
+        """Move all files to the run directory, config.json last, which makes it a run."""
         check_free(self.path)
         names = sorted(_relative_files(self.folder), key=lambda name: name == Path(CONFIG))
         try:
@@ -128,7 +128,7 @@ class Beginning:
                 parent = (self.path / name).parent
                 parent.mkdir(parents=True, exist_ok=True)
                 _link(self.folder / name, self.path / name)
-                sync_directory(parent)  # config.json is on the disk last, too
+                sync_directory(parent)  # config.json reaches the disk last, too
         except OSError as error:
             raise write_error(self.path, error) from error
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -136,7 +136,7 @@ class Beginning:
 
 @contextmanager
 def beginning(path: Path) -> Iterator[Beginning]:
-    """Prepare a new run in `path`, which is `locked`; without `publish` nothing of it stays."""
+    """Prepare a new run in `path`, which is `locked`; without `publish` nothing of it remains."""
     check_free(path)
     begun = Beginning(path)
     try:
@@ -151,7 +151,7 @@ def beginning(path: Path) -> Iterator[Beginning]:
 
 
 def _undo(folder: Path, path: Path) -> None:
-    """Remove an unfinished beginning, and of `path` the files that are its own."""
+    """Remove an unfinished start, and its own files in `path`."""
     if not (path / CONFIG).exists():
         parents = {path}
         for name in _relative_files(folder):
@@ -167,7 +167,7 @@ def _undo(folder: Path, path: Path) -> None:
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
-    """Whether both are the same regular file; a link is another than what it points to."""
+    """Say whether both are the same regular file; a link differs from what it points to."""
     try:
         found = os.lstat(one)
         return stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.lstat(other))

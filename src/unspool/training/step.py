@@ -1,4 +1,4 @@
-"""One compiled step of training: loss, gradients, the optimiser, and what it is given first."""
+"""A compiled step of training: loss, gradients and the optimiser; and its first arguments."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ Step = Callable[[Learner, Any, Any, float], tuple[Learner, Outcome]]
 
 
 def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
-    """What the first step is given."""
+    """Make the arrays that the first step starts from."""
     params = eqx.filter(model, eqx.is_inexact_array)
     learner = Learner(
         params=params,
@@ -25,12 +25,12 @@ def start_learner(model: Any, task: Task, config: TrainingConfig) -> Learner:
         average=params if config.average else None,
         carried=task.initial_state(model),
     )
-    # A step writes into the memory of what it is given, so no array may be in two places.
+    # A step reuses the memory of its arguments, so no array may appear in them twice.
     return jax.tree.map(jnp.copy, learner)
 
 
 def compile_step(static: Any, task: Task, config: TrainingConfig) -> Step:
-    """The program of a step: (learner, batch, number, rate) -> (learner, outcome)."""
+    """Compile a step: (learner, batch, number, rate) -> (learner, outcome)."""
     key = random_key(config.seed, "training")
 
     def loss(params: Any, carried: Any, batch: Any, key: Any) -> Any:

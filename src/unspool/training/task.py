@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, Protocol
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-LOSS = "loss"  # what chooses the best weights, unless a metric does
+LOSS = "loss"  # chooses the best weights, unless a metric does
 
 
 class Loss(NamedTuple):
-    """What a step minimises, and what it can be compared by.
+    """The loss of a batch.
 
     `objective` is differentiated. `nats` is the mean cross-entropy of the batch's targets, with
-    dropout but without smoothing, penalties and rewards: the figure that belongs beside the
-    held-out loss. It is None if the step does not form it (sampled softmax, rewards). `state` is
-    carried to the next batch.
+    dropout but without smoothing, penalties and rewards: the figure to compare with the held-out
+    loss. It is None if the step does not compute it (sampled softmax, rewards). `state` is carried
+    to the next batch.
     """
 
     objective: Float[Array, ""]
@@ -47,9 +47,9 @@ def weighted_mean(
 class Evaluation:
     """The held-out loss per token (per sequence if a sequence has one label).
 
-    Of a text also the loss per character and byte. `metrics` are numbers worth following in
-    training; `best_by` names the one whose highest value is the best model, or is "loss": then
-    the lowest loss is. `details` are JSON values of any form.
+    For a text, also the loss per character and per byte. `metrics` are numbers worth watching
+    during training; `best_by` names the one whose highest value is the best model, or is "loss",
+    whose lowest value is. `details` are JSON values of any form.
     """
 
     loss_nats: float
@@ -63,17 +63,17 @@ class Evaluation:
 
     @property
     def best_value(self) -> float:
-        """The figure that `best_by` names."""
+        """Return the figure that `best_by` names."""
         return self.loss_nats if self.best_by == LOSS else self.metrics[self.best_by]
 
     @property
     def rank(self) -> list[float]:
-        """Lower is better: the loss; before it the negative of the metric `best_by`."""
+        """Rank evaluations, lower being better: by the negated metric `best_by`, then by loss."""
         first = [] if self.best_by == LOSS else [-self.best_value]
         return [*first, self.loss_nats]
 
     def as_dict(self) -> dict[str, Any]:
-        """All figures that there are, as JSON values side by side."""
+        """Return all available figures as one dictionary of JSON values."""
         own = {k: getattr(self, k) for k in ("loss_nats", "bits_per_char", "bits_per_byte")}
         known = {k: v for k, v in own.items() if v is not None}
         return {**known, "tokens": self.tokens, **self.metrics, **self.details}
@@ -86,32 +86,32 @@ class Task(Protocol):
     integer.
     """
 
-    tokens_per_batch: int  # the mean, where batches differ
+    tokens_per_batch: int  # the mean, if batches differ
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of the data before training starts."""
+        """Notes shown before training."""
 
     def describe(self) -> dict[str, Any]:
-        """JSON for config.json: a resumed run must describe itself the same."""
+        """Describe the task for config.json; a resumed run must give the same description."""
 
     def save(self, directory: Path) -> None:
-        """Write what sampling and evaluation need besides the weights (the vocabulary)."""
+        """Write what sampling and evaluation need apart from the weights (the vocabulary)."""
 
     def initial_state(self, model: Any) -> Any:
-        """The state that the first batch starts from."""
+        """Return the state that the first batch starts from."""
 
     def batch(self, position: int) -> Any:
-        """The arrays of batch number `position`, counted from 0 over all epochs."""
+        """Return the arrays of batch number `position`, counted from 0 over all epochs."""
 
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean objective and cross-entropy per token, and the state to carry on."""
+        """Return mean objective and cross-entropy per token, and the state to carry."""
 
     def evaluate(self, model: Any) -> Evaluation:
-        """The loss over the whole held-out part."""
+        """Measure the loss over the whole held-out part."""
 
     def sample(self, model: Any, seed: int) -> Iterable[str] | None:
-        """Something the model makes, to look at, whole or in pieces; None if there is nothing.
+        """Return a sample to show, whole or in pieces; None if there is nothing to show.
 
-        Between two pieces, which may be empty, a signal can end it.
+        A signal can end it between two pieces, which may be empty.
         """
