@@ -167,7 +167,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
     changed = tmp_path / "changed.tsv"
     changed.write_text((files / "captions.tsv").read_text().replace("circle", "disc"))
     other = unspool(*again, files / "pictures", changed)
-    assert "not the one that the run began with" in other.err
+    assert "not the one that the run was started with" in other.err
     (run / "data" / "train.rows").write_bytes(b"cut")
     assert "train.rows is missing or damaged" in unspool(*again).err
 

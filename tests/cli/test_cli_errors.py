@@ -262,7 +262,7 @@ RESUME = [
     ("--val-fraction 0.2", "val_fraction cannot change"),
     ("--preset large", "preset cannot change"),
     ("--learning-rate 0.1", "learning_rate cannot change"),
-    ("other.txt", "the text is not the one that the run began with"),
+    ("other.txt", "the text is not the one that the run was started with"),
     ("none.txt", "none.txt does not exist"),
 ]
 

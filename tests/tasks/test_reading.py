@@ -95,7 +95,7 @@ def test_runs_without_text_are_named():
     run = run_of(unspool.ClassifierRun, model=None, encoder=encoder, labels=("a", "b"))
     with pytest.raises(RunError, match="reads no text"):
         read_as(run, TEXT)
-    with pytest.raises(RunError, match="keeps no held-out text"):
+    with pytest.raises(RunError, match="has not kept a held-out text"):
         inspected_text(run, None, 10)
     with pytest.raises(DataError, match="is empty"):
         read_as(run, "")

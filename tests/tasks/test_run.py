@@ -76,7 +76,7 @@ def test_a_stop_string_is_found_wherever_it_begins(run):
 def test_evaluate_on_texts(run, trained):
     whole = run.evaluate(trained / "verse.txt")
     assert whole.tokens == len(VERSE) - 1
-    with pytest.raises(RunError, match="keeps no data of its own"):
+    with pytest.raises(RunError, match="has not kept its data"):
         run.evaluate()
 
 

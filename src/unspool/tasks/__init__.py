@@ -1,1 +1,1 @@
-"""One folder a task: what it trains for, how it is begun, and its runs."""
+"""One folder per task: what it trains for, how it is started, and its runs."""

@@ -1,4 +1,4 @@
-"""A text as a run's model reads it, for those who look inside the model."""
+"""Read a text as a run's model does, to inspect the model."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """What `Trace.record` takes: a model, the tokens of a text, the state to begin with."""
+    """The arguments of `Trace.record`: a model, the tokens of a text, the initial state."""
 
     model: Any
     vocab: Vocabulary
@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
     @property
     def unknown_share(self) -> float:
-        """The share of the tokens that the model does not know."""
+        """Return the share of unknown tokens."""
         ids = self.spans.inputs if self.spans.inputs.ndim == 1 else self.spans.inputs[:, 0]
         return (
             0.0 if self.vocab.unknown_id is None else float(np.mean(ids == self.vocab.unknown_id))
@@ -33,21 +33,21 @@ class Reading(NamedTuple):
 def read_as(run: "LoadedRun", text: str, condition: str | None = None) -> Reading:
     """Read a text as one sequence, with any kind of run whose model reads text.
 
-    A language model reads the tokens of its vocabulary, and a generator too, from the state of
-    the label `condition`. Classifiers and taggers read words or tokens, a translator's encoder
-    sentences with single spaces and a space before each (the reading's text is that one).
-    Unknown words and characters are read as the unknown token; a language model without one raises
-    UnknownTokenError. Raises RunError for a run that reads no text, ConfigError for a wrong
-    condition, DataError for an empty text.
+    A language model reads the tokens of its vocabulary; so does a generator, from the state of the
+    label `condition`. Classifiers and taggers read words or tokens, a translator's encoder reads
+    sentences with single spaces and a space before each (which is the reading's text then). Unknown
+    words and characters are read as the unknown token; a language model without one raises
+    UnknownTokenError. Raises RunError if the run reads no text, ConfigError if the condition is
+    wrong, DataError if the text is empty.
     """
     if not text:
-        raise DataError("the text is empty: give one with some content")
+        raise DataError("the text is empty: use one with some content")
     if run.conditions and condition not in run.conditions:
         known = ", ".join(run.conditions)
         got = "" if condition is None else f", got {condition!r}"
         raise ConfigError(f"condition must be one of {known}{got}")
     if condition is not None and not run.conditions:
-        raise ConfigError(f"condition needs a generator: {run.path} is none")
+        raise ConfigError(f"condition needs a generator: {run.path} is not one")
     return run.reading(text, condition)
 
 
@@ -55,7 +55,7 @@ def read_source(
     run: "LoadedRun", source: str | None, most: int, condition: str | None = None
 ) -> Reading:
     """Read at most `most` characters of a source; without one, the tokens of the run's held-out
-    part that are evaluated.
+    part that evaluation uses.
     """
     reading = read_as(run, inspected_text(run, source, most), condition)
     return reading if source is not None else run.held_out_reading(reading, most)
@@ -64,7 +64,7 @@ def read_source(
 def inspected_text(run: "LoadedRun", source: str | None, most: int) -> str:
     """Return the first `most` characters of a source; without one, of the run's held-out text.
 
-    Raises DataError for a source that cannot be used, RunError if there is no held-out text.
+    Raises DataError if the source cannot be used, RunError if there is no held-out text.
     """
     if source is None:
         return run.held_out_text(most)
@@ -74,5 +74,5 @@ def inspected_text(run: "LoadedRun", source: str | None, most: int) -> str:
 
 
 def text_of(data: bytes) -> str:
-    """Decode bytes into a text from which `ByteVocabulary` gets the same bytes again."""
+    """Decode bytes into a text that `ByteVocabulary` encodes as the same bytes again."""
     return data.decode("utf-8", "surrogateescape")

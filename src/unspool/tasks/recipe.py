@@ -25,7 +25,7 @@ from ..training.task import Task
 LIMITS = {"max_steps", "max_minutes"}
 
 
-Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their end, what they count
+Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their total, and what is counted
 
 
 def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
@@ -34,7 +34,7 @@ def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
 
 
 class Recipe(ABC):
-    """One `unspool train ...`: from sources and options to a model in a run directory.
+    """A recipe of `unspool train`: from sources and options to a model in a run directory.
 
     The words about it stand here too, so that its command follows: `sources` is the name and the
     help of what is trained on, `missing` what to say if nothing is named, `help` the page of
@@ -56,10 +56,10 @@ class Recipe(ABC):
 
     @abstractmethod
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Values for options that are not given: of a preset, or by the kind of source."""
+        """Return values for options that are not given: from a preset, or by the kind of source."""
 
     def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
-        """The sources that a command names, by arguments or options."""
+        """Return the sources that a command names by arguments or options."""
         return paths
 
     @abstractmethod
@@ -68,33 +68,33 @@ class Recipe(ABC):
 
     @abstractmethod
     def open(self, directory: Path) -> Any:
-        """What `read` kept, or a RunError."""
+        """Open what `read` kept. Raises RunError if it cannot."""
 
     @abstractmethod
     def has_changed(self, sources: tuple[str, ...], data: Any, options: Any) -> bool:
-        """Whether the sources are not those that `data` was read from."""
+        """Say whether the sources differ from those that `data` was read from."""
 
     @abstractmethod
     def task(self, data: Any, options: Any) -> Task:
-        """Batches, loss and metric."""
+        """Create the task: batches, loss and metric."""
 
     @abstractmethod
     def model(self, data: Any, options: Any) -> Any:
-        """The model that the options describe, freshly drawn."""
+        """Create the model that the options describe, with random weights."""
 
     def merge(self, sources: tuple[str, ...], *layers: Mapping[str, Any]) -> Any:
-        """Defaults, then each layer in turn."""
+        """Merge the defaults and then each layer in turn."""
         given: dict[str, Any] = {}
         for layer in layers:
             self.options.check_keys(layer)
             given.update(layer)
         base = dict(self.defaults(sources, given))
-        if LIMITS & given.keys():  # a limit of the user's own replaces the preset's
+        if LIMITS & given.keys():  # a limit that the user gives replaces the preset's
             base = {key: value for key, value in base.items() if key not in LIMITS}
         return self.options.merge(base, given)
 
     def start(self, sources: tuple[str, ...], run: Path, options: Any) -> Iterator[Report]:
-        """Read the sources, draw a model and train it; yields reports."""
+        """Read the sources, create a model and train it; yield reports."""
         with locked(run), beginning(run) as begun:
             data = self.read(sources, begun.folder / DATA, options)
             options_file.write(begun.folder / OPTIONS, options.as_dict())
@@ -104,7 +104,7 @@ class Recipe(ABC):
     def resume(
         self, sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
     ) -> tuple[Any, Iterator[Report]]:
-        """Resume a run; sources, if given, must be those that it began with."""
+        """Resume a run; sources, if given, must be those that it was started with."""
         config = read_config(run)
         check_format(config, run)
         saved = self._saved(run)
@@ -115,12 +115,14 @@ class Recipe(ABC):
                 raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
         data = read_data(run, config, self.open)
         if sources and self.has_changed(sources, data, options):
-            raise RunError(f"cannot resume {run}: the text is not the one that the run began with")
+            raise RunError(
+                f"cannot resume {run}: the text is not the one that the run was started with"
+            )
         model, task, training = self._prepare(data, options, run / MODEL)
         return options, _resumed(train(model, task, run=run, resume=True, **training), run, options)
 
     def _saved(self, run: Path) -> Any:
-        """The options that a run was started with."""
+        """Read the options that a run was started with."""
         values = options_file.read(run / OPTIONS, RunError)
         try:
             return self.options.merge(values)
@@ -130,9 +132,9 @@ class Recipe(ABC):
             ) from error
 
     def check_memory(self, model: Any, options: Any) -> None:
-        """Raise ConfigError for a model that this machine's memory cannot hold in training.
+        """Raise ConfigError if this machine's memory cannot hold the model in training.
 
-        Otherwise the operating system may end the process without a word.
+        Otherwise the operating system may end the process without a message.
         """
         if jax.default_backend() != "cpu" or not hasattr(os, "sysconf"):
             return
@@ -150,8 +152,8 @@ class Recipe(ABC):
     def _prepare(
         self, data: Any, options: Any, weights: Path | None = None
     ) -> tuple[Any, Task, dict[str, Any]]:
-        """The model, the task, and the options of training; nothing large is made before it is
-        known to fit the memory, and the file of `weights` if there is one.
+        """Create the model, the task, and the options of training. Nothing large is allocated
+        before it is known to fit the memory, and the file of `weights`, if there is one.
         """
         names = {field.name for field in dataclasses.fields(TrainingConfig)}
         training = {name: value for name, value in options.as_dict().items() if name in names}
@@ -164,6 +166,6 @@ class Recipe(ABC):
 
 
 def _resumed(reports: Iterator[Report], run: Path, options: Any) -> Iterator[Report]:
-    yield next(reports)  # the first report says that the run is ours and fits
+    yield next(reports)  # the first report shows that we hold the run and that it fits
     options_file.write(run / OPTIONS, options.as_dict())
     yield from reports

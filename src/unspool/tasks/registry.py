@@ -28,10 +28,10 @@ from .translate.run import TranslatorRun
 
 
 class Kind(NamedTuple):
-    """A kind of run: its model, how it is trained, and what loads it.
+    """A kind of run: its model, how it is trained, and the class that loads it.
 
-    `model` is a class with `kind`, `create` and `describe`; `views` are the studio's, the first
-    one opens with the run.
+    `model` is a class with `kind`, `create` and `describe`; `views` are those of the studio, of
+    which the first opens with the run.
     """
 
     model: Any
@@ -53,7 +53,7 @@ KINDS = {row.model.kind: row for row in ROWS}
 
 
 def kind_of(config: dict[str, Any]) -> Kind:
-    """Find the row of a run's config.json; a model of your own is taken for a language model."""
+    """Find the row for a run's config.json; a custom model is taken for a language model."""
     return KINDS.get(config["model"].get("kind"), KINDS[LanguageModel.kind])
 
 

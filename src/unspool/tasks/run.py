@@ -1,4 +1,4 @@
-"""What every loaded run has: weights, configuration, where it stands."""
+"""The base of loaded runs: weights, configuration and progress."""
 
 import operator
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class LoadedRun(ABC):
-    """What `load` returns. `step`, `val_loss_nats` and `val_metrics` belong to the weights at hand,
+    """The result of `load`. `step`, `val_loss_nats` and `val_metrics` belong to the loaded weights,
     which are the best by the held-out loss (`best_by` is "loss") or by the metric `best_by`.
     `track` shows how far a long evaluation is.
 
@@ -49,7 +49,7 @@ class LoadedRun(ABC):
 
     @classmethod
     def parts(cls, path: Path, config: dict[str, Any]) -> dict[str, Any]:
-        """The fields of a kind of its own, read from the run directory."""
+        """Read the additional fields of a kind of run from the run directory."""
         return {}
 
     @classmethod
@@ -74,11 +74,11 @@ class LoadedRun(ABC):
         )  # fmt: skip
 
     def own_data(self, open: Callable[[Path], Data], remedy: str) -> Data:
-        """The data that the run was trained on, which `open` reads; RunError if it is not there
-        or has changed.
+        """Return the data that the run was trained on, which `open` reads. Raises RunError if it is
+        missing or has changed.
         """
         if not (self.path / DATA).is_dir():
-            raise RunError(f"{self.path} keeps no data of its own: {remedy}")
+            raise RunError(f"{self.path} has not kept its data: {remedy}")
         return read_data(self.path, self.config, open)
 
     def shared_with_training(
@@ -86,7 +86,7 @@ class LoadedRun(ABC):
         open: Callable[[Path], Data],
         compare: Callable[[Data], list[str]],
     ) -> list[str]:
-        """The notes of `compare` on what the run was trained on; none if it does not keep that."""
+        """Return the notes of `compare` on the run's training data; none if it was not kept."""
         if not (self.path / DATA).is_dir():
             return []
         try:
@@ -96,12 +96,12 @@ class LoadedRun(ABC):
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """Labels, one of which a text is read and written for; () if it has none."""
+        """The labels that a text can be conditioned on; () if there are none."""
         return ()
 
     @property
     def reads_bytes(self) -> bool:
-        """Whether its tokens are bytes, so that files are not decoded."""
+        """Say whether tokens are bytes, so that files are not decoded."""
         return False
 
     def reading(self, text: str, condition: str | None) -> Reading:
@@ -111,8 +111,10 @@ class LoadedRun(ABC):
         )
 
     def held_out_text(self, most: int) -> str:
-        """Return the first `most` characters of the held-out text; RunError if there is none."""
-        raise RunError(f"{self.path} keeps no held-out text: {INSPECT_REMEDY}")
+        """Return the first `most` characters of the held-out text. Raises RunError if there is
+        none.
+        """
+        raise RunError(f"{self.path} has not kept a held-out text: {INSPECT_REMEDY}")
 
     def held_out_reading(self, reading: Reading, most: int) -> Reading:
         """Return the reading of the held-out text, with the tokens that are evaluated."""
@@ -127,20 +129,20 @@ class LoadedRun(ABC):
 
 
 def noted(result: Evaluation, notes: Iterable[str]) -> Evaluation:
-    """The evaluation with more notes on what it is of, if there are any."""
+    """Return the evaluation with more notes, if there are any."""
     notes = [*result.details.get("notes", ()), *notes]
     return replace(result, details=result.details | {"notes": notes}) if notes else result
 
 
 def require(run: LoadedRun, *kinds: type[Kind]) -> Kind:
-    """The run, if it is of one of these kinds, else a RunError that says what it is."""
+    """Return the run if it is of one of these kinds. Raises RunError, saying what it is, if not."""
     if not isinstance(run, kinds):
         raise RunError(f"{run.path} is {run.what}: use `{run.used_by}`")
     return run
 
 
 def read_vocabulary(path: Path, config: dict[str, Any]) -> Vocabulary:
-    """The run's vocabulary, if it is the one that it was trained with."""
+    """Read the run's vocabulary. Raises RunError if it is not the one it was trained with."""
     vocab = load_vocabulary(path)
     check_vocabulary(vocab, path, config["task"])
     check_size(path, config, "vocab_size", len(vocab))
@@ -148,8 +150,8 @@ def read_vocabulary(path: Path, config: dict[str, Any]) -> Vocabulary:
 
 
 def check_size(path: Path, config: dict[str, Any], name: str, found: int | list[int]) -> None:
-    """Raise RunError if config.json describes a model of another size than `found`."""
-    wanted = config["model"].get(name, found)  # a model of your own may not say
+    """Raise RunError if config.json describes a model of a size other than `found`."""
+    wanted = config["model"].get(name, found)  # a custom model may not say
     if wanted != found:
         raise RunError(
             f"{path} is damaged: its model has {name} {wanted}, the rest of the run {found}"
@@ -157,13 +159,13 @@ def check_size(path: Path, config: dict[str, Any], name: str, found: int | list[
 
 
 def check_vocabulary(vocab: Vocabulary, path: Path, task: dict[str, Any]) -> None:
-    """Raise RunError for a vocabulary other than the one in training."""
+    """Raise RunError if the vocabulary is not the one used in training."""
     if vocab.fingerprint() != task.get("vocabulary"):
         raise RunError(f"{path} is damaged: its vocabulary is not the one it was trained with")
 
 
 def _facts(facts: dict[str, Any]) -> tuple[int, float | None, dict[str, float], str]:
-    """The step of the weights, their held-out loss and metrics, and what they are the best by."""
+    """Return the weights' step, held-out loss and metrics, and the figure that chose them."""
     step, loss = facts["step"], facts["val_loss_nats"]
     metrics = facts.get("val_metrics", {}).items()
     found = {name: float(v) for name, v in metrics}

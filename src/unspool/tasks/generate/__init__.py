@@ -1,1 +1,1 @@
-"""Texts grown from a label."""
+"""Generate texts from a label."""

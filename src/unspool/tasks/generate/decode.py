@@ -1,4 +1,4 @@
-"""Texts out of a generator: from a label to END."""
+"""Generate texts from a label, up to END."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def generate(
     prompt: str = "",
     **options: Any,
 ) -> list[str]:
-    """Texts that begin with `prompt`, each up to END; `options` are those of `stream`.
+    """Yield texts that begin with `prompt`, each up to END; `options` are those of `stream`.
 
     `stepper` is the decoder's, of `text_stepper`. START and END are both the line break, which no
     text has inside.

@@ -1,4 +1,4 @@
-"""From options to a generator: `unspool train generate`."""
+"""The recipe of `unspool train generate`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class GenerateRecipe(LabelledRecipe):
-    """`unspool train generate`."""
+    """The recipe of `unspool train generate`."""
 
     help = """Train a generator of single-line texts from their labels.
 
@@ -35,7 +35,7 @@ class GenerateRecipe(LabelledRecipe):
     options, task_class, aligned, lines = GenerateOptions, GenerateTask, False, True
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same for all."""
+        """Return the same defaults for all sources."""
         return DEFAULTS
 
     def model(self, data: LabelledData, options: GenerateOptions) -> Generator:

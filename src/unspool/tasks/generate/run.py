@@ -1,4 +1,4 @@
-"""A generator's run: it grows texts from a condition."""
+"""The run of a generator, which writes texts from a condition."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +60,6 @@ class GeneratorRun(LabelledRun):
         return cache(lambda keep_unknown: make(keep_unknown=keep_unknown))
 
     def evaluate(self, *sources: str) -> Evaluation:
-        """Loss per token, character and byte."""
+        """Measure the loss per token, character and byte."""
         sequences, notes = self.read(sources, prepare=one_line)
         return noted(evaluate_generator(self.model, sequences, self.encoder.vocab), notes)

@@ -1,4 +1,4 @@
-"""Generation from a condition (one to many): predict every token after START, and END."""
+"""Generation from a condition (one to many): predict every token after START, END included."""
 
 import math
 from typing import Any
@@ -21,8 +21,8 @@ SAMPLED_CONDITIONS, SAMPLE_TOKENS = 10, 40
 
 
 class GenerateTask(LabelledTask):
-    """The mean of -ln p(token | condition, tokens before) over texts with END; the best model
-    is the one of lowest loss. The data is read with `lines=True`.
+    """Minimise the mean of -ln p(token | condition, tokens before) over texts with END. The best
+    model has the lowest loss. The data is read with `lines=True`.
     """
 
     kind = "generate"
@@ -38,11 +38,11 @@ class GenerateTask(LabelledTask):
         return Loss(mean, mean, state)
 
     def evaluate(self, model: Generator) -> Evaluation:
-        """The loss of the held-out part."""
+        """Measure the loss of the held-out part."""
         return evaluate_generator(model, self.data.val, self.vocab)
 
     def sample(self, model: Generator, seed: int) -> str | None:
-        """A text for each of the first conditions."""
+        """Write a text for each of the first conditions."""
         options: dict[str, Any] = {
             "max_new_tokens": SAMPLE_TOKENS,
             "temperature": 0.8,
@@ -55,8 +55,8 @@ class GenerateTask(LabelledTask):
 
 
 def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Evaluation:
-    """Loss of every token but START, and per character and byte, where END counts as one; to
-    these two it adds what it costs to spell unknown characters.
+    """Measure the loss of every token but START, and per character and byte, of which END counts as
+    one; those two figures add the cost of spelling unknown characters.
     """
     batches = (sequences.padded(*batch) for batch in in_order_of_length(sequences.lengths))
     total = sum(float(_evaluate(model, batch)) for batch in batches)

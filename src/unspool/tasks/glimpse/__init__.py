@@ -1,1 +1,1 @@
-"""Images classified in a few glimpses."""
+"""Classify images in a few glimpses."""

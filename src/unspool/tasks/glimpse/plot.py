@@ -1,4 +1,4 @@
-"""Where a network looked: images with their glimpses in one SVG or HTML file on its own."""
+"""Draw images with the glimpses of a network into one self-contained SVG or HTML file."""
 
 import base64
 import math
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Sizes are in pixels of the picture; the margin is what is shown outside of an image.
+# Sizes are in pixels of the drawing; the margin is the area shown around an image.
 SIDE, MARGIN, GAP, CAPTION, HEADER, STRIP_GAP, LARGEST_SEEN = 180, 24, 16, 26, 44, 4, 44
 PALETTE = ((255, 214, 64), (255, 140, 40), (240, 80, 140), (150, 100, 245), (40, 170, 240))
 RIGHT, WRONG, INK, OUTSIDE = "#1a7f4b", "#c62f3d", "#20242c", "#d5d9e2"
@@ -18,7 +18,7 @@ RIGHT, WRONG, INK, OUTSIDE = "#1a7f4b", "#c62f3d", "#20242c", "#d5d9e2"
 
 class GlimpseFigure(NamedTuple):
     """An image (H, W, C), the places (T, 2) as (y, x) in -1 to 1, what was seen there
-    (T, S, P, P, C), and the label found with its probability; `truth` may be unknown.
+    (T, S, P, P, C), and the predicted label with its probability; `truth` may be unknown.
     """
 
     image: np.ndarray
@@ -141,7 +141,7 @@ def _disc(x: float, y: float, step: int, steps: int) -> str:
 
 
 def _colour(step: int, steps: int) -> str:
-    """From the palette's first colour to its last."""
+    """Interpolate from the palette's first colour to its last."""
     at = step / max(steps - 1, 1) * (len(PALETTE) - 1)
     channels = [np.interp(at, range(len(PALETTE)), values) for values in zip(*PALETTE, strict=True)]
     return "#" + "".join(f"{round(value):02x}" for value in channels)
@@ -160,12 +160,12 @@ def _image(
 
 
 def png(pixels: np.ndarray, times: int = 1) -> bytes:
-    """Pixels (H, W, C) of 0 to 255 as a PNG file, `times` as large; 3 channels are red, green
-    and blue, and of any other number the mean is grey.
+    """Encode pixels (H, W, C) of 0 to 255 as a PNG file, enlarged `times`. Three channels are red,
+    green and blue; of any other number the mean is drawn in grey.
     """
     if pixels.shape[2] not in (1, 3):
         pixels = pixels.mean(axis=2, keepdims=True).astype(np.uint8)
-    # Enlarged here, since not every program that shows SVG keeps the edges of pixels sharp.
+    # Enlarged here, since not every SVG viewer keeps the edges of pixels sharp.
     pixels = pixels.repeat(max(times, 1), axis=0).repeat(max(times, 1), axis=1)
     height, width, channels = pixels.shape
     colours = {1: 0, 3: 2}[channels]

@@ -1,4 +1,4 @@
-"""Runs of recurrent attention: they classify images, and show where they looked."""
+"""Runs of recurrent attention, which classify images and show their glimpses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SUFFIXES = (".svg", ".html")
 
 @dataclass(frozen=True)
 class GlimpseRun(ClassifierRun):
-    """A run of `unspool train glimpse`, loaded: a classifier that tells where it looked."""
+    """A loaded run of `unspool train glimpse`: a classifier that can show its glimpses."""
 
     what: ClassVar[str] = "a classifier by glimpses"
     used_by: ClassVar[str] = "unspool classify"
@@ -30,16 +30,17 @@ class GlimpseRun(ClassifierRun):
     encoder: ImageEncoder
 
     def look(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """The places (y, x) of all glimpses, (B, T, 2), from -1 (upper, left edge) to 1."""
+        """Return the places (y, x) of all glimpses, (B, T, 2), from -1 (upper, left edge) to 1."""
         encoded = jnp.stack([self.encoder.encode(image) for image in images])
         return np.asarray(eqx.filter_jit(self.model.look)(encoded).locations).swapaxes(0, 1)
 
     def plot(
         self, path: str | Path, images: Sequence[np.ndarray], labels: Sequence[str] = ()
     ) -> None:
-        """Draw every image with its glimpses and the label found (and the true one, if given).
+        """Draw every image with its glimpses and the predicted label (and the true one, if given).
 
-        `path` ends in .svg or .html; ConfigError where it does not. The file needs no other.
+        `path` ends in .svg or .html. The file is self-contained. Raises ConfigError if the path has
+        another suffix.
         """
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
@@ -57,5 +58,5 @@ class GlimpseRun(ClassifierRun):
 
     def _seen(self, image: np.ndarray, places: np.ndarray) -> np.ndarray:
         repeated = jnp.broadcast_to(image.astype(np.float32), (len(places), *image.shape))
-        see = eqx.filter_jit(glimpse)  # one program, not one for each operation
+        see = eqx.filter_jit(glimpse)  # one program instead of one per operation
         return np.asarray(see(repeated, jnp.asarray(places), self.model.patch, self.model.scales))

@@ -1,4 +1,4 @@
-"""Images named after a few glimpses: what to look at is learned from rewards."""
+"""Classify images after a few glimpses; where to look is learned from rewards."""
 
 from typing import Any
 
@@ -15,11 +15,12 @@ from ..label.task import ClassifyTask
 
 
 class GlimpseTask(ClassifyTask):
-    """One label an image: -ln p(label), REINFORCE for the places, and the baseline's error.
+    """Minimise -ln p(label) for one label per image, with REINFORCE for the places and the
+    baseline's error.
 
-    Every image of a batch is looked at `copies` times, at places drawn independently. The loss
-    is the mean over all of them of `loss_terms`' sum, weighted as a whole by class weights.
-    Evaluation looks at the mean places. The data's images are read as rows.
+    Every image of a batch appears `copies` times, with places sampled independently. The loss is
+    the mean over all copies of the sum of `loss_terms`, weighted as a whole by class weights.
+    Evaluation uses the mean places. The data's images are read as rows.
     """
 
     kind = "glimpse"
@@ -30,11 +31,11 @@ class GlimpseTask(ClassifyTask):
         self.copies = copies
 
     def describe(self) -> dict[str, Any]:
-        """As of every classifier, and the number of copies."""
+        """Describe the task as for every classifier, and the number of copies."""
         return {**super().describe(), "copies": self.copies}
 
     def loss(self, model: GlimpseClassifier, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's images and their copies."""
+        """Return the mean over the batch's images and their copies."""
         inputs, targets, lengths = (jnp.repeat(x, self.copies, axis=0) for x in batch)
         terms = loss_terms(model.look(inputs, key), targets, model.std)
         return self._loss(sum(terms), terms[0], targets, lengths > 0, state)
@@ -43,12 +44,12 @@ class GlimpseTask(ClassifyTask):
 def loss_terms(
     glimpses: Glimpses, targets: Any, std: float
 ) -> tuple[Float[Array, "B"], Float[Array, "B"], Float[Array, "B"]]:
-    """-ln p(label); and the means over t of -(R - b_t) ln p(l_t | m_t) and of (R - b_t)^2.
+    """Return -ln p(label), and the means over t of -(R - b_t) ln p(l_t | m_t) and of (R - b_t)^2.
 
-    R is 1 where the likeliest label is right, else 0; t runs from 2 to T, as the first place is
-    not chosen. In the second term R - b_t is a constant, so that its gradient is an unbiased
-    estimate of that of -E[R] / (T - 1) with respect to the location network (Williams 1992);
-    b_t, which has not seen l_t, only takes variance away.
+    R is 1 if the likeliest label is right, else 0; t runs from 2 to T, as the first place is not
+    chosen. In the second term R - b_t is a constant, so that its gradient is an unbiased estimate
+    of that of -E[R] / (T - 1) with respect to the location network (Williams 1992); b_t, which has
+    not seen l_t, only reduces variance.
     """
     reward = (jnp.argmax(glimpses.logits, axis=-1) == targets).astype(jnp.float32)
     advantage = reward - glimpses.baselines[1:]

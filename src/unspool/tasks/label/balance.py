@@ -1,4 +1,4 @@
-"""Weights of classes, for data that has much of some and little of others."""
+"""Weights of classes, for data in which some classes are rare."""
 
 import numpy as np
 
@@ -8,10 +8,11 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 
 def class_weights(kind: str, targets: np.ndarray, classes: int) -> np.ndarray:
-    """A weight for each class, (C,): 1, or with "balanced" N / (C n_c), where n_c of N targets
-    are of class c, as in scikit-learn: all classes together weigh the same (King and Zeng 2001).
+    """Return a weight for each class, (C,): 1, or with "balanced" N / (C n_c), where n_c of N
+    targets are of class c, as in scikit-learn: all classes have the same total weight (King and
+    Zeng 2001).
 
-    Raises ConfigError for another `kind`.
+    Raises ConfigError if `kind` is neither.
     """
     if kind not in CLASS_WEIGHTS:
         raise ConfigError(f"class_weights must be one of {', '.join(CLASS_WEIGHTS)}, got {kind!r}")

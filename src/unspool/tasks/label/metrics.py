@@ -1,4 +1,4 @@
-"""How good labels are: accuracy, F1 of classes and of spans."""
+"""Metrics of labels: accuracy, F1 of classes and of spans."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,30 +8,32 @@ Span = tuple[int, int, str]  # first step, step after the last, type
 
 
 def confusion_matrix(targets: np.ndarray, found: np.ndarray, classes: int) -> np.ndarray:
-    """counts[i, j]: how many of class i were labelled j."""
+    """Return counts[i, j]: how many of class i were labelled j."""
     return np.bincount(targets * classes + found, minlength=classes**2).reshape(classes, classes)
 
 
 def accuracy(confusion: np.ndarray) -> float:
-    """The share of right labels."""
+    """Return the share of correct labels."""
     return float(np.trace(confusion) / confusion.sum())
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """The mean of 2 TP / (2 TP + FP + FN) over the classes that occur, or were labelled."""
+    """Return the mean of 2 TP / (2 TP + FP + FN) over classes that occur or were predicted."""
     either = confusion.sum(axis=0) + confusion.sum(axis=1)
     occurs = either > 0
     return float(np.mean(2 * np.diag(confusion)[occurs] / either[occurs]))
 
 
 def is_bio(labels: Sequence[str]) -> bool:
-    """Whether tags are of a BIO scheme: O, and B-TYPE or I-TYPE."""
+    """Say whether tags follow a BIO scheme: O, and B-TYPE or I-TYPE."""
     marked = [label for label in labels if label[:2] in ("B-", "I-")]
     return bool(marked) and len(marked) == len([label for label in labels if label != "O"])
 
 
 def spans(tags: Sequence[str]) -> Iterator[Span]:
-    """The spans of a BIO sequence. I-TYPE that continues nothing begins a span, as in CoNLL."""
+    """Yield the spans of a BIO sequence. An I-TYPE that continues nothing begins a span, as in
+    CoNLL.
+    """
     begin, kind = 0, None
     for i, tag in enumerate((*tags, "O")):
         goes_on = tag.startswith("I-") and tag[2:] == kind
@@ -43,7 +45,9 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
 
 
 def span_f1(targets: Sequence[Sequence[str]], found: Sequence[Sequence[str]]) -> float:
-    """2 hits / (spans + spans found), where a hit has the same ends and type; 1 for none."""
+    """Return 2 hits / (spans + spans found), a hit having the same ends and type; 1 for no
+    spans.
+    """
     hits = total = 0
     for wanted, got in zip(targets, found, strict=True):
         wanted_spans, got_spans = set(spans(wanted)), set(spans(got))

@@ -1,4 +1,4 @@
-"""From options to classifiers and taggers: `unspool train classify` and `unspool train tag`."""
+"""The recipes of `unspool train classify` and `unspool train tag`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,49 +28,51 @@ from .task import ClassifyTask, LabelledTask, TagTask
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledOptions(TrainingConfig):
-    """What all of them share. Defaults depend on what is read: see `defaults`."""
+    """Options shared by all labelled tasks. Defaults depend on the input: see `defaults`."""
 
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(128, "units a layer and direction", at_least=1, below=MAX_SIZE + 1)
+    hidden: int = option(128, "units per layer and direction", at_least=1, below=MAX_SIZE + 1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(
         0.0, "locked dropout on embeddings and layer outputs", at_least=0, below=1
     )
-    val: str | None = option(None, "a held-out file of the same form", is_file=True)
+    val: str | None = option(None, "a held-out file of the same format", is_file=True)
     val_fraction: float = option(
-        0.1, "share of every label that is held out without --val", above=0, below=1
+        0.1, "share of every label to hold out without --val", above=0, below=1
     )
-    batch: int = option(32, "sequences a step", at_least=1)
+    batch: int = option(32, "sequences per step", at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceOptions(LabelledOptions):
-    """What classifiers, taggers and generators share."""
+    """Options shared by classifiers, taggers and generators."""
 
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
-    vocab_size: int | None = option(None, "most words known", at_least=2, below=MAX_TOKENS + 1)
+    vocab_size: int | None = option(
+        None, "maximum vocabulary size", at_least=2, below=MAX_TOKENS + 1
+    )
     min_count: int | None = option(None, "rarer words are unknown (2)", at_least=1, below=2**31)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabellingOptions(LabelledOptions):
-    """What all that find labels share."""
+    """Options shared by all tasks that predict labels."""
 
     best_by: str | None = option(
-        None, "figure of the held-out part that chooses the weights to keep (accuracy)",
+        None, "held-out metric that chooses the weights to keep (accuracy)",
         choices=ClassifyTask.criteria,
     )  # fmt: skip
     class_weights: str = option(
-        "none", "weights of labels in training; balanced: all labels together weigh the same",
+        "none", "weights of labels in training; balanced: every label has the same total weight",
         choices=CLASS_WEIGHTS,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderOptions(SequenceOptions, LabellingOptions):
-    """What classifiers and taggers share."""
+    """Options shared by classifiers and taggers."""
 
-    bidirectional: bool = option(True, "read backwards too; otherwise only what came before")
+    bidirectional: bool = option(True, "read in both directions; otherwise only forwards")
     embedding: int = option(128, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     dropout_tokens: float = option(0.0, "dropout of whole input steps", at_least=0, below=1)
     affixes: int = option(
@@ -84,13 +86,13 @@ class ClassifyOptions(ReaderOptions):
     """Every option of `unspool train classify`."""
 
     tokens: str = option(
-        "word", "what a token is; characters, if not named and most words occur once",
+        "word", "what a token is; default: char if most words occur only once, else word",
         choices=("word", "char", "byte", "bpe"),
     )  # fmt: skip
-    max_length: int = option(1000, "texts are cut after so many tokens", at_least=1)
-    pooling: str = option("max", "from all steps to one vector", choices=POOLINGS)
+    max_length: int = option(1000, "texts are cut after this many tokens", at_least=1)
+    pooling: str = option("max", "how all steps become one vector", choices=POOLINGS)
     image: str = option("rows", "what a step of an image is", choices=LAYOUTS)
-    patch: int = option(4, "pixels a side of a patch of an image", at_least=1)
+    patch: int = option(4, "pixels per side of a patch", at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ class TagOptions(ReaderOptions):
     """Every option of `unspool train tag`."""
 
     best_by: str | None = option(
-        None, "figure of the held-out part that chooses the weights to keep (accuracy; of BIO tags "
+        None, "held-out metric that chooses the weights to keep (accuracy; for BIO tags "
         "span_f1)", choices=("span_f1", *TagTask.criteria),
     )  # fmt: skip
 
@@ -137,7 +139,7 @@ TAG: dict[str, dict[str, Any]] = {
 
 
 class LabelledRecipe(Recipe):
-    """What the recipes share: they differ in the task, the model and the defaults."""
+    """Shared by the recipes, which differ in the task, the model and the defaults."""
 
     sources = (
         "TRAIN",
@@ -152,12 +154,12 @@ class LabelledRecipe(Recipe):
     by_input: dict[str, dict[str, Any]]
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those of the kind of tokens, or of series of numbers, or of images."""
+        """Return the defaults for the kind of tokens, for series of numbers, or for images."""
         form = form_of(sources[0]) if sources else "text"
         return self.by_input.get(given.get("tokens", "word") if form == "text" else form, {})
 
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> LabelledData:
-        """One source, and the held-out file where one is named."""
+        """Read one source, and the held-out file if one is named."""
         data = self._read(sources, options)
         data.save(directory)
         return data
@@ -165,7 +167,7 @@ class LabelledRecipe(Recipe):
     open = staticmethod(LabelledData.open)
 
     def has_changed(self, sources: tuple[str, ...], data: LabelledData, options: Any) -> bool:
-        """Whether the sources have another hash."""
+        """Say whether the sources have another hash."""
         return self._read(sources, options).fingerprint() != data.fingerprint()
 
     def task(self, data: LabelledData, options: Any) -> LabelledTask:
@@ -184,7 +186,7 @@ class LabelledRecipe(Recipe):
 
 
 class ClassifyRecipe(LabelledRecipe):
-    """`unspool train classify`."""
+    """The recipe of `unspool train classify`."""
 
     name, next_command = "classify", 'label with: unspool classify {run} "..."'
     help = """Train a classifier of texts, of series of numbers, or of images read as sequences.
@@ -195,7 +197,7 @@ class ClassifyRecipe(LabelledRecipe):
     options, task_class, aligned, by_input = ClassifyOptions, ClassifyTask, False, CLASSIFY
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """By the input; characters for texts whose words hardly repeat, as without blanks."""
+        """Choose by the input; characters if words hardly repeat, as in scripts without spaces."""
         asks = {"tokens", "vocab_size", "min_count", "affixes"} & given.keys()
         if not asks and sources and _words_hardly_repeat(sources[0]):
             return {**self.by_input["char"], "tokens": "char"}
@@ -208,7 +210,7 @@ class ClassifyRecipe(LabelledRecipe):
 
 
 class TagRecipe(LabelledRecipe):
-    """`unspool train tag`."""
+    """The recipe of `unspool train tag`."""
 
     name, next_command = "tag", 'tag with: unspool tag {run} "..."'
     sources = (
@@ -232,7 +234,7 @@ def _words_hardly_repeat(source: str) -> bool:
         if form_of(source) != "text":
             return False
         return words_seen_once(read_labelled(source).rows) > FEW_REPEAT
-    except DataError:  # whoever reads it says what is wrong
+    except DataError:  # reading it will raise the same error with more detail
         return False
 
 

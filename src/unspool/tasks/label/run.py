@@ -1,4 +1,4 @@
-"""Runs of classifiers and taggers: they label new sequences, and are measured on labelled ones."""
+"""Runs of classifiers and taggers, which label sequences and are evaluated on labelled ones."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ from .task import (
 
 @dataclass(frozen=True)
 class LabelledRun(LoadedRun):
-    """What the two share: an encoder, the labels, and where labelled sequences come from."""
+    """Shared by both: an encoder, the labels, and reading labelled sequences."""
 
     aligned: ClassVar[bool]
 
@@ -69,21 +69,21 @@ class LabelledRun(LoadedRun):
         return {"encoder": encoder, "labels": labels}
 
     def reading(self, text: str, condition: str | None) -> Reading:
-        """Read the words or tokens of the encoder, all of them whatever its `max_length`."""
+        """Read the words or tokens of the encoder, all of them despite its `max_length`."""
         if not isinstance(self.encoder, TextEncoder):
             return super().reading(text, condition)
         return Reading(self.model, self.encoder.vocab, _spans(self.encoder, text), None)
 
     @property
     def reads(self) -> str:
-        """What it labels: text, series or images."""
+        """What the run labels: text, series or images."""
         return self.encoder.form
 
     def read(
         self, sources: tuple[str, ...], prepare: Callable[[Rows], Rows] = lambda rows: rows
     ) -> tuple[Sequences, list[str]]:
-        """Encoded sequences of labelled files, one after the other, and notes on what was left
-        out, cut, or trained on; of the run's held-out part without files.
+        """Read encoded sequences of labelled files, one file after the other, and notes on what was
+        left out, cut, or trained on; without files, of the run's held-out part.
         """
         if not sources:
             return self.own_data(LabelledData.open, "name a file to evaluate on").val, []
@@ -99,13 +99,15 @@ class LabelledRun(LoadedRun):
     def _read(self, source: str) -> Rows:
         rows = read_labelled(source, aligned=self.aligned)
         if form_of(source) != self.reads:
-            raise DataError(f"{source}: {self.path} reads {self.reads}, which this file has not")
+            raise DataError(
+                f"{source}: {self.path} reads {self.reads}, which this file does not have"
+            )
         return rows
 
     def log_probabilities(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[np.ndarray]:
-        """ln p of every label: an array (C,), or (T, C) of a tagger, for each sequence.
+        """Return ln p of every label for each sequence: an array (C,), or (T, C) for a tagger.
 
-        `where` names the sequences in errors, otherwise they are counted.
+        `where` names the sequences in errors; otherwise they are numbered.
         """
         if not rows:
             return []
@@ -131,7 +133,7 @@ class ClassifierRun(LabelledRun):
     model: Classifier | GlimpseClassifier
 
     def classify(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[dict[str, float]]:
-        """For each text, series (T, D) or image (H, W, C) the probabilities of the labels,
+        """Return, for each text, series (T, D) or image (H, W, C), the probabilities of the labels,
         highest first. `where` names the rows in errors.
 
         run.classify(["a gripping film"])  ->  [{"1": 0.97, "0": 0.03}]
@@ -140,7 +142,7 @@ class ClassifierRun(LabelledRun):
         return [{self.labels[i]: float(p[i]) for i in np.argsort(-p, kind="stable")} for p in found]
 
     def evaluate(self, *sources: str) -> Evaluation:
-        """Loss, accuracy, macro F1 and confusion matrix."""
+        """Measure loss, accuracy, macro F1 and confusion matrix."""
         sequences, notes = self.read(sources)
         return noted(evaluate_classifier(self.model, sequences, self.labels), notes)
 
@@ -156,8 +158,8 @@ class TaggerRun(LabelledRun):
     model: Tagger
 
     def tag(self, rows: Sequence[Any], where: Sequence[str] = ()) -> list[list[str]]:
-        """For each list of words (or array (T, D)) the likeliest tag of every step. `where`
-        names the rows in errors.
+        """Return, for each list of words (or array (T, D)), the likeliest tag of every step.
+        `where` names the rows in errors.
 
         run.tag([["The", "dog", "barks"]])  ->  [["DET", "NOUN", "VERB"]]
         """
@@ -165,7 +167,7 @@ class TaggerRun(LabelledRun):
         return [[self.labels[i] for i in log_p.argmax(axis=-1)] for log_p in found]
 
     def evaluate(self, *sources: str) -> Evaluation:
-        """Loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
+        """Measure loss, accuracy, macro F1, confusion matrix, and span F1 of BIO schemes."""
         sequences, notes = self.read(sources)
         return noted(evaluate_tagger(self.model, sequences, self.labels), notes)
 
@@ -175,7 +177,7 @@ def _spans(encoder: TextEncoder, text: str) -> Spans:
         return Spans(text, *encoder.vocab.spans(text))
     words = list(splitter(encoder.vocab.rule).finditer(text))
     if not words:
-        raise DataError("the text has no words: give one with some content")
+        raise DataError("the text has no words: use one that has some")
     ids = dataclasses.replace(encoder, max_length=None).encode([word[0] for word in words])
     first, after = np.array([word.span() for word in words]).T
     return Spans(text, ids, first, after - 1)

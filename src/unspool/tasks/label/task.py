@@ -1,4 +1,4 @@
-"""Labels: of whole sequences (many to one), and of every step (many to many)."""
+"""Labels of whole sequences (many to one) and of every step (many to many)."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -27,10 +27,10 @@ from .balance import class_weights as weights_of_classes
 
 
 class LabelledTask(ABC):
-    """Batches of sequences of similar length; what all tasks of labelled sequences share.
+    """Batches of sequences of similar length: shared by all tasks of labelled sequences.
 
-    `batch` sequences a step, padded to one of a few lengths (see `Buckets`), each of which is
-    one compiled program. Which ones follows from (seed, position) alone.
+    `batch` sequences per step, padded to one of a few lengths (see `Buckets`), each of which is one
+    compiled program. Which sequences follows from (seed, position) alone.
     """
 
     kind: str
@@ -42,13 +42,13 @@ class LabelledTask(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sizes, and the share of padding."""
+        """Return notes on sizes and the share of padding."""
         lengths = ", ".join(map(str, self.buckets.bounds))
         padding = f"{self.buckets.padding:.1%} of the time steps are padding"
         return (*self.data.notes, f"{padding}, to one of these lengths: {lengths}")
 
     def describe(self) -> dict[str, Any]:
-        """The data, its labels and how it is encoded and batched."""
+        """Describe the data, its labels, and how it is encoded and batched."""
         encoder = self.data.encoder
         text = encoder if isinstance(encoder, TextEncoder) else None
         return {
@@ -64,37 +64,37 @@ class LabelledTask(ABC):
         }
 
     def save(self, directory: Path) -> None:
-        """Write the vocabulary, where there is one."""
+        """Write the vocabulary, if there is one."""
         self.data.encoder.save(directory)
 
     def initial_state(self, model: Any) -> Any:
-        """Nothing is carried: every sequence begins anew."""
+        """Return an empty state: nothing is carried between sequences."""
         return ()
 
     def batch(self, position: int) -> Batch:
-        """Batch number `position`."""
+        """Return batch number `position`."""
         return self.data.train.padded(*self.buckets.rows(position))
 
     def sample(self, model: Any, seed: int) -> str | None:
-        """Labels are not worth looking at."""
+        """Return None: there is nothing to show for labels."""
         return None
 
     @abstractmethod
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean loss in nats, and the state as it was."""
+        """Return the mean loss in nats, and the unchanged state."""
 
     @abstractmethod
     def evaluate(self, model: Any) -> Evaluation:
-        """The figures on the held-out part."""
+        """Measure the metrics on the held-out part."""
 
 
 class LabellingTask(LabelledTask):
-    """What tasks that find labels share.
+    """Shared by tasks that predict labels.
 
-    `best_by` names the figure of the best model, "loss" or a metric; None is the first of
+    `best_by` names the metric that chooses the best model, or "loss"; None is the first of
     `criteria`. With `class_weights` "balanced" the objective is sum(w_y x) / sum(w_y) over the
-    batch, w as `class_weights` says; losses that are shown have no weights. Raises ConfigError
-    for values that are none of these.
+    batch, with w from `class_weights`; losses that are shown have no weights. Raises ConfigError if
+    either has another value.
     """
 
     criteria: tuple[str, ...] = ("accuracy", "macro_f1", LOSS)
@@ -117,36 +117,36 @@ class LabellingTask(LabelledTask):
         self.weights = weights_of_classes(class_weights, data.train.targets, len(data.labels))
 
     def describe(self) -> dict[str, Any]:
-        """As of every labelled task, and what the options name."""
+        """Describe the task as for all labelled tasks, and these options."""
         return {
             **super().describe(), "best_by": self.best_by, "class_weights": self.class_weights,
         }  # fmt: skip
 
     def _loss(self, objective: Any, nats: Any, targets: Any, real: Any, state: Any) -> Loss:
-        """The means of what is minimised and of the cross-entropies, if `real`."""
+        """Return the means of the objective and of the cross-entropies over `real` items."""
         weights = jnp.where(real, jnp.asarray(self.weights)[targets], 0.0)
         return Loss(weighted_mean(objective, weights), weighted_mean(nats, real), state)
 
 
 class ClassifyTask(LabellingTask):
-    """One label a sequence: the mean of -ln p(label); see `LabellingTask` for the options."""
+    """One label per sequence: the mean of -ln p(label); see `LabellingTask` for the options."""
 
     kind = "classify"
 
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's sequences."""
+        """Return the mean over the batch's sequences."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
         return self._loss(nats, nats, batch.targets, batch.lengths > 0, state)
 
     def evaluate(self, model: Any) -> Evaluation:
-        """Accuracy and macro F1 on the held-out part."""
+        """Measure accuracy and macro F1 on the held-out part."""
         found = evaluate_classifier(model, self.data.val, self.data.labels)
         return replace(found, best_by=self.best_by)
 
 
 class TagTask(LabellingTask):
-    """One label a step: the mean of -ln p(tag) over all steps; see `LabellingTask` for the
-    options. `best_by` may be span F1 for a BIO scheme, and is if it is not given.
+    """One label per step: the mean of -ln p(tag) over all steps; see `LabellingTask` for the
+    options. For BIO schemes `best_by` may be span F1, which is the default then.
     """
 
     kind = "tag"
@@ -157,25 +157,25 @@ class TagTask(LabellingTask):
         super().__init__(data, **options)
 
     def loss(self, model: Any, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's steps."""
+        """Return the mean over the batch's steps."""
         nats = cross_entropy(model(batch.inputs, batch.lengths, key), batch.targets)
         real = jnp.arange(nats.shape[1]) < batch.lengths[:, None]
         return self._loss(nats, nats, batch.targets, real, state)
 
     def evaluate(self, model: Any) -> Evaluation:
-        """Accuracy, macro F1 and span F1 on the held-out part."""
+        """Measure accuracy, macro F1 and span F1 on the held-out part."""
         found = evaluate_tagger(model, self.data.val, self.data.labels)
         return replace(found, best_by=self.best_by)
 
 
 def evaluate_classifier(model: Any, sequences: Sequences, labels: tuple[str, ...]) -> Evaluation:
-    """Mean loss of a sequence, accuracy, macro F1, confusion matrix (a row a true label)."""
+    """Measure mean loss, accuracy, macro F1 and confusion matrix (a row per true label)."""
     log_p = log_probabilities(model, sequences)
     return _evaluation(np.stack(log_p), sequences.targets, labels, "sequence")
 
 
 def evaluate_tagger(model: Any, sequences: Sequences, labels: tuple[str, ...]) -> Evaluation:
-    """Mean loss of a step, accuracy, macro F1, confusion matrix; span F1 of BIO schemes."""
+    """Measure mean loss per step, accuracy, macro F1, confusion matrix; span F1 of BIO schemes."""
     log_p = log_probabilities(model, sequences)
     evaluation = _evaluation(np.concatenate(log_p), sequences.targets, labels, "step")
     if metrics.is_bio(labels):
@@ -188,7 +188,7 @@ def evaluate_tagger(model: Any, sequences: Sequences, labels: tuple[str, ...]) -
 
 
 def log_probabilities(model: Any, sequences: Sequences) -> list[np.ndarray]:
-    """ln p of every label, for each sequence: (C,), or (T, C) where the model labels steps."""
+    """Return ln p of every label for each sequence: (C,), or (T, C) if the model labels steps."""
     found: list[Any] = [None] * len(sequences.lengths)
     for rows, steps in in_order_of_length(sequences.lengths):
         batch = sequences.padded(rows, steps)
@@ -200,7 +200,7 @@ def log_probabilities(model: Any, sequences: Sequences) -> list[np.ndarray]:
 
 
 def unlabelled(encoded: list[np.ndarray]) -> Sequences:
-    """Encoded sequences without labels."""
+    """Wrap encoded sequences that have no labels."""
     return Sequences.join(encoded, [0] * len(encoded))
 
 

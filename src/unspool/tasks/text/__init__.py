@@ -1,1 +1,1 @@
-"""Texts: language models."""
+"""Language models of texts."""

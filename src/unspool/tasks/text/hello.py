@@ -1,7 +1,7 @@
 """The lecture's example: a 3-unit vanilla RNN that learns to spell "hello".
 
 From Stanford's CS231n, lecture 10. The vocabulary is h, e, l, o; after "hel" comes l but
-after "hell" comes o, so the input alone does not tell: the hidden state has to.
+after "hell" comes o, so the input alone is not enough: the hidden state must decide.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,9 @@ class SpelledStep(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The trained model, its steps over "hell", losses on the way, and what it writes after h."""
+    """The trained model, its steps over "hell", losses during training, and what it writes
+    after h.
+    """
 
     model: LanguageModel
     steps: list[SpelledStep]
@@ -41,7 +43,7 @@ class Hello(NamedTuple):
 
 
 def spell_hello(steps: int = 300, seed: int = 0) -> Hello:
-    """Train with Adam on one word and read the network's numbers out of it."""
+    """Train with Adam on one word and return all numbers of the network."""
     model = LanguageModel.create(len(VOCABULARY), cell="rnn", hidden_size=3, seed=seed)
     ids = jnp.array([VOCABULARY.index(c) for c in WORD])
     course, losses = fit_word(model, ids, steps)
@@ -61,10 +63,10 @@ def spell_hello(steps: int = 300, seed: int = 0) -> Hello:
 def fit_word(
     model: LanguageModel, ids: Int[Array, "T+1"], steps: int
 ) -> tuple[LanguageModel, Float[Array, "steps"]]:
-    """Adam on one word: the model before every step and after the last, and the losses before.
+    """Fit a word with Adam; return the model before every step and after the last, and the losses.
 
     The weights of all `steps` + 1 models are kept, stacked: `after(course, k)` is one of them. The
-    loss is the mean nats of a character.
+    loss is the mean nats per character.
     """
     params, static = eqx.partition(model, eqx.is_inexact_array)
     optimizer = optax.adam(0.03)
@@ -87,7 +89,7 @@ def fit_word(
 
 
 def after(course: LanguageModel, steps: int) -> LanguageModel:
-    """The model after so many steps of `fit_word`."""
+    """Return the model after `steps` steps of `fit_word`."""
     return jax.tree.map(lambda leaf: leaf[steps] if eqx.is_inexact_array(leaf) else leaf, course)
 
 

@@ -1,4 +1,4 @@
-"""From options to a language model in a run directory: what `unspool train text` does."""
+"""The recipe of `unspool train text`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .task import LanguageTask
 
 @dataclass(frozen=True, kw_only=True)
 class TextOptions(TrainingConfig):
-    """Every option of a text run; a preset fills in what is not given."""
+    """Every option of `unspool train text`; a preset fills in those that are not given."""
 
     preset: str = option(
         "small", "defaults for readable text in seconds, good text in minutes, the best in half "
@@ -26,7 +26,7 @@ class TextOptions(TrainingConfig):
     )  # fmt: skip
     cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
-    hidden: int = option(256, "units a layer", at_least=1, below=MAX_SIZE + 1)
+    hidden: int = option(256, "units per layer", at_least=1, below=MAX_SIZE + 1)
     embedding: int | None = option(
         None,
         "size of token embeddings; none: ids index the input weights",
@@ -43,21 +43,21 @@ class TextOptions(TrainingConfig):
     tokens: str = option("char", "what a token is", choices=("char", "byte", "word", "bpe"))
     vocab_size: int | None = option(
         None,
-        "most tokens in a word or BPE vocabulary (word 50000, bpe 4096)",
+        "maximum size of a word or BPE vocabulary (word 50000, bpe 4096)",
         at_least=2,
         below=MAX_TOKENS + 1,
     )
     min_count: int | None = option(
         None,
-        "rarer words become <unk> (2; bpe: merges must occur so often)",
+        "rarer words become <unk> (2; bpe: rarer pairs are not merged)",
         at_least=1,
         below=2**31,
     )
     unknown: str = option(
-        "token", "characters that training never saw: a token of their own, or an error",
+        "token", "characters not seen in training: read them as an unknown token, or refuse them",
         choices=UNKNOWN,
     )  # fmt: skip
-    val: str | None = option(None, "a held-out text; without it, the end of the text", is_file=True)
+    val: str | None = option(None, "a held-out text; default: the end of the text", is_file=True)
     val_fraction: float = option(0.1, "held-out share at the end of the text", above=0, below=1)
     batch: int = option(64, "lanes that the text is cut into", at_least=1)
     steps_per_chunk: int = option(64, "time steps of backpropagation", at_least=1)
@@ -65,7 +65,7 @@ class TextOptions(TrainingConfig):
         "auto", "training loss; auto samples above 10,000 tokens",
         choices=("auto", "full", "sampled"),
     )  # fmt: skip
-    softmax_samples: int = option(1024, "tokens that a sampled softmax draws", at_least=1)
+    softmax_samples: int = option(1024, "tokens that a sampled softmax samples", at_least=1)
     sample_tokens: int = option(
         300, "length of the sample at each evaluation", at_least=0, below=MAX_SAMPLE_TOKENS + 1
     )
@@ -91,7 +91,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class TextRecipe(Recipe):
-    """`unspool train text`."""
+    """The recipe of `unspool train text`."""
 
     name, options = "text", TextOptions
     sources = (
@@ -104,7 +104,7 @@ class TextRecipe(Recipe):
     next_command = 'write with: unspool sample {run} --prompt "..."'
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those of the preset."""
+        """Return the defaults of the preset."""
         return PRESETS.get(given.get("preset", "small"), {})
 
     def read(self, sources: tuple[str, ...], directory: Path, options: TextOptions) -> Text:
@@ -123,7 +123,7 @@ class TextRecipe(Recipe):
         return LanguageTask(data, **options.arguments(LanguageTask))
 
     def model(self, data: Text, options: TextOptions) -> LanguageModel:
-        """A language model over the text's vocabulary."""
+        """Create a language model over the text's vocabulary."""
         return create_model(len(data.vocab), options)
 
 
@@ -136,7 +136,7 @@ def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
 
 
 def merge_options(*layers: Mapping[str, Any]) -> TextOptions:
-    """Preset, then each layer in turn; the last layer that names a preset chooses it."""
+    """Merge a preset and then each layer in turn; the last layer that names a preset chooses it."""
     return TEXT.merge((), *layers)
 
 

@@ -1,4 +1,4 @@
-"""A language model's run: it writes, and is measured on texts."""
+"""The run of a language model, which writes texts and is evaluated on texts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Run(LoadedRun):
         return {"vocab": read_vocabulary(path, config)}
 
     def sample(self, prompt: str = "", **options: Any) -> str:
-        """The prompt and its continuation; `options` are those of `stream`, but for `count`.
+        """Return the prompt and its continuation; `options` are those of `stream` except `count`.
 
         print(run.sample("ROMEO:", max_new_tokens=400, temperature=0.8, seed=0))
         """
@@ -70,7 +70,7 @@ class Run(LoadedRun):
     ) -> Iterator[list[str]]:
         """Pieces of `count` continuations as they are made: see `stream_text`.
 
-        `vocab.unknown_in([prompt])` has what of a prompt the run does not know.
+        `vocab.unknown_in([prompt])` returns what is unknown in a prompt.
         """
         return stream_from(self.stepper(weights, keep_unknown), self.vocab, prompt, **options)
 
@@ -99,8 +99,8 @@ class Run(LoadedRun):
         return self.vocab.decode(text.val[:most])[:most]
 
     def held_out_reading(self, reading: Reading, most: int) -> Reading:
-        """Return words as they were split in training: a word that stood for another may have
-        lost its space, so their text is not split again.
+        """Return words as they were split in training: a word that replaced another may have lost
+        its space, so the text is not split again.
         """
         if not isinstance(self.vocab, WordVocabulary):
             return reading
@@ -133,7 +133,7 @@ class Run(LoadedRun):
 
 
 def open_text(directory: Path) -> Text:
-    """The text that a run keeps in `directory`, if its vocabulary is the run's."""
+    """Open the text that a run keeps in `directory`. Raises RunError if its vocabulary differs."""
     text, run = Text.open(directory), directory.parent
     if load_vocabulary(run).fingerprint() != text.vocab.fingerprint():
         raise RunError(f"{run} is damaged: its vocabulary is not the one it was trained with")

@@ -1,4 +1,4 @@
-"""Text out of a language model: prompt, stream, stop."""
+"""Write text with a language model: prompt, stream, stop."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ...models.language import LanguageModel
 
 @dataclass
 class _Row:
-    """One text in the making: what has been decoded and how much of it was handed out."""
+    """A text being written: what is decoded so far, and how much of it was yielded."""
 
     decoder: Any
     text: str = ""
     given: int = 0
     ended: bool = False
-    has_blank: bool = False  # the prompt ends with the blank that the text begins with
+    has_blank: bool = False  # the prompt ends with the space that the text begins with
 
     def push(self, tokens: np.ndarray, stop: str | None, last: bool) -> str:
         if self.ended:
@@ -32,7 +32,7 @@ class _Row:
         if stop:
             at = self.text.find(stop, max(0, self.given - len(stop)))
             self.ended = at >= 0
-            # Without a hit, the tail may still be the beginning of the stop string.
+            # Without a match, the end may still be the start of the stop string.
             end = at if self.ended else end if last else max(self.given, end - len(stop) + 1)
         new, self.given = self.text[self.given : end], end
         return new
@@ -47,7 +47,7 @@ def stream_text(
     keep_unknown: bool = False,
     **options: Any,
 ) -> Iterator[list[str]]:
-    """Yield, again and again, the next piece of each of `count` texts that continue `prompt`.
+    """Yield repeatedly the next piece of each of `count` texts that continue `prompt`.
 
     A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
     pieces are empty from then on. `weights` is `LanguageStepper`'s; `options` are `stop`,
@@ -84,12 +84,12 @@ def stream_from(
 
 
 def without_blanks(vocab: Vocabulary, prompt: str) -> str:
-    """The prompt that a vocabulary of words reads: there the blank is the next word's."""
+    """Strip final spaces for a vocabulary of words: there a space belongs to the next word."""
     return (prompt.rstrip(" ") or prompt) if vocab.kind == "word" else prompt
 
 
 def encode_prompt(vocab: Vocabulary, prompt: str) -> np.ndarray:
-    """Ids of the prompt; of a line break (or the first token, where there is none) if empty."""
+    """Encode the prompt; an empty one is a line break (or the first token, if there is none)."""
     if prompt:
         return vocab.encode(without_blanks(vocab, prompt))
     newline = [i for i, token in enumerate(vocab.token_bytes) if token == b"\n"]

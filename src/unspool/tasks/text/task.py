@@ -37,11 +37,11 @@ EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT = 32, 128, 256
 class LanguageTask:
     """Predict every next token of a text.
 
-    The training part becomes `batch` contiguous lanes, read in chunks of `steps_per_chunk`
-    tokens; the state is carried from chunk to chunk, detached at the boundary, and reset
-    when an epoch begins (see `Lanes`). `softmax` is "full", "sampled" (the target against
-    `softmax_samples` drawn tokens; evaluation is always full) or "auto": sampled above
-    10,000 tokens. Raises DataError if the text is too short for one chunk.
+    The training part becomes `batch` contiguous lanes, read in chunks of `steps_per_chunk` tokens;
+    the state is carried from chunk to chunk, detached at the boundary, and reset when an epoch
+    begins (see `Lanes`). `softmax` is "full", "sampled" (the target against `softmax_samples`
+    sampled tokens; evaluation is always full) or "auto": sampled above 10,000 tokens. Raises
+    DataError if the text is too short for one chunk.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class LanguageTask:
 
 
 def _by_frequency(text: Text) -> np.ndarray:
-    """The ids of a text's tokens, the most frequent of the training part first."""
+    """Order the token ids by frequency in the training part, the most frequent first."""
     counts = np.zeros(len(text.vocab), np.int64)
     for begin in range(0, len(text.train), 1 << 20):  # memory-mapped
         counts += np.bincount(text.train[begin : begin + (1 << 20)], minlength=len(counts))
@@ -160,15 +160,15 @@ def evaluate(
     size: Size,
     window: int | None = None,
 ) -> Evaluation:
-    """The loss of every token but the first, under the full softmax; `size` is the text's.
+    """Measure the loss of every token but the first, under the full softmax; `size` is the text's.
 
-    The tokens are read in lanes; a lane starts with unscored tokens from before it, so
-    that no prediction is made without context but the first ones. With `window` every window of
-    so many tokens starts from a new state instead, so that a token is predicted from 1 to `window`
-    tokens before it, as by a model of that context. Bits per character and byte
-    count the whole text but its first token, and add to the loss what it costs to spell unknown
-    tokens (`Vocabulary.unknown`), so that vocabularies can be compared: they are None if that is
-    not known. `unknown_share` is the share of these tokens. Raises DataError for fewer than 2.
+    The tokens are read in lanes; each lane starts with unscored tokens from before it, so that only
+    the first predictions have no context. With `window`, every `window` tokens start from a new
+    state instead, so that a token is predicted from 1 to `window` tokens before it, as by a model
+    of that context. Bits per character and byte are taken over the whole text but its first token,
+    and add the cost of spelling unknown tokens (`Vocabulary.unknown`), so that vocabularies can be
+    compared; they are None if that cost is not known. `unknown_share` is the share of unknown
+    tokens. Raises DataError if there are fewer than 2 tokens.
     """
     if window is None:
         passes = iter([evaluation_chunks(tokens, EVAL_BATCH, EVAL_STEPS, EVAL_CONTEXT)])
@@ -187,7 +187,7 @@ def evaluate(
 
 
 def _pass_nats(model: LanguageModel, chunks: Iterable[tuple[Any, Any, Any]]) -> float:
-    """The weighted nats of chunks, from a new state at the first."""
+    """Sum the weighted nats of chunks, starting from a new state."""
     total, state = 0.0, None
     for inputs, targets, weights in chunks:
         state = model.initial_state(len(inputs)) if state is None else state
