@@ -75,7 +75,7 @@ def test_what_cannot_be_used_is_counted_and_named(unspool, files, tmp_path):
         "pictures that cannot be used: 2 (broken.png is damaged or truncated",
         "captions without a picture: 1 (gone.png)",
         "pictures without captions: 1 (alone.png)",
-        "pictures with captions that have no words: 1 (00.png)",
+        "pictures whose captions have no words: 1 (00.png)",
     ):
         assert any(line.startswith(note) for line in told), note
 
@@ -176,7 +176,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
     ("arguments", "message"),
     [
         (["train", "caption", "--run", "r"], "pictures and captions must be named"),
-        (["train", "caption", "--images", "{pictures}", "--run", "r"], "go together"),
+        (["train", "caption", "--images", "{pictures}", "--run", "r"], "are needed"),
         (
             ["train", "caption", "{pictures}", "{other}", "--cnn", "small", "--run", "r"],
             "{pictures} has no picture that can be used with a caption",

@@ -130,7 +130,7 @@ MESSAGES = [
     ("train classify same.tsv --run r", "'pos'", "np.str_"),
     ("train classify same.npz --run r", "'x'", "np.str_"),
     ("train caption --features nan.npz --captions c.tsv --run r", "of 'a'", "np.str_"),
-    ("train caption --features nan.npz --fine-tune --run r", "go together", ""),
+    ("train caption --features nan.npz --fine-tune --run r", "are needed", ""),
     (
         "eval {translate} --source s --target t --tokenize ja-mecab",
         "--tokenize must have its package",

@@ -87,9 +87,9 @@ def test_a_perfect_caption_scores_ten():
 @pytest.mark.parametrize(
     ("candidates", "references", "message"),
     [
-        ([], [], "candidates and references must be as many, and at least 1, got 0 and 0"),
+        ([], [], "candidates and references must have the same length, at least 1, got 0 and 0"),
         ([["a"]], [], "got 1 and 0"),
-        ([["a"], ["b"]], [[["a"]], []], "at least 1 caption an image, got none at 1"),
+        ([["a"], ["b"]], [[["a"]], []], "at least 1 caption for every image, got none for image 1"),
     ],
 )
 def test_what_cannot_be_scored(candidates, references, message):

@@ -1,1 +1,1 @@
-"""Sentences about pictures."""
+"""Captions of pictures."""

@@ -1,4 +1,4 @@
-"""Captions out of a model: from what it takes of pictures to sentences, and where it looked."""
+"""Decode captions from features or pixels, and compute their attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class CaptionSearch(CaptionBeam, Search):
 def describe(
     model: Captioner, sentences: Sentences, rows: np.ndarray, *, first: int = 0, **options: Any
 ) -> list[list[Hypothesis]]:
-    """For each picture its `n_best` captions, best first.
+    """Return the `n_best` captions of each picture, best first.
 
     `rows` are features (N, F) or (N, S, F), or pixels (N, P, P, 3) of a model with a CNN of its
     own. `options` are those of `CaptionSearch`.
@@ -66,11 +66,12 @@ def describe(
 def attend(
     model: Captioner, sentences: Sentences, rows: np.ndarray, ids: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Attention weights (T, S) of each picture and caption: a row for each token and END, a
-    column for each place of the grid, row by row; rows sum to 1. ConfigError for a model without.
+    """Return attention weights (T, S) of each picture and caption: a row for each token and END, a
+    column for each cell of the grid, row by row; rows sum to 1. Raises ConfigError if the model has
+    no attention.
     """
     if model.decoder.attention is None:
-        raise ConfigError("this model does not look", "train one whose way is attention")
+        raise ConfigError("this model has no attention", "train one whose way is attention")
     found = []
     for row, caption in zip(rows, ids, strict=True):
         tokens = ended([caption], sentences.end, power_of_two(len(caption) + 1))

@@ -1,4 +1,4 @@
-"""Captioned pictures, from files to what a captioner takes."""
+"""Gather captioned pictures from files and prepare them for a captioner."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -24,14 +24,14 @@ from ...vision.preparation import GIVEN, Preparation, open_rows, save_rows
 from ..recipe import Track, untracked
 from .metrics import caption_words
 
-FEATURES = ".npz"  # features that were made elsewhere
+FEATURES = ".npz"  # features computed elsewhere
 
 
 class Captioned(NamedTuple):
-    """Pictures that can be used, or features of some, and their captions.
+    """Usable pictures, or features, with their captions.
 
     `keys` are hashes of the pictures' content. `given` are the rows of features of an .npz; without
-    them the pictures are in `source`.
+    them the pictures are read from `source`.
     """
 
     source: Path
@@ -43,7 +43,7 @@ class Captioned(NamedTuple):
     is_part: bool = False
 
     def take(self, numbers: list[int]) -> "Captioned":
-        """Some of the pictures."""
+        """Take some of the pictures."""
         return self._replace(
             is_part=True,
             names=[self.names[i] for i in numbers],
@@ -53,7 +53,7 @@ class Captioned(NamedTuple):
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of the pictures' content and their captions."""
+        """Return the SHA-256 of the pictures' content and captions."""
         return sha256(json.dumps([self.keys, self.captions]).encode()).hexdigest()
 
 
@@ -62,9 +62,9 @@ def gather(
 ) -> Captioned:
     """Match pictures (a folder or TAR) or features (an .npz) with their captions.
 
-    Every picture is decoded once, to leave out those that cannot be. `plain` captions are
-    lower-case words without punctuation, as they are scored. Raises DataError where no picture
-    can be used with a caption; ConfigError for a `split` of a file that has none.
+    Every picture is decoded once, to leave out those that cannot be. `plain` captions become
+    lower-case words without punctuation, as they are scored. Raises DataError if no picture has a
+    usable caption, ConfigError if `split` is given for a file that has no splits.
     """
     texts = read_captions(captions, split)
     if suffix_of(source) == FEATURES:
@@ -75,7 +75,7 @@ def gather(
     for _ in track(_counted(pairs, found.append), len(pictures.names), "reading pictures"):
         pass
     notes = pictures.left_out
-    # As a folder is read: a TAR of the same pictures gives the same rows.
+    # In the order of a folder, so that a TAR of the same pictures gives the same rows.
     found.sort(key=lambda one: PurePosixPath(one.name).parts)
     rows = [(name, key, _texts(name, raw, plain, notes)) for name, key, raw in found]
     return _without_empty(source, rows, None, notes)
@@ -84,22 +84,22 @@ def gather(
 def prepare_rows(
     data: Captioned, preparation: Preparation, path: Path, track: Track = untracked
 ) -> np.ndarray:
-    """Write what the captioner takes of each picture to `path`, and open it.
+    """Write what the captioner reads of each picture to `path`, and open it.
 
-    Features are cached by the source, and by the file name of `path` for a part of a source.
+    Features are cached by source; for a part of a source, also by the file name of `path`.
     """
     if data.given is not None:
         save_rows(path, data.given)
     else:
         source = f"{data.source.resolve()} {path.name if data.is_part else ''}"
         counts = preparation.keep(path, source, data.keys, *_reader(data))
-        for _ in track(counts, len(data.keys), "looking at pictures"):
+        for _ in track(counts, len(data.keys), "encoding pictures"):
             pass
     return open_rows(path)
 
 
 def preparation_given(features: np.ndarray) -> Preparation:
-    """Of features that were made elsewhere."""
+    """Describe features that were computed elsewhere."""
     return Preparation(GIVEN, size=0, is_pooled=features.ndim == 2)
 
 
@@ -123,20 +123,20 @@ def _gather_given(source: Path, texts: dict[str, list[str]], plain: bool) -> Cap
 
 
 def read_given(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read `names` (N,) and `features`, (N, F) or (N, S, F) or (N, height, width, F), of an .npz.
+    """Read `names` (N,) and `features`, (N, F), (N, S, F) or (N, height, width, F), from an .npz.
 
-    Features are finite numbers, in 32 bits too. Raises DataError otherwise.
+    Raises DataError unless features are finite numbers that fit in 32 bits.
     """
     arrays = read_arrays(path, ("names", "features"))
     if len(arrays) < 2:
         missing = ", ".join(sorted({"names", "features"} - arrays.keys()))
         raise DataError(
             f"{path} must be an .npz with `names` (N,) and `features` (N, F) or (N, S, F), "
-            f"it has no {missing}"
+            f"got one without {missing}"
         )
     names, features = _texts_of(arrays["names"]), arrays["features"]
     if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
-        raise DataError(f"{path}: names must be a row of texts, no two the same")
+        raise DataError(f"{path}: names must be an array of different strings")
     if features.ndim not in (2, 3, 4) or features.dtype.kind != "f" or 0 in features.shape:
         raise DataError(
             f"{path}: features must be floating-point numbers (N, F), (N, S, F) or "
@@ -151,7 +151,7 @@ def read_given(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _texts_of(names: np.ndarray) -> np.ndarray:
-    """Bytes as the UTF-8 that they are; anything else as it is."""
+    """Decode bytes as UTF-8; return anything else unchanged."""
     try:
         return np.char.decode(names, "utf-8") if names.dtype.kind == "S" else names
     except UnicodeDecodeError:
@@ -159,7 +159,7 @@ def _texts_of(names: np.ndarray) -> np.ndarray:
 
 
 def _key(content: bytes, name: str) -> str:
-    decode_picture(content, name)  # DataError for what is no picture
+    decode_picture(content, name)  # raises DataError if it is not a picture
     return sha256(content).hexdigest()
 
 
@@ -170,10 +170,10 @@ def _counted(pairs: Iterator[Pair[str]], take: Callable[[Pair[str]], None]) -> I
 
 
 def _texts(name: str, raw: Iterable[str], plain: bool, notes: LeftOut) -> list[str]:
-    """The captions, without those that have no words."""
+    """Return the captions that have words."""
     texts = [" ".join(caption_words(text)) if plain else text for text in raw]
     if not all(texts):
-        notes.add("pictures with captions that have no words", name)
+        notes.add("pictures whose captions have no words", name)
     return [text for text in texts if text]
 
 
@@ -182,7 +182,9 @@ def _without_empty(
 ) -> Captioned:
     full = [i for i, row in enumerate(rows) if row[2]]
     if not full:
-        raise DataError("; ".join([f"{source} has nothing with a caption", *notes.notes()]))
+        raise DataError(
+            "; ".join([f"{source} has nothing that can be used with a caption", *notes.notes()])
+        )
     names, keys, captions = zip(*rows, strict=True)
     columns = list(names), list(keys), list(captions)
     found = Captioned(source, *columns, given, tuple(notes.notes()))
@@ -190,12 +192,14 @@ def _without_empty(
 
 
 def _reader(data: Captioned) -> tuple[Callable[[int], np.ndarray], list[int]]:
-    """The pixels of picture i, asked for in the order of the second: a TAR is read once."""
+    """Return a reader of the pixels of picture i, and the order to call it in: a TAR is read
+    once.
+    """
     pictures = Pictures(data.source)
     number = {name: i for i, name in enumerate(data.names)}
     order = [number[name] for name in pictures.names if name in number]
     if len(order) < len(number):
-        raise DataError(f"{data.source} has changed while it was read: it has fewer pictures")
+        raise DataError(f"{data.source} changed while it was read: it has fewer pictures")
     contents = pictures.contents(number)
 
     def read(i: int) -> np.ndarray:
@@ -204,13 +208,13 @@ def _reader(data: Captioned) -> tuple[Callable[[int], np.ndarray], list[int]]:
                 if sha256(content).hexdigest() != data.keys[i]:
                     break
                 return decode_picture(content, name)
-        raise DataError(f"{data.source} has changed while it was read: {data.names[i]}")
+        raise DataError(f"{data.source} changed while it was read: {data.names[i]}")
 
     return read, order
 
 
 def check_sources(sources: tuple[str, ...]) -> tuple[Path, Path]:
-    """Pictures (or features) and captions, which go together."""
+    """Check that both pictures (or features) and captions are named."""
     if len(sources) != 2:
-        raise ConfigError("pictures (or their features) and captions go together", "name both")
+        raise ConfigError("pictures (or their features) and captions are needed", "name both")
     return Path(sources[0]), Path(sources[1])

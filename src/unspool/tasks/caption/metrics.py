@@ -1,4 +1,4 @@
-"""How good captions are: BLEU, ROUGE-L and CIDEr-D, as COCO's caption evaluation has them."""
+"""Metrics of captions: BLEU, ROUGE-L and CIDEr-D, as in COCO's caption evaluation."""
 
 import html
 import math
@@ -12,25 +12,25 @@ from ...errors import ConfigError
 
 Words = Sequence[str]
 Ngrams = Counter[tuple[str, ...]]
-Candidates = Sequence[Words]  # one caption an image
-References = Sequence[Sequence[Words]]  # the captions that people wrote, one or more an image
+Candidates = Sequence[Words]  # one caption per image
+References = Sequence[Sequence[Words]]  # the captions that people wrote, one or more per image
 
 _ORDERS = (1, 2, 3, 4)
-_TINY, _SMALL = 1e-15, 1e-9  # COCO's, so that nothing is divided by zero
-_BETA = 1.2  # how much ROUGE-L prefers recall
-_SIGMA = 6.0  # CIDEr-D: words by which lengths may differ
-# With beta_n = 1/4 each, times the factor of 10 that the paper gives CIDEr-D.
+_TINY, _SMALL = 1e-15, 1e-9  # COCO's epsilons against division by zero
+_BETA = 1.2  # by how much ROUGE-L prefers recall
+_SIGMA = 6.0  # CIDEr-D: the deviation of differences in length, in words
+# The weights beta_n = 1/4, times the factor of 10 that the paper gives CIDEr-D.
 _CIDER_SCALE = 10.0 / len(_ORDERS)
 
 
 def score_captions(candidates: Candidates, references: References) -> dict[str, float]:
-    """All scores of one caption an image against its references: `bleu1` to `bleu4`, `rouge_l`
-    and `cider` (1.0 is what others print as 100).
+    """Return all scores of one caption per image against its references: `bleu1` to `bleu4`,
+    `rouge_l` and `cider` (1.0 is what others print as 100).
 
         score_captions([["a", "dog"]], [[["a", "dog", "runs"], ["the", "dog"]]])
 
-    Words are as `caption_words` makes them. Raises ConfigError where the numbers of candidates
-    and references differ, where there are none, and for an image without references.
+    Words come from `caption_words`. Raises ConfigError if there are no candidates, if the numbers
+    of candidates and references differ, or if an image has no references.
     """
     scores = {f"bleu{n}": value for n, value in enumerate(bleu(candidates, references), start=1)}
     return scores | {
@@ -40,14 +40,14 @@ def score_captions(candidates: Candidates, references: References) -> dict[str, 
 
 
 def bleu(candidates: Candidates, references: References) -> list[float]:
-    """BLEU-1 to BLEU-4 of all captions together (Papineni et al. 2002), without smoothing.
+    """Return BLEU-1 to BLEU-4 of all captions together (Papineni et al. 2002), unsmoothed.
 
         BLEU-N = min(1, e^(1 - r/c)) (p_1 ... p_N)^(1/N)
 
     p_n is the share of n-grams that a reference has too (each at most as often as in one
-    reference), c the number of words, r that of the references closest in length (of two as
-    close the shorter). The epsilons are COCO's: where no n words in a row match, the score is a
-    little above 0.
+    reference), c the number of words, r that of the references closest in length (the shorter of
+    two equally close). The epsilons are COCO's: if no n consecutive words match, the score is
+    slightly above 0.
     """
     hits, guesses = [0] * len(_ORDERS), [0] * len(_ORDERS)
     words = closest = 0
@@ -71,25 +71,25 @@ def bleu(candidates: Candidates, references: References) -> list[float]:
 
 
 def rouge_l(candidates: Candidates, references: References) -> float:
-    """ROUGE-L (Lin 2004), the mean over images.
+    """Return ROUGE-L (Lin 2004), the mean over images.
 
         F = (1 + b^2) P R / (R + b^2 P),   b = 1.2
 
     P and R are the longest common subsequence over the length of the candidate and of the
-    reference; each is the best over the references, so they may come from different ones.
+    reference; each is the best over all references, so they may come from different ones.
     """
     return _mean(_rouge_of(*pair) for pair in _pairs(candidates, references))
 
 
 def cider(candidates: Candidates, references: References) -> float:
-    """CIDEr-D (Vedantam et al. 2015), the mean over images; from 0 to 10.
+    """Return CIDEr-D (Vedantam et al. 2015), the mean over images; from 0 to 10.
 
         10/4 sum_n 1/m sum_j e^(-(l - l_j)^2 / 2 s^2) min(g, g_j) . g_j / (|g| |g_j|),   s = 6
 
     g and g_j hold the n-grams of the candidate and of its m references, each counted times
-    log(images) - log(images with a reference that has it). That weight comes from the references
-    given: scores of different sets cannot be compared, and one image alone scores 0. The lengths
-    l and l_j are in words.
+    log(images) - log(images with a reference that has it). That weight depends on the references
+    given: scores of different sets cannot be compared, and a single image scores 0. The lengths l
+    and l_j are in words.
     """
     pairs = list(_pairs(candidates, references))
     scorer = CiderD([refs for _, refs in pairs])
@@ -97,7 +97,7 @@ def cider(candidates: Candidates, references: References) -> float:
 
 
 class CiderD:
-    """CIDEr-D of single captions of images whose references are known, see `cider`."""
+    """CIDEr-D of single captions of images with known references; see `cider`."""
 
     def __init__(self, references: References) -> None:
         self._tables = [[_ngrams(reference) for reference in refs] for refs in references]
@@ -107,19 +107,21 @@ class CiderD:
         self._weights |= {ngram: log_images - math.log(n) for ngram, n in images.items()}
 
     def score(self, candidate: Words, image: int) -> float:
-        """Of one caption of image number `image`."""
+        """Score a caption of image number `image`."""
         return _cider_of(_ngrams(candidate), self._tables[image], self._weights)
 
 
 def _pairs(candidates: Candidates, references: References) -> Iterator[tuple[Words, list[Words]]]:
     if len(candidates) != len(references) or not candidates:
         raise ConfigError(
-            "candidates and references must be as many, and at least 1, "
+            "candidates and references must have the same length, at least 1, "
             f"got {len(candidates)} and {len(references)}"
         )
     for i, (candidate, refs) in enumerate(zip(candidates, references, strict=True)):
         if not refs:
-            raise ConfigError(f"references must have at least 1 caption an image, got none at {i}")
+            raise ConfigError(
+                f"references must have at least 1 caption for every image, got none for image {i}"
+            )
         yield candidate, list(refs)
 
 
@@ -133,7 +135,7 @@ def _mean(values: Iterator[float]) -> float:
 
 
 def _rouge_of(candidate: Words, references: Sequence[Words]) -> float:
-    # COCO's code splits at blanks, by which an empty caption is one empty word.
+    # COCO's code splits at spaces, which makes an empty caption one empty word.
     candidate = candidate or ("",)
     common = [(_common(candidate, r or ("",)), len(r or ("",))) for r in references]
     precision = max(c for c, _ in common) / len(candidate)
@@ -144,10 +146,10 @@ def _rouge_of(candidate: Words, references: Sequence[Words]) -> float:
 
 
 def _common(a: Words, b: Words) -> int:
-    """Length of the longest common subsequence.
+    """Return the length of the longest common subsequence.
 
-    One row of the usual table is one integer: bit i is 0 where the length grows at a[i]
-    (Hyyrö 2004), so a word of b costs three operations instead of len(a).
+    A row of the usual table is one integer: bit i is 0 if the length grows at a[i] (Hyyrö 2004), so
+    a word of b costs three operations instead of len(a).
     """
     places: defaultdict[str, int] = defaultdict(int)
     for i, word in enumerate(a):
@@ -179,7 +181,7 @@ def _cider_of(
 def _weighted(
     ngrams: Ngrams, weights: dict[tuple[str, ...], float]
 ) -> tuple[dict[tuple[str, ...], float], list[float], int]:
-    """The n-grams weighted, their norm for each n, and the number of words."""
+    """Return the weighted n-grams, their norm for each n, and the number of words."""
     vector = {ngram: count * weights[ngram] for ngram, count in ngrams.items()}
     squares = [0.0] * len(_ORDERS)
     for ngram, value in vector.items():
@@ -211,14 +213,14 @@ _WORD = regex.compile(
 
 
 def caption_words(text: str) -> list[str]:
-    """The words of a caption as COCO's evaluation counts them: lower case, without punctuation.
+    """Split a caption into words as COCO's evaluation does: lower case, without punctuation.
 
         caption_words("A man's dog doesn't bark.")  # a man 's dog does n't bark
 
-    What Stanford's PTBTokenizer and COCO's list of punctuation leave, brackets as -lrb- and
-    -rrb- included, without Java. Not like PTBTokenizer, but rare in captions: web addresses, HTML
-    tags and emoticons fall apart; decades ('90s) lose their apostrophe; rock'n'roll, y'all and
-    5'10" stay one word; "?!" is dropped; of abbreviations the common ones are known.
+    This reproduces Stanford's PTBTokenizer and COCO's list of punctuation without Java, with
+    brackets as -lrb- and -rrb-. It differs in rare cases: web addresses, HTML tags and emoticons
+    are split; decades ('90s) lose their apostrophe; rock'n'roll, y'all and 5'10" stay one word;
+    "?!" is dropped; only common abbreviations are known.
     """
     text = html.unescape(text).lower().translate(_PLAIN)
     text = _TWO_WORDS.sub(r"\g<0> ", text)

@@ -1,4 +1,4 @@
-"""Where a captioner looked: for every word the picture, dark where it did not look, in one page."""
+"""Draw attention: the picture for every word, dark where the model did not attend, as a page."""
 
 import base64
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SIDE, GRID_INK = 132, "#10131a"  # pixels of a picture; what covers where it did not look
+SIDE, GRID_INK = 132, "#10131a"  # pixels of a picture; colour that covers unattended places
 STYLE = """
 :root { color-scheme: light dark; --ink: #20242c; --paper: #fff; --quiet: #667; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e7ee; --paper: #14171d; --quiet: #9aa; } }
@@ -66,7 +66,7 @@ def _image(number: int, figure: CaptionFigure, shape: tuple[int, ...]) -> str:
 
 
 def _cover(grid: np.ndarray) -> str:
-    """Dark squares, the darker the smaller the weight beside the largest."""
+    """Draw dark squares, the darker the smaller a weight is compared with the largest."""
     dark = 0.86 * (1 - grid / max(float(grid.max()), 1e-9))
     made = []
     for (y, x), weight in np.ndenumerate(grid):

@@ -1,4 +1,4 @@
-"""From options to a captioner: `unspool train caption`."""
+"""The recipe of `unspool train caption`."""
 
 import math
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from .run import open_captions
 from .task import CaptionTask
 
 SMALL_SIZE = 48
-TUNED = 0.05  # a step of a pretrained CNN's weights, beside one of the others
+TUNED = 0.05  # step size of a pretrained CNN's weights, relative to the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class CaptionOptions(TrainingConfig):
 
     images: str | None = option(None, "a folder or TAR of pictures", is_file=True)
     features: str | None = option(
-        None, "an .npz of features made elsewhere, instead of pictures", is_file=True
+        None, "an .npz of features computed elsewhere, instead of pictures", is_file=True
     )
     captions: str | None = option(
         None,
@@ -57,61 +57,61 @@ class CaptionOptions(TrainingConfig):
         "JSON or COCO's JSON",
         is_file=True,
     )
-    split: str | None = option(None, "part of a JSON that has splits, as train+restval")
+    split: str | None = option(None, "split of a JSON that has splits, such as train+restval")
     val_images: str | None = option(None, "held-out pictures (those of --images)", is_file=True)
     val_features: str | None = option(None, "held-out features (those of --features)", is_file=True)
     val_captions: str | None = option(None, "held-out captions (those of --captions)", is_file=True)
-    val_split: str | None = option(None, "held-out part of a JSON that has splits")
+    val_split: str | None = option(None, "held-out split of a JSON that has splits")
     val_fraction: float = option(
-        0.05, "share of the pictures that is held out if none are named", above=0, below=1
+        0.05, "share of the pictures to hold out if none are named", above=0, below=1
     )
     cnn: str = option(
-        "efficientnet", "EfficientNet-Lite0 trained on ImageNet, or a small CNN from scratch",
+        "efficientnet", "EfficientNet-Lite0 pretrained on ImageNet, or a small CNN from scratch",
         choices=tuple(CNNS),
     )  # fmt: skip
-    fine_tune: bool = option(False, "train EfficientNet on, with smaller steps")
+    fine_tune: bool = option(False, "fine-tune EfficientNet, with smaller steps")
     picture_size: int = option(
-        SMALL_SIZE, "pixels a side that the small CNN takes", at_least=8, below=MAX_PICTURE_SIDE + 1
+        SMALL_SIZE, "pixels per side for the small CNN", at_least=8, below=MAX_PICTURE_SIDE + 1
     )
     tokens: str = option("word", "what a token is", choices=("word", "bpe", "char"))
     vocab_size: int | None = option(
         None,
-        "most tokens in the vocabulary (word 50000, bpe 6000)",
+        "maximum vocabulary size (word 50000, bpe 6000)",
         at_least=2,
         below=MAX_TOKENS + 1,
     )
     min_count: int | None = option(
-        None, "rarer words are unknown (4; bpe: merges must occur so often)", at_least=1,
+        None, "rarer words are unknown (4; bpe: rarer pairs are not merged)", at_least=1,
         below=2**31,
     )  # fmt: skip
     plain: bool = option(True, "captions in lower case without punctuation, as they are scored")
     way: str = option(
-        "attention", "how the picture comes in: looked at, at every step, or as the first input",
+        "attention", "how the picture enters: at every step, as the first input, or by attention",
         choices=tuple(WAYS),
     )  # fmt: skip
     cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden: int = option(384, "units a layer", at_least=1, below=MAX_SIZE + 1)
+    hidden: int = option(384, "units per layer", at_least=1, below=MAX_SIZE + 1)
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
     embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     condition: int = option(
-        256, "size of what is made of the features", at_least=1, below=MAX_SIZE + 1
+        256, "size that features are projected to", at_least=1, below=MAX_SIZE + 1
     )
-    tied: bool = option(True, "the embedding stands in for the output weights")
+    tied: bool = option(True, "use the embedding as output weights too")
     dropout: float = option(
         0.0, "locked dropout on embeddings, layer outputs and readout", at_least=0, below=1
     )
     dropout_features: float = option(0.0, "dropout on the features", at_least=0, below=1)
     label_smoothing: float = option(
-        0.0, "share of each target that is spread over all tokens", at_least=0, below=1
+        0.0, "share of each target spread over all tokens", at_least=0, below=1
     )
     doubly_stochastic: float = option(
-        0.0, "weight, beside a caption's nats, of looking at all places equally", at_least=0
+        0.0, "weight of the penalty for attending to places unequally", at_least=0
     )
     reward_share: float = option(
-        0.0, "share of max_steps, at the end, in which captions are drawn and trained on their "
+        0.0, "share of max_steps, at the end, that train on samples and their "
         "CIDEr and BLEU (self-critical training)", at_least=0, below=1,
     )  # fmt: skip
-    batch: int = option(64, "captions a step", at_least=1)
+    batch: int = option(64, "captions per step", at_least=1)
 
 
 # Found on 500 pictures of Flickr8k's training part; docs/lab-log.md has the figures.
@@ -128,7 +128,7 @@ SMALL: dict[str, Any] = {
 
 
 class CaptionRecipe(Recipe):
-    """`unspool train caption`."""
+    """The recipe of `unspool train caption`."""
 
     name, options = "caption", CaptionOptions
     sources = (
@@ -137,21 +137,23 @@ class CaptionRecipe(Recipe):
     )
     source_options = ("images", "features", "captions")
     missing = "pictures and captions must be named: --images and --captions"
-    help = """Train a captioner: pictures into sentences.
+    help = """Train a captioner, which describes pictures in sentences.
 
     unspool train caption --images photos/ --captions captions.tsv --run runs/captions
 
-    Pictures are seen by EfficientNet-Lite0, whose features are kept between runs, or by a small CNN
-    that is trained along (--cnn small)."""
+    EfficientNet-Lite0 encodes pictures, and its features are kept between runs; or a small CNN is
+    trained with the captioner (--cnn small)."""
     next_command = "caption with: unspool caption {run} IMAGE"
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """By the CNN; characters for captions whose words hardly repeat, as without blanks.
-        `min_count` is of words.
+        """Choose by the CNN; characters if the captions' words hardly repeat, as in scripts without
+        spaces. `min_count` counts words.
         """
         base = FINE if given.get("fine_tune") else FROZEN
         base = SMALL if given.get("cnn") == "small" else base
-        if "max_minutes" in given and "max_steps" not in given:  # no share of what is not known
+        if (
+            "max_minutes" in given and "max_steps" not in given
+        ):  # a share of an unknown number is not known
             base = {k: v for k, v in base.items() if k != "reward_share"}
         asks = {"tokens", "vocab_size", "min_count"} & given.keys()
         if not asks and len(sources) == 2 and _words_hardly_repeat(sources[1], given.get("split")):
@@ -160,7 +162,7 @@ class CaptionRecipe(Recipe):
         return base if words else {k: v for k, v in base.items() if k != "min_count"}
 
     def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
-        """Pictures (or features) and captions, named by options or as two arguments."""
+        """Return pictures (or features) and captions, named by options or as two arguments."""
         if given.get("images") is not None and given.get("features") is not None:
             raise ConfigError(
                 "pictures are given twice", options={"images": "drop {}", "features": "drop {}"}
@@ -176,7 +178,7 @@ class CaptionRecipe(Recipe):
         return paths or files
 
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> CaptionData:
-        """Gather both parts, prepare the pictures, encode the captions."""
+        """Gather both parts, prepare the pictures and encode the captions."""
         check_options(options)
         train, val = self._gather(sources, options)
         preparation = _preparation(train, options)
@@ -203,7 +205,7 @@ class CaptionRecipe(Recipe):
     open = staticmethod(open_captions)
 
     def has_changed(self, sources: tuple[str, ...], data: CaptionData, options: Any) -> bool:
-        """Whether pictures or captions have another hash."""
+        """Say whether pictures or captions have another hash."""
         return _made_from(*self._gather(sources, options)) != data.made_from
 
     def task(self, data: CaptionData, options: CaptionOptions) -> CaptionTask:
@@ -212,7 +214,7 @@ class CaptionRecipe(Recipe):
         return CaptionTask(data, reward_after=_reward_after(options), **taken)
 
     def model(self, data: CaptionData, options: CaptionOptions) -> Captioner:
-        """A captioner of the data's features or pixels."""
+        """Create a captioner of the data's features or pixels."""
         cnn = options.cnn if data.preparation["is_trained"] else None
         tunes = cnn == "efficientnet"
         taken = options.arguments(Captioner.create, Decoder.create)
@@ -247,12 +249,12 @@ def _words_hardly_repeat(captions: str, split: str | None) -> bool:
     try:
         texts = chain.from_iterable(read_captions(captions, split).values())
         return words_seen_once(texts) > FEW_REPEAT
-    except UnspoolError:  # whoever reads them says what is wrong
+    except UnspoolError:  # reading them will raise the same error with more detail
         return False
 
 
 def _reward_after(options: CaptionOptions) -> int | None:
-    """The number of the first step that is trained on rewards; None if none is."""
+    """Return the number of the first step trained on rewards; None if there is none."""
     if not options.reward_share:
         return None
     assert options.steps is not None  # see check_options
@@ -260,17 +262,17 @@ def _reward_after(options: CaptionOptions) -> int | None:
 
 
 def check_options(options: CaptionOptions) -> None:
-    """Raise ConfigError for options that exclude each other."""
+    """Raise ConfigError if options exclude each other."""
     if options.reward_share and options.steps is None:
         raise ConfigError(
-            "reward_share is a share of max_steps, which minutes alone do not tell",
+            "reward_share is a share of max_steps, which is unknown if only minutes limit the run",
             options={"max_steps": "give {}", "reward_share": "drop {}"},
         )
     if options.fine_tune and options.cnn == "small":
         raise ConfigError("the small CNN is always trained", options={"fine_tune": "drop {}"})
     if options.doubly_stochastic and options.way != "attention":
         raise ConfigError(
-            f"doubly_stochastic needs a model that looks, got way {options.way!r}",
+            f"doubly_stochastic needs a model with attention, got way {options.way!r}",
             options={"way=attention": "give {}"},
         )
 
@@ -291,7 +293,7 @@ def _preparation(train: Captioned, options: CaptionOptions) -> Preparation:
 
 
 def _feature_size(data: CaptionData, cnn: str | None, options: CaptionOptions) -> int | None:
-    """Of the small CNN's grid a vector is all places: its mean would not know where things are."""
+    """Flatten the small CNN's grid to one vector: its mean would lose where things are."""
     if cnn is None:
         return data.train.features.shape[-1]
     if cnn != "small" or options.way == "attention":

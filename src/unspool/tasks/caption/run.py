@@ -1,4 +1,4 @@
-"""A captioner's run: it describes pictures, and is measured on captioned ones."""
+"""The run of a captioner, which describes pictures and is evaluated on captioned ones."""
 
 import math
 from collections.abc import Sequence
@@ -53,18 +53,18 @@ class CaptionerRun(LoadedRun):
         return {"sentences": sentences, "preparation": preparation}
 
     def caption(self, pictures: Sequence[np.ndarray], **options: Any) -> list[list[Hypothesis]]:
-        """For each picture (H, W, 3), uint8 RGB of any size, its best captions; `options` are
-        those of `decoding`'s `describe` (num_beams, n_best, length_penalty, do_sample, ...).
-        Rows of features where these were made elsewhere.
+        """Return the best captions of each picture (H, W, 3), uint8 RGB of any size. `options` are
+        those of `describe` (num_beams, n_best, length_penalty, do_sample, ...). If the run was
+        trained on features computed elsewhere, pass rows of features.
 
             run.caption([pixels])[0][0].text
         """
         return self._describe(self._rows(pictures), **options) if len(pictures) else []
 
     def attention(self, picture: np.ndarray, caption: Hypothesis) -> tuple[list[str], np.ndarray]:
-        """For a picture and its caption the tokens, END last, and weights (T, height, width): how
-        much each place of the square that the model saw counted for each token; (T, S) where S is
-        no square. ConfigError for a model that does not look.
+        """Return the tokens of a picture's caption, END last, and weights (T, height, width): how
+        much each place of the square that the model saw counted for each token; (T, S) if S is not
+        a square number. Raises ConfigError if the model has no attention.
         """
         (weights,) = attend(self.model, self.sentences, self._rows([picture]), [caption.ids])
         side = math.isqrt(weights.shape[1])
@@ -73,11 +73,11 @@ class CaptionerRun(LoadedRun):
         return [*self.sentences.tokens(caption.ids), "END"], weights
 
     def shown(self, picture: np.ndarray) -> np.ndarray | None:
-        """The square of a picture (H, W, 3) that the model saw; None of features."""
+        """Return the square of a picture (H, W, 3) that the model sees; None for features."""
         return None if self.preparation.cnn == GIVEN else fit(picture, self.preparation.size, 0)
 
     def _rows(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """What the model takes, checked."""
+        """Return the checked input of the model."""
         rows = np.concatenate(list(self.preparation.rows(pictures)))
         check_rows(self.model, rows)
         return rows
@@ -112,7 +112,7 @@ class CaptionerRun(LoadedRun):
     def _part(
         self, sources: tuple[str, ...], split: str | None, rows: Path
     ) -> tuple[CaptionPart, tuple[str, ...]]:
-        """Captioned pictures of some files, or of the held-out part."""
+        """Gather captioned pictures from files, or from the held-out part."""
         if not sources:
             return self.own_data(open_captions, "name pictures and their captions").val, ()
         plain = bool(self.config["task"].get("plain", True))
@@ -129,14 +129,14 @@ class CaptionerRun(LoadedRun):
 
 
 def open_captions(directory: Path) -> CaptionData:
-    """What `unspool train caption` kept of pictures and captions."""
+    """Open what `unspool train caption` kept of pictures and captions."""
     data = CaptionData.open(directory, [open_rows(directory / f"{name}.rows") for name in PARTS])
     read_preparation(directory, data.preparation)
     return data
 
 
 def read_preparation(path: Path, described: Any) -> Preparation:
-    """What a run says of its preparation; RunError naming `path` if no preparation is like that."""
+    """Read how a run prepares pictures. Raises RunError, naming `path`, if that is invalid."""
     try:
         preparation = Preparation(**described)
     except TypeError as error:
@@ -149,7 +149,7 @@ def read_preparation(path: Path, described: Any) -> Preparation:
 
 
 def check_rows(model: Captioner, rows: np.ndarray) -> None:
-    """Raise DataError for features of another size than the model's."""
+    """Raise DataError if features have another size than the model's."""
     wanted = model.w_features.shape[1]
     if model.cnn is None and rows.shape[-1] != wanted:
         raise DataError(f"the run describes features of {wanted} numbers, got {rows.shape[-1]}")

@@ -1,4 +1,4 @@
-"""Captions trained on their own scores: self-critical sequence training."""
+"""Train captions on their scores: self-critical sequence training."""
 
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ CIDER, BLEU = 0.5, 2.0  # weights in a reward
 
 
 class RewardBatch(NamedTuple):
-    """Features of P pictures, their numbers, and which rows are pictures at all."""
+    """Features of P pictures, their numbers, and which rows are real pictures."""
 
     features: np.ndarray
     pictures: np.ndarray
@@ -30,8 +30,8 @@ class RewardBatch(NamedTuple):
 
 
 class Reward:
-    """0.5 CIDEr-D (with END as a word) + 2 times the mean of BLEU-1 to BLEU-4, of one caption
-    against its picture's. The weights of CIDEr-D's words come from all pictures given.
+    """The reward of a caption against its picture's references: 0.5 CIDEr-D (with END as a word) +
+    2 times the mean of BLEU-1 to BLEU-4. CIDEr-D's word weights come from all pictures given.
     """
 
     def __init__(self, part: CaptionPart, sentences: Sentences) -> None:
@@ -40,7 +40,7 @@ class Reward:
         self.cider = CiderD([[[*words, END] for words in row] for row in self.references])
 
     def of(self, picture: int, ids: np.ndarray, is_finished: bool) -> float:
-        """The reward of a caption's ids, END not among them."""
+        """Return the reward of a caption's ids, without END."""
         words = caption_words(self.sentences.decode(ids))
         cider = self.cider.score([*words, END] if is_finished else words, picture)
         return CIDER * cider + BLEU * float(np.mean(bleu([words], [self.references[picture]])))
@@ -48,7 +48,7 @@ class Reward:
     def __call__(
         self, pictures: Int[np.ndarray, "R"], ids: Int[np.ndarray, "R T"]
     ) -> Float[np.ndarray, "R"]:
-        """Of many captions, END and anything after it."""
+        """Return the rewards of many captions; END and anything after it may follow the ids."""
         end = self.sentences.end
         lengths = _lengths(np, ids, end)
         rows = zip(pictures.tolist(), np.asarray(ids), lengths.tolist(), strict=True)
@@ -115,6 +115,6 @@ def sample_captions(
 
 
 def _lengths(xp: Any, ids: Any, end: int) -> Any:
-    """Tokens up to END, which is one of them; all where it does not come."""
+    """Count the tokens up to and including END; all of them if there is none."""
     is_end: Bool[Array, "R T"] = xp.asarray(ids) == end
     return xp.where(is_end.any(axis=1), is_end.argmax(axis=1) + 1, is_end.shape[1])

@@ -23,20 +23,21 @@ from ...training.task import Evaluation, Loss, weighted_mean, weighted_sum
 from .decode import describe
 from .self_critical import SAMPLED, Reward, RewardBatch, self_critical_loss
 
-LONGEST = 0.95  # drawn captions are cut where so many of the true ones have ended
+LONGEST = 0.95  # sampled captions are cut at the length by which this share of true ones has ended
 SAMPLES = 4  # held-out pictures to describe at every evaluation
 
 
 class CaptionTask:
-    """The mean of -ln p(y_t | picture, y_1..y_{t-1}) over all tokens of a batch of captions.
+    """Minimise the mean of -ln p(y_t | picture, y_1..y_{t-1}) over all tokens of a batch of
+    captions.
 
     With attention, `doubly_stochastic` times sum_s (1 - sum_t alpha_ts)^2 is added to the sum of a
-    caption's -ln p, so that every place is looked at about as much as the others (lambda of Xu et
-    al. 2015, arXiv 1502.03044); all is divided by the batch's tokens.
+    caption's -ln p, so that all places get about the same attention (lambda of Xu et al. 2015,
+    arXiv 1502.03044); all is divided by the batch's tokens.
 
-    From batch number `reward_after` on captions are drawn from the model and made likelier the
-    better they score (see `self_critical_loss`); the loss is then minus their mean reward, and the
-    best weights are those with the highest reward on the held-out pictures.
+    From batch number `reward_after` on, captions are sampled from the model and become more likely
+    the better they score (see `self_critical_loss`); the loss is then minus their mean reward, and
+    the best weights are those with the highest reward on the held-out pictures.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class CaptionTask:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sizes, and what was left out."""
+        """Return notes on sizes and what was left out."""
         lengths = ", ".join(map(str, self.buckets.bounds))
         return (*self.data.notes, f"captions are padded to one of these lengths: {lengths}")
 
     def describe(self) -> dict[str, Any]:
-        """The data and how it is batched."""
+        """Describe the data and how it is batched."""
         return {
             "kind": "caption",
             "tokens": self.data.sentences.vocab.kind,
@@ -91,11 +92,11 @@ class CaptionTask:
         self.data.sentences.vocab.save(directory)
 
     def initial_state(self, model: Any) -> Any:
-        """Nothing is carried: every caption begins anew."""
+        """Return an empty state: nothing is carried between captions."""
         return ()
 
     def batch(self, position: int) -> CaptionBatch | RewardBatch:
-        """Batch number `position`."""
+        """Return batch number `position`."""
         if self.reward_after is None or position < self.reward_after:
             return self.data.train.padded(*self.buckets.rows(position))
         rows, _ = self.pictures.rows(position - self.reward_after)
@@ -103,7 +104,9 @@ class CaptionTask:
         return RewardBatch(self.data.train.features[pictures], pictures, rows >= 0)
 
     def loss(self, model: Captioner, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's tokens, and what attention costs; or minus the mean reward."""
+        """Return the mean over the batch's tokens, with the attention penalty; or minus the mean
+        reward.
+        """
         if isinstance(batch, RewardBatch):
             found = self_critical_loss(model, batch, key, self.rewards[0], self.most)
             return Loss(found, None, state)
@@ -115,7 +118,7 @@ class CaptionTask:
         return Loss(objective, weighted_mean(nats, real), state)
 
     def evaluate(self, model: Captioner) -> Evaluation:
-        """The loss of the held-out captions, without smoothing; the mean reward of greedy ones."""
+        """Measure the loss of held-out captions, unsmoothed, and the mean reward of greedy ones."""
         found = evaluate_captioner(model, self.data.val, self.data.sentences.end)
         if self.reward_after is None:
             return found
@@ -128,7 +131,7 @@ class CaptionTask:
         return replace(found, metrics=metrics, best_by="reward")
 
     def sample(self, model: Captioner, seed: int) -> str | None:
-        """Held-out pictures and what the model makes of them."""
+        """Caption some held-out pictures."""
         part = self.data.val
         found = describe(model, self.data.sentences, part.features[:SAMPLES], num_beams=1)
         rows = zip(part.names, part.texts, found, strict=False)
@@ -136,7 +139,7 @@ class CaptionTask:
 
 
 def evaluate_captioner(model: Captioner, part: CaptionPart, start: int) -> Evaluation:
-    """Loss of every token, END included."""
+    """Measure the loss per token, END included."""
     total = 0.0
     for rows, steps in in_order_of_length(part.captions.lengths, 64):
         total += float(_evaluate(model, part.padded(rows, steps), start))

@@ -1,1 +1,1 @@
-"""Sentences into sentences of another language."""
+"""Translate sentences."""

@@ -1,4 +1,4 @@
-"""Translations out of a model: encode, find hypotheses in batches, and see what was looked at."""
+"""Decode translations: encode, search in batches, and compute attention."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def translate(
     first: int = 0,
     **options: Any,
 ) -> list[list[Hypothesis]]:
-    """For each encoded sentence its `n_best` translations, best first.
+    """Return the `n_best` translations of each encoded sentence, best first.
 
     `options` are those of `TranslateSearch`. What is drawn follows from `seed`, `n_best` and the
     sentence's number, counted from `first`. `max_new_tokens` is by default twice the sentence's
@@ -65,8 +65,9 @@ def translate(
 def attend(
     model: Translator, target: Sentences, sources: Sequence[np.ndarray], ids: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """Attention weights (T, S) of each pair: a row for each token of the translation and END, a
-    column for each of the sentence and END; rows sum to 1. ConfigError for a model without.
+    """Return attention weights (T, S) of each pair: a row for each token of the translation and
+    END, a column for each of the sentence and END; rows sum to 1. Raises ConfigError if the model
+    has no attention.
     """
     if model.decoder.attention is None:
         raise ConfigError("this model has no attention", "train one with luong's or bahdanau's")
@@ -82,16 +83,16 @@ def attend(
 
 
 def _batches(lengths: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Row numbers of a batch, the length to pad to, and how many rows are real.
+    """Yield the row numbers of a batch, the length to pad to, and how many rows are real.
 
     Both sizes are powers of two, so that few programs are compiled, whatever the file; the length
-    is that of the row's own bucket, so that no row depends on its neighbours. Where rows are too
-    few the first is repeated: an empty row might never come to an end.
+    is that of the row's own bucket, so that no row depends on its neighbours. If there are too few
+    rows, the first is repeated: an empty row might never end.
     """
     buckets = np.array([power_of_two(int(n)) for n in np.maximum(lengths, SHORTEST)])
     for steps in np.unique(buckets).tolist():
         rows = np.flatnonzero(buckets == steps)
-        rows = rows[np.argsort(lengths[rows], kind="stable")]  # similar ones end together
+        rows = rows[np.argsort(lengths[rows], kind="stable")]  # similar lengths end together
         size = min(batch, power_of_two(len(rows)))
         for begin in range(0, len(rows), size):
             part = rows[begin : begin + size]

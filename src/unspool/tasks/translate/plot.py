@@ -1,4 +1,4 @@
-"""What a decoder looked at: a matrix for each sentence, in one HTML page on its own."""
+"""Draw attention: a matrix for each sentence, in one self-contained HTML page."""
 
 from collections.abc import Sequence
 from html import escape
@@ -78,7 +78,7 @@ def _squares(figure: AttentionFigure, left: float, top: float) -> str:
             weight = float(figure.weights[t, s])
             place = f'x="{left + CELL * s:.1f}" y="{top + CELL * t:.1f}"'
             size = f'width="{CELL - 1}" height="{CELL - 1}"'
-            tip = f"<title>{escape(written)} looks at {escape(read)}: {weight:.3f}</title>"
+            tip = f"<title>{escape(written)} attends to {escape(read)}: {weight:.3f}</title>"
             made.append(
                 f'<g>{tip}<rect class="cell" {place} {size}/>'
                 f'<rect {place} {size} fill-opacity="{weight:.3f}"/></g>'

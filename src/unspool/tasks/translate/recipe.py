@@ -1,4 +1,4 @@
-"""From options to a translator: `unspool train translate`."""
+"""The recipe of `unspool train translate`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,47 +20,47 @@ from .task import TranslateTask
 class TranslateOptions(TrainingConfig):
     """Every option of `unspool train translate`."""
 
-    source: str | None = option(None, "sentences to translate from, one a line", is_file=True)
+    source: str | None = option(None, "sentences to translate from, one per line", is_file=True)
     target: str | None = option(None, "their translations, line by line", is_file=True)
     val_source: str | None = option(
         None, "held-out sentences (or a TSV of both languages)", is_file=True
     )
     val_target: str | None = option(None, "their translations", is_file=True)
     val_fraction: float = option(
-        0.05, "share of the pairs that is held out without --val-source", above=0, below=1
+        0.05, "share of the pairs to hold out without --val-source", above=0, below=1
     )
     tokens: str = option("bpe", "what a token is", choices=("bpe", "word", "char"))
     shared: bool = option(True, "one vocabulary and embedding for both languages")
     vocab_size: int | None = option(
-        None, "most tokens in a vocabulary (bpe 6000, word 50000)", at_least=2, below=MAX_TOKENS + 1
+        None, "maximum vocabulary size (bpe 6000, word 50000)", at_least=2, below=MAX_TOKENS + 1
     )
     min_count: int | None = option(
-        None, "rarer words are unknown (2; bpe: merges must occur so often)", at_least=1,
+        None, "rarer words are unknown (2; bpe: rarer pairs are not merged)", at_least=1,
         below=2**31,
     )  # fmt: skip
     max_length: int = option(100, "training pairs with more tokens are left out", at_least=2)
     cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
     hidden: int = option(
-        256, "units a layer, and direction of the encoder", at_least=1, below=MAX_SIZE + 1
+        256, "units per layer, and per direction of the encoder", at_least=1, below=MAX_SIZE + 1
     )
     layers: int = option(
-        1, "layers of the encoder, and of the decoder", at_least=1, below=MAX_LAYERS + 1
+        1, "layers of the encoder and of the decoder", at_least=1, below=MAX_LAYERS + 1
     )
     embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)
     attention: str = option(
-        "luong", "how the decoder looks at the sentence; none: one vector says it all",
+        "luong", "attention to the sentence; none: one vector is all the decoder gets",
         choices=ATTENTIONS,
     )  # fmt: skip
-    bidirectional: bool = option(True, "the encoder reads backwards too")
-    reverse_source: bool = option(False, "the encoder begins at the sentence's end")
-    tied: bool = option(True, "the target embedding stands in for the output weights")
+    bidirectional: bool = option(True, "the encoder reads in both directions")
+    reverse_source: bool = option(False, "the encoder starts at the end of the sentence")
+    tied: bool = option(True, "use the target embedding as output weights too")
     dropout: float = option(
         0.0, "locked dropout on embeddings, layer outputs and readout", at_least=0, below=1
     )
     label_smoothing: float = option(
-        0.0, "share of each target that is spread over all tokens", at_least=0, below=1
+        0.0, "share of each target spread over all tokens", at_least=0, below=1
     )
-    batch: int = option(64, "sentence pairs a step", at_least=1)
+    batch: int = option(64, "sentence pairs per step", at_least=1)
 
 
 # Found on Multi30k's validation part; docs/lab-log.md has the figures.
@@ -71,7 +71,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class TranslateRecipe(Recipe):
-    """`unspool train translate`."""
+    """The recipe of `unspool train translate`."""
 
     name, options = "translate", TranslateOptions
     sources = (
@@ -87,11 +87,11 @@ class TranslateRecipe(Recipe):
     next_command = 'translate with: unspool translate {run} "..."'
 
     def defaults(self, sources: tuple[str, ...], given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same for all."""
+        """Return the same defaults for all sources."""
         return DEFAULTS
 
     def named(self, paths: tuple[str, ...], given: Mapping[str, Any]) -> tuple[str, ...]:
-        """A TSV named as an argument, or --source and --target."""
+        """Return a TSV named as an argument, or --source and --target."""
         files = [given[key] for key in ("source", "target") if given.get(key) is not None]
         if paths and files:
             raise ConfigError(
@@ -107,7 +107,7 @@ class TranslateRecipe(Recipe):
         return paths or tuple(files)
 
     def read(self, sources: tuple[str, ...], directory: Path, options: Any) -> PairData:
-        """Two files, or one TSV."""
+        """Read two files, or one TSV."""
         data = self._read(sources, options)
         data.save(directory)
         return data
@@ -115,7 +115,7 @@ class TranslateRecipe(Recipe):
     open = staticmethod(PairData.open)
 
     def has_changed(self, sources: tuple[str, ...], data: PairData, options: Any) -> bool:
-        """Whether the sources have another hash."""
+        """Say whether the sources have another hash."""
         return self._read(sources, options).fingerprint() != data.fingerprint()
 
     def task(self, data: PairData, options: TranslateOptions) -> TranslateTask:
@@ -123,7 +123,7 @@ class TranslateRecipe(Recipe):
         return TranslateTask(data, **options.arguments(TranslateTask))
 
     def model(self, data: PairData, options: TranslateOptions) -> Translator:
-        """A translator between the data's languages."""
+        """Create a translator between the data's languages."""
         return Translator.create(
             len(data.target.vocab),
             None if data.shared else len(data.source.vocab),

@@ -1,4 +1,4 @@
-"""A translator's run: it translates sentences, and is measured on parallel text."""
+"""The run of a translator, which translates sentences and is evaluated on parallel text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,8 +70,8 @@ class TranslatorRun(LoadedRun):
         return Reading(self.model, vocab, Spans(lines, *vocab.spans(lines)), None)
 
     def translate(self, texts: Sequence[str], **options: Any) -> list[list[Hypothesis]]:
-        """For each sentence its best translations; `options` are those of `decoding`'s
-        `translate` (num_beams, length_penalty, n_best, ...). An empty sentence stays empty.
+        """Return the best translations of each sentence; `options` are those of `decode.translate`
+        (num_beams, length_penalty, n_best, ...). An empty sentence stays empty.
 
         run.translate(["two dogs play ."])[0][0].text
         """
@@ -87,8 +87,9 @@ class TranslatorRun(LoadedRun):
     def attention(
         self, texts: Sequence[str], translations: Sequence[Hypothesis]
     ) -> list[tuple[list[str], list[str], np.ndarray]]:
-        """For each sentence and its translation the tokens of both, END last, and the attention
-        weights (T, S): how much each token of the sentence counted for each of the translation.
+        """Return, for each sentence and its translation, the tokens of both, END last, and the
+        attention weights (T, S): how much each token of the sentence counted for each token of the
+        translation.
         """
         sources = [self.source.encode(text) for text in texts]
         ids = [one.ids for one in translations]
@@ -134,7 +135,7 @@ class TranslatorRun(LoadedRun):
 
 
 def _scorer(tokenize: str) -> Any:
-    """(translations, references) -> BLEU and chrF, and how they were counted."""
+    """Return a function (translations, references) -> BLEU and chrF, and how they were counted."""
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
@@ -147,7 +148,11 @@ def _scorer(tokenize: str) -> Any:
         raise ConfigError(f"tokenize must be one of {known}, got {tokenize!r}")
     try:
         counts = {"bleu": BLEU(tokenize=tokenize, force=True), "chrf": CHRF()}
-    except (ImportError, RuntimeError, OSError) as error:  # it says which package in many lines
+    except (
+        ImportError,
+        RuntimeError,
+        OSError,
+    ) as error:  # its message names the package in many lines
         raise ConfigError(
             f"tokenize must have its package or model installed, got {tokenize!r}",
             "see sacreBLEU's documentation or choose 13a",

@@ -1,4 +1,4 @@
-"""Translation: predict every token of a sentence, and its END, from a sentence of another kind."""
+"""Translation: predict every token of a sentence, and its END, from a source sentence."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ SAMPLES = 4  # held-out sentences to translate at every evaluation
 
 
 class TranslateTask:
-    """The mean of -ln p(y_t | x, y_1..y_{t-1}) over all tokens of a batch, each y with its END.
+    """Minimise the mean of -ln p(y_t | x, y_1..y_{t-1}) over all tokens of a batch, each y with
+    END.
 
-    `batch` pairs a step, padded on both sides to one of a few lengths (see `Buckets`), each of
-    which is one compiled program. The decoder is given the true tokens before (teacher forcing;
-    Williams and Zipser 1989); with `label_smoothing` they are a mixture with all others.
+    `batch` pairs per step, padded on both sides to one of a few lengths (see `Buckets`), each of
+    which is one compiled program. The decoder reads the true tokens before (teacher forcing;
+    Williams and Zipser 1989); with `label_smoothing` the targets are mixed with all other tokens.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class TranslateTask:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sizes, vocabularies, what was left out, and the lengths of batches."""
+        """Return notes on sizes, vocabularies, what was left out, and the lengths of batches."""
         source, target = len(self.data.source.vocab), len(self.data.target.vocab)
         words = f"{target:,} tokens, shared" if self.data.shared else f"{source:,} and {target:,}"
         lengths = ", ".join(map(str, self.buckets.bounds))
@@ -46,7 +47,7 @@ class TranslateTask:
         )
 
     def describe(self) -> dict[str, Any]:
-        """The data and how it is batched."""
+        """Describe the data and how it is batched."""
         return {
             "kind": "translate",
             "tokens": self.data.target.vocab.kind,
@@ -66,25 +67,25 @@ class TranslateTask:
         self.data.save_vocabularies(directory)
 
     def initial_state(self, model: Any) -> Any:
-        """Nothing is carried: every pair begins anew."""
+        """Return an empty state: nothing is carried between pairs."""
         return ()
 
     def batch(self, position: int) -> PairBatch:
-        """Batch number `position`."""
+        """Return batch number `position`."""
         return self.data.train.padded(*self.buckets.rows(position))
 
     def loss(self, model: Translator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's target tokens."""
+        """Return the mean over the batch's target tokens."""
         start = self.data.target.end
         smoothed, nats, real = _nats(model, batch, start, key, self.label_smoothing)
         return Loss(weighted_mean(smoothed, real), weighted_mean(nats, real), state)
 
     def evaluate(self, model: Translator) -> Evaluation:
-        """The loss of the held-out part, without smoothing."""
+        """Measure the loss of the held-out part, unsmoothed."""
         return evaluate_translator(model, self.data.val, self.data.target.end)
 
     def sample(self, model: Translator, seed: int) -> str | None:
-        """Held-out sentences and what the model makes of them."""
+        """Translate some held-out sentences."""
         source = self.data.val.source
         rows = source.split()[:SAMPLES]
         found = translate(model, self.data.target, rows, num_beams=1)
@@ -93,7 +94,7 @@ class TranslateTask:
 
 
 def evaluate_translator(model: Translator, pairs: Pairs, start: int) -> Evaluation:
-    """Loss of every target token, END included."""
+    """Measure the loss per target token, END included."""
     total = 0.0
     for rows, steps in in_order_of_length(pairs.lengths):
         total += float(_evaluate(model, pairs.padded(rows, steps), start))
