@@ -87,7 +87,7 @@ def test_resume(unspool, runs, files):
         (["train", "glimpse", "nowhere", "--run", "r"], "nowhere does not exist"),
         (["train", "classify", "a-idx3-ubyte", "--run", "r"], "a-idx3-ubyte does not exist"),
         (["train", "tag", "{images.npz}", "--run", "r"], "there are no steps to tag"),
-        (["train", "generate", "{images.npz}", "--run", "r"], "must be a text of one line"),
+        (["train", "generate", "{images.npz}", "--run", "r"], "must be a single line"),
         (["train", "classify", "{images.npz}", "--val", "{lines.txt}", "--run", "r"],
          "must both hold texts, or series, or images"),
         (["train", "glimpse", "{images.npz}", "--run", "r", "--std", "0"], "std must be above 0"),

@@ -86,7 +86,7 @@ def test_true_labels_stand_beside_those_found(unspool, labelled, files):
     assert [record.get("true_label") for record in records] == [*"xyxy" * 6, None]
     assert records[0]["text"] == "the thread goes out"
     assert done.err == (
-        f"note: {files}/lines.txt: read as lines `LABEL text`, as most labels are the run's\n"
+        f"note: {files}/lines.txt: read as lines `LABEL text`, since most labels are the run's\n"
     )
     done = unspool("tag", labelled / "tag", files / "words.txt", "--json")
     assert json.loads(done.out.splitlines()[1])["true_tags"] == ["B-W", "I-W", "O"]
@@ -186,7 +186,7 @@ def test_resume(unspool, labelled, files):
         (["train", "classify", "nowhere", "--run", "r"], "nowhere does not exist"),
         (["train", "classify", "{lines.txt}", "{lines.txt}", "--run", "r"], "name one file"),
         (["train", "tag", "{lines.txt}", "--run", "r"], "lines.txt row 1: must be a word and its"),
-        (["train", "generate", "{series.npz}", "--run", "r"], "must be a text of one line"),
+        (["train", "generate", "{series.npz}", "--run", "r"], "must be a single line"),
     ],
 )
 def test_errors_are_one_line(refused, labelled, files, trained, arguments, message):

@@ -84,7 +84,7 @@ def test_splits_of_a_form_without(file, form):
 
 
 BAD_JSON = [
-    (KARPATHY, lambda v: v.pop("images"), " has no key `images`: it must have lines `file<TAB>"),
+    (KARPATHY, lambda v: v.pop("images"), " has no key `images`: the file must have "),
     (KARPATHY, lambda v: v.update(images={}), " images: must be a list, got {}"),
     (KARPATHY, lambda v: v.update(images=[]), " has no captions"),
     (KARPATHY, lambda v: v["images"].append(3), " images[2]: must be an object, got 3"),

@@ -124,7 +124,7 @@ def test_stdlib_leaves_out_what_is_not_the_library(tmp_path):
 
 
 def test_a_python_without_source(tmp_path):
-    with pytest.raises(DataError, match="keeps no source of its standard library in"):
+    with pytest.raises(DataError, match="has no source of its standard library in"):
         stdlib_files(tmp_path / "none")
 
 

@@ -261,7 +261,7 @@ def test_byte_tokens_take_any_file(tmp_path, options):
         (
             "each word is unique",
             {"tokens": "word"},
-            "got 1 .*: give a longer text or lower min_count",
+            "got 1 .*: use a longer text or lower min_count",
         ),
         ("ab", {}, "training part of the text must have at least 2 tokens, got 1 .*: "),
         (

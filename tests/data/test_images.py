@@ -96,7 +96,7 @@ def test_digits_without_scikit_learn(monkeypatch):
         (idx(LABELS), None, "must be 0x00000803 or 0x00000804 (or of another type of number), "
          "got 0x00000801"),
         (b"hello", None, "got 0x68656c6c"),
-        (idx(IMAGES)[:-1], None, f"{NAME} is truncated: its header promises 4 images, it ends in "
+        (idx(IMAGES)[:-1], None, f"{NAME} is truncated: its header announces 4 images, it ends in "
          "row 4"),
         (idx(IMAGES)[:9], None, f"{NAME} is truncated"),
         (idx(IMAGES) + b"x", None, f"{NAME} has more than the 4 images that its header"),
@@ -104,7 +104,7 @@ def test_digits_without_scikit_learn(monkeypatch):
          "of shape (4, 2, 0, 1)"),
         (None, idx(LABELS[:3]), f"{NAME} has 4 images, but labels of shape (3,)"),
         (None, idx(IMAGES), f"{LABELS_NAME}: the magic number of IDX labels must be 0x00000801 "),
-        (None, idx(LABELS)[:-2], f"{LABELS_NAME} is truncated: its header promises 4 labels, it "
+        (None, idx(LABELS)[:-2], f"{LABELS_NAME} is truncated: its header announces 4 labels, it "
          "ends in row 3"),
     ],
 )  # fmt: skip
@@ -117,7 +117,7 @@ def test_damaged_idx(mnist, images, labels, message):
 def test_missing_labels_and_names(mnist):
     path = mnist()
     path.with_name(LABELS_NAME).unlink()
-    with pytest.raises(DataError, match=f"looked for {LABELS_NAME} and {LABELS_NAME}.gz"):
+    with pytest.raises(DataError, match=f"searched for {LABELS_NAME} and {LABELS_NAME}.gz"):
         read_images(path)
     with pytest.raises(DataError, match="its name must have `images`"):
         read_images(path.rename(path.with_name("digits-idx3-ubyte")))
@@ -167,7 +167,7 @@ def test_the_held_out_images_must_fit(tmp_path, mnist):
     np.savez(tmp_path / "other.npz", images=IMAGES, labels=[7, 0, 7, 9])
     with pytest.raises(DataError, match=r"other.npz row 4: the label '9' is not one of the run's"):
         LabelledData.read(train, val=tmp_path / "other.npz")
-    with pytest.raises(DataError, match="one label each: there are no steps to tag"):
+    with pytest.raises(DataError, match="one label each, so there are no steps to tag"):
         LabelledData.read(train, aligned=True)
 
 

@@ -114,7 +114,7 @@ def test_unknown_labels():
 
 def test_lines_get_their_ends():
     assert one_line(Rows(["ab"], ["x"], ["f row 1"])).rows == ["\nab\n"]
-    with pytest.raises(DataError, match="f row 1: must be a text of one line"):
+    with pytest.raises(DataError, match="f row 1: a text to generate must be a single line"):
         one_line(Rows(["a\nb"], ["x"], ["f row 1"]))
 
 

@@ -108,7 +108,7 @@ def test_chunk_does_not_depend_on_what_was_read_before():
 
 def test_too_short_for_a_chunk():
     Lanes(np.arange(33), batch=4, steps=8)
-    message = r"more than batch \* steps = 4 \* 8 tokens, got 32: give a longer text or lower batch"
+    message = r"more than batch \* steps = 4 \* 8 tokens, got 32: use a longer text or lower batch"
     with pytest.raises(DataError, match=message):
         Lanes(np.arange(32), batch=4, steps=8)
 

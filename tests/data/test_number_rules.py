@@ -35,7 +35,7 @@ def test_labels_that_are_missing(tmp_path, name, label, message):
 
 def test_labels_that_are_not_declared(tmp_path):
     (tmp_path / "a.ts").write_text(TS.format("upp"))
-    with pytest.raises(DataError, match="row 4: the label 'upp' is none that @classLabel declares"):
+    with pytest.raises(DataError, match="row 4: the label 'upp' is not declared by @classLabel"):
         read_labelled(tmp_path / "a.ts")
     (tmp_path / "a.ts").write_text(TS.replace("down", "?").format("?"))  # declared, so a class
     assert read_labelled(tmp_path / "a.ts").labels == ["up", "?"]
@@ -44,13 +44,13 @@ def test_labels_that_are_not_declared(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, np.nan], "row 2: the label must be a text or a number, got nan"),
-        ([0, np.inf], "row 2: the label must be a text or a number, got inf"),
-        ([1j, 2], "row 1: the label must be a text or a number, got 1j"),
+        ([0, np.nan], "row 2: the label must be a string or a number, got nan"),
+        ([0, np.inf], "row 2: the label must be a string or a number, got inf"),
+        ([1j, 2], "row 1: the label must be a string or a number, got 1j"),
         (["a", ""], "row 2: the label is empty"),
         ([b"a", b" "], "row 2: the label is empty"),
         ([b"a", b"\xff"], "row 2: the label b'\\\\xff' is not UTF-8 text"),
-        (np.array(["2020", "2021"], "M8[Y]"), "row 1: the label must be a text or a number"),
+        (np.array(["2020", "2021"], "M8[Y]"), "row 1: the label must be a string or a number"),
         (np.array(["a", None], object), "labels holds Python objects"),
         ([["a", "b", "c"]] * 2, "labels"),
     ],
@@ -85,7 +85,7 @@ def idx(array, kind):
 def test_labels_of_idx(tmp_path):
     (tmp_path / "IMAGES.IDX3").write_bytes(gzip.compress(idx(np.zeros((2, 3, 3), "u1"), 8)))
     (tmp_path / "LABELS.IDX1").write_bytes(idx(np.array([0, np.nan], ">f4"), 0x0D))
-    with pytest.raises(DataError, match="row 2: the label must be a text or a number, got nan"):
+    with pytest.raises(DataError, match="row 2: the label must be a string or a number, got nan"):
         read_images(tmp_path / "IMAGES.IDX3")
     (tmp_path / "LABELS.IDX1").write_bytes(idx(np.array([0, 3], ">i2"), 0x0B))
     assert read_images(tmp_path / "IMAGES.IDX3")[1] == ["0", "3"]
@@ -218,7 +218,7 @@ def test_headers_that_are_refused(tmp_path, text):
 @pytest.mark.parametrize("line", ["@classLabel", "@CLASSLABEL false", "@targetlabel", "# no", ""])
 def test_ts_without_a_declared_label(tmp_path, line):
     (tmp_path / "a.ts").write_text(f"{line}\n@data\n1,2:2,1:up\n")
-    with pytest.raises(DataError, match="row 3: ends in 'up', which is no number; a label at the"):
+    with pytest.raises(DataError, match="row 3: ends in 'up', which is not a number; a label"):
         read_series(tmp_path / "a.ts")
     (tmp_path / "a.ts").write_text(f"{line}\n@data\n1,2:2,1\n")
     assert read_series(tmp_path / "a.ts", labelled=False)[1] == []
@@ -230,7 +230,7 @@ def test_ts_headers_have_any_white_space(tmp_path):
     (tmp_path / "a.ts").write_text("@classLabel\ttrue  up\tdown\n@data\n# rows\n1,2:up\n\n2:down\n")
     assert read_series(tmp_path / "a.ts")[1] == ["up", "down"]
     (tmp_path / "a.ts").write_text("@timeStamps\ttrue\n@data\n")
-    with pytest.raises(DataError, match="row 1: time stamps are not read"):
+    with pytest.raises(DataError, match="row 1: time stamps are not supported"):
         read_series(tmp_path / "a.ts")
 
 
@@ -248,7 +248,7 @@ def test_tables_of_ucr(tmp_path, name):
     found = read_labelled(tmp_path / name)
     assert found.labels == ["1", "2"]
     assert [row.shape for row in found.rows] == [(2, 1), (3, 1)]
-    with pytest.raises(DataError, match="one label each: there are no steps to tag"):
+    with pytest.raises(DataError, match="one label each, so there are no steps to tag"):
         read_labelled(tmp_path / name, aligned=True)
 
 

@@ -71,7 +71,7 @@ def test_hostile_members_are_skipped_and_counted(tmp_path, monkeypatch):
         "unsafe names in the TAR: 3 (/etc/passwd, ../up, p/../../up)",
         "links and devices in the TAR: 3 (link, hard, pipe)",
         "hidden files and folders: 2 (._good, p/.hidden)",
-        "names that the TAR has twice (the first is used): 1 (good)",
+        "names that occur twice in the TAR (the first is used): 1 (good)",
         "files above 1 MB: 1 (huge)",
     ]
     assert os.listdir(tmp_path) == ["a.tar"]
@@ -85,13 +85,13 @@ def test_hostile_entries_of_folders(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     found = Pictures(tmp_path)
     assert list(found.contents()) == [("good", b"yes")]
-    assert found.left_out.notes() == ["links to nothing, pipes and devices: 2 (nothing, pipe)"]
+    assert found.left_out.notes() == ["dangling links, pipes and devices: 2 (nothing, pipe)"]
     (tmp_path / "good").unlink()
-    with pytest.raises(DataError, match="has no pictures; links to nothing, pipes and devices: 2"):
+    with pytest.raises(DataError, match="has no pictures; dangling links, pipes and devices: 2"):
         Pictures(tmp_path)
-    with pytest.raises(DataError, match="is a pipe or device: give a folder or TAR"):
+    with pytest.raises(DataError, match="is a pipe or device: name a folder or TAR"):
         Pictures(tmp_path / "pipe")
-    with pytest.raises(DataError, match="none does not exist: give a folder or TAR"):
+    with pytest.raises(DataError, match="none does not exist: name a folder or TAR"):
         Pictures(tmp_path / "none")
 
 
@@ -296,7 +296,7 @@ JPEG = encoded(Image.fromarray(gradient(40, 40)), "JPEG")
         (b"P6 0 0 255\n", "p.jpg"),
         (b"BM" + bytes(60), "p.jpg"),
         (encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "p.jpg has 32-bit pixels, "
-         "whose white is unknown: save it with 8 or 16 bits"),
+         "whose white is unknown: save it in 8 or 16 bits"),
         (encoded(Image.fromarray(np.full((2, 2), 70_000, np.int32)), "TIFF"), "has 32-bit pixels"),
         (encoded(Image.fromarray(np.full((2, 2), 200, np.int32)), "TIFF"), "has 32-bit pixels"),
     ],

@@ -80,7 +80,7 @@ def test_every_mode_has_its_value(mode):
         (saved(of(200, np.int32), "TIFF"), "has 32-bit pixels, whose white is unknown: save it"),
         (saved(of(70_000, np.int32), "TIFF"), "has 32-bit pixels"),
         (saved(of(200.0, np.float32), "TIFF"), "has 32-bit pixels"),
-        (saved(filled("LAB", (200, 10, 10)), "TIFF"), "has the colours of LAB, which are not read"),
+        (saved(filled("LAB", (200, 10, 10)), "TIFF"), "has LAB colours, which are not supported"),
     ],
 )
 def test_what_has_no_known_white_is_refused(content, message):

@@ -131,7 +131,7 @@ def test_what_is_there_unpacked_and_packed_is_there_once(write, tmp_path):
         (tmp_path / name).write_bytes(gzip.compress(name.encode()))
     left_out = LeftOut()
     assert [path.name for path in walk_files(tmp_path, left_out)] == ["a.txt", "b.txt.gz"]
-    assert left_out.notes() == ["files that are there unpacked too: 1 (a.txt.gz)"]
+    assert left_out.notes() == ["compressed files that are also there unpacked: 1 (a.txt.gz)"]
     with open_sources([tmp_path]) as sources:
         assert "".join(sources.pieces()) == "textb.txt.gz"
 
@@ -185,7 +185,7 @@ def test_sentences_by_every_way_in(write, tmp_path, standard_input):
     standard_input("in\n\nout\n")
     for source in (path, tmp_path / "folder", "-"):
         assert read_sentences(source) == (lines, [None] * 3, ())
-    with pytest.raises(DataError, match=r"no\.txt does not exist: give a file"):
+    with pytest.raises(DataError, match=r"no\.txt does not exist: name a file"):
         read_sentences(tmp_path / "no.txt")
 
 
@@ -193,7 +193,7 @@ def test_pairs_to_translate_are_their_sources(write):
     path = write("p.tsv", "in\thinein\n\nout\thinaus\n")
     lines, references, notes = read_sentences(path)
     assert (lines, references) == (["in", "", "out"], ["hinein", "", "hinaus"])
-    assert notes == (f"{path}: read as lines SOURCE<TAB>TARGET, as every line has one tab",)
+    assert notes == (f"{path}: read as lines SOURCE<TAB>TARGET, since every line has one tab",)
     assert read_sentences(write("t.txt", "a\tb\nc\n"))[0] == ["a\tb", "c"]
 
 
@@ -209,7 +209,7 @@ def test_standard_input_is_training_data_too(write, standard_input):
     read = PairData.read("-", tokens="char")
     assert read.fingerprint() == PairData.read(write("p", pairs), tokens="char").fingerprint()
     for twice in (lambda: LabelledData.read("-", val="-"), lambda: read_parallel("-", "-")):
-        with pytest.raises(DataError, match=r"'-' \(standard input\) can be given only once"):
+        with pytest.raises(DataError, match=r"'-' \(standard input\) can be named only once"):
             twice()
 
 
@@ -228,7 +228,7 @@ def test_texts_of_several_lines_are_counted(write):
     rows[12] += '"'  # the quote of row 5 ends here: ten rows are one
     found = read_labelled(write("t.csv", "\n".join(["label,text", *rows])))
     assert len(found.rows) == 11
-    assert found.notes == (f"1 texts have several lines, between quotes: {found.where[3]}",)
+    assert found.notes == (f"1 texts span several lines, between quotes: {found.where[3]}",)
 
 
 def test_fields_of_any_use_fit(write, monkeypatch):

@@ -48,7 +48,7 @@ def test_ts(tmp_path):
         ("a.ts", TS + "1,?:3,4:a\n", "a.ts row 7: step 2 has a number that is missing"),
         ("a.ts", TS + "1,x:3,4:a\n", "a.ts row 7: could not convert string to float: 'x'"),
         ("a.ts", "@data\n", "has no series after a line @data"),
-        ("a.ts", "@timestamps true\n", "a.ts row 1: time stamps are not read"),
+        ("a.ts", "@timestamps true\n", "a.ts row 1: time stamps are not supported"),
         ("a.csv", "series,tag\na,1\n", "a.csv has no labels: it has no column `label`"),
         ("a.csv", "series,label\n", "a.csv row 1: columns must be series, label"),
         ("a.csv", "series,label,x\na,u\n", "a.csv row 2: has 2 columns, not 3"),

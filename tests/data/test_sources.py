@@ -112,7 +112,7 @@ def test_folder_is_read_sorted_without_hidden_or_binary_files(folder):
     assert text == "a/y.txt;a/z.txt;b.txt;"
     assert sources.notes == (
         f"{folder}: left out hidden files and folders: 2 (.git, .hidden)",
-        f"{folder}: left out links to nothing, pipes and devices: 1 (loop)",
+        f"{folder}: left out dangling links, pipes and devices: 1 (loop)",
         f"{folder}: left out files that are not text: 2 (latin.txt, p.png)",
     )
 
@@ -121,7 +121,7 @@ def test_folder_of_bytes_takes_binary_files(folder):
     data, sources = read(folder, raw=True)
     assert b"\x89PNG\0" in data
     assert b".hidden" not in data
-    assert "links to nothing, pipes and devices: 1 (loop)" in sources.notes[1]
+    assert "dangling links, pipes and devices: 1 (loop)" in sources.notes[1]
 
 
 def test_linked_folder_is_followed(folder, tmp_path):
@@ -175,7 +175,7 @@ def test_pipes_and_devices_do_not_hang(tmp_path):
 
 
 def test_nothing_given():
-    with pytest.raises(DataError, match="no text was given"):
+    with pytest.raises(DataError, match="no text is named"):
         read()
 
 
@@ -213,7 +213,7 @@ def test_the_name_of_a_corpus_is_the_corpus_everywhere(tmp_path, monkeypatch):
     Path("stdlib").write_text("mine")
     with open_sources(["stdlib"]) as sources:
         assert len(sources.files) > 10
-        assert sources.notes[-1].endswith("for the file or folder here write ./stdlib")
+        assert sources.notes[-1].endswith("for the file or folder of that name write ./stdlib")
     assert read("./stdlib")[0] == read(Path("stdlib"))[0] == "mine"
 
 

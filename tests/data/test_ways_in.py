@@ -84,7 +84,9 @@ def test_a_walk_yields_every_real_file_once_and_counts_the_rest(tmp_path_factory
     assert found == sorted(found)
     assert {p.stat().st_ino for p in found} == {p.stat().st_ino for p in visible}
     assert len({p.stat().st_ino for p in found}) == len(found)
-    assert left_out.counts().get("second names of a file", 0) == len(visible) - len(found)
+    assert left_out.counts().get("links to files that are read already", 0) == len(visible) - len(
+        found
+    )
 
 
 def test_a_link_beside_its_file_leaves_the_file_under_its_own_name(tmp_path):
@@ -93,7 +95,7 @@ def test_a_link_beside_its_file_leaves_the_file_under_its_own_name(tmp_path):
     assert [path.name for path in walk_files(tmp_path)] == ["book.txt"]
     text, notes = text_of(tmp_path)
     assert text == "text"
-    assert notes == (f"{tmp_path}: left out second names of a file: 1 (a-link.txt)",)
+    assert notes == (f"{tmp_path}: left out links to files that are read already: 1 (a-link.txt)",)
 
 
 def test_runs_are_no_part_of_a_text(tmp_path):
@@ -194,9 +196,7 @@ def test_a_long_field_and_carriage_returns(tmp_path):
     path.write_text("label,text\ra,x\rb,y\r", newline="")
     assert read_labelled(path)[:2] == (["x", "y"], ["a", "b"])
     path.write_text("label,text\na,x\ry\nb,z\n", newline="")
-    with pytest.raises(
-        DataError, match="row 2: a carriage return stands in a field without quotes"
-    ):
+    with pytest.raises(DataError, match="row 2: a carriage return is in a field without quotes"):
         read_labelled(path)
 
 
@@ -237,7 +237,7 @@ def test_a_readme_beside_files_of_lines_is_no_class(tmp_path):
         (tmp_path / name).write_text("one\ntwo\n")
     found = read_labelled(tmp_path)
     assert set(found.labels) == {"Irish", "Czech"}
-    assert found.notes == (f"{tmp_path}: left out files that are no LABEL.txt: 2 "
+    assert found.notes == (f"{tmp_path}: left out files that are not a LABEL.txt: 2 "
                            "(README.txt, names.md)",)  # fmt: skip
 
 
@@ -328,7 +328,7 @@ SERIES = {
     "empty.csv": ("series,label,x\na,,1\n", "row 2: the label is empty"),
     "what.csv": ("series,label,x\na,?,1\n", "row 2: the label is missing"),
     "a.ts": ("@classLabel true u d\n@data\n1,2:?\n", "row 3: the label is missing"),
-    "b.TS": ("@classLabel true u d\n@data\n1,2:x\n", "row 3: the label 'x' is none that"),
+    "b.TS": ("@classLabel true u d\n@data\n1,2:x\n", "row 3: the label 'x' is not declared"),
     "c.ts": ("@data\n1,2:2,1:up\n", "needs a line `@classLabel true LABELS`"),
     "d.ts": ("@classLabel true u d\n@data\n1\t2:u\n", "commas must separate the numbers"),
     "big.csv": ("series,label,x\na,u,1e39\n", "step 1 has a number that is missing, not finite"),
@@ -348,10 +348,10 @@ def test_series_that_are_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.array([1.0, np.nan]), "row 2: the label must be a text or a number, got nan"),
+        (np.array([1.0, np.nan]), "row 2: the label must be a string or a number, got nan"),
         (np.array(["a", " "]), "row 2: the label is empty"),
         (np.array([b"a", b"\xff"]), "row 2: the label b'\\xff' is not UTF-8"),
-        (np.array([1 + 2j, 2]), "the label must be a text or a number"),
+        (np.array([1 + 2j, 2]), "the label must be a string or a number"),
     ],
 )
 @pytest.mark.parametrize("array", ["series", "images"])

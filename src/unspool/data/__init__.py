@@ -1,4 +1,4 @@
-"""Texts as token ids: vocabularies, corpora, memory-mapped streams. Nothing here needs JAX."""
+"""Data for training: vocabularies, texts, labelled sequences, pairs, pictures. Needs no JAX."""
 
 from .arrays import read_arrays
 from .caption_data import CaptionBatch, CaptionData, CaptionPart

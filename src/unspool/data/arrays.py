@@ -1,4 +1,4 @@
-"""Arrays of .npz files that somebody sent: those that are asked for, as their headers promise."""
+"""Read the requested arrays of untrusted .npz files, no more than their headers announce."""
 
 import io
 import math
@@ -13,29 +13,29 @@ from .. import files
 from ..errors import DataError
 from ..limits import MAX_ARRAY_BYTES, MAX_ARRAY_HEADER_BYTES
 
-LARGEST = float(np.finfo(np.float32).max)  # networks compute with 32 bits
+LARGEST = float(np.finfo(np.float32).max)  # networks compute in 32 bits
 _MAGIC = b"\x93NUMPY"
-_HEADERS: dict[bytes, tuple[int, Any]] = {  # by version: bytes of the length, and the parser
+_HEADERS: dict[bytes, tuple[int, Any]] = {  # by version: bytes of the length field, and the parser
     b"\1\0": (2, np.lib.format.read_array_header_1_0),
     b"\2\0": (4, np.lib.format.read_array_header_2_0),
 }
 
 
 def array_names(path: Path) -> set[str]:
-    """The names of the arrays of an .npz file; none if it is no such file."""
+    """Return the names of the arrays of an .npz file; none if it is not one."""
     try:
         with files.open_zip(path) as archive:
             names = archive.namelist()
-    except Exception:  # whoever reads it says what is wrong
+    except Exception:  # reading it will say what is wrong
         return set()
     return {name.removesuffix(".npy") for name in names if name.endswith(".npy")}
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Those of the named arrays that an .npz file has, nothing else of it.
+    """Read those of the named arrays that an .npz file has, and nothing else of it.
 
-    Raises DataError if it is no such file, an array is damaged, holds Python objects or would
-    take more than `MAX_ARRAY_BYTES` (and more than the file has), which its header says before
+    Raises DataError if it is not such a file, or if an array is damaged, holds Python objects or
+    would take more than `MAX_ARRAY_BYTES` (or more than the file has), which its header says before
     anything is read.
     """
     try:
@@ -48,13 +48,13 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: {error.fact}", error.remedy) from error
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except Exception as error:  # hostile bytes may raise anything at all
+    except Exception as error:  # hostile bytes may raise anything
         reason = str(error)[:200] or type(error).__name__
         raise DataError(f"{path} is not a readable .npz file: {reason}") from error
 
 
 def read_promised(file: IO[bytes], size: int) -> bytearray:
-    """Read `size` bytes, or what there is of them; memory is taken as they come."""
+    """Read `size` bytes, or as many as there are; memory is allocated as they come."""
     content = bytearray()
     while len(content) < size and (piece := file.read(min(size - len(content), 1 << 20))):
         content += piece
@@ -62,14 +62,14 @@ def read_promised(file: IO[bytes], size: int) -> bytearray:
 
 
 def as_array(content: bytearray, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """Bytes as an array; ValueError for a shape that NumPy cannot have."""
+    """View bytes as an array. Raises ValueError if NumPy cannot have such a shape."""
     if math.prod(shape) * dtype.itemsize:
         return np.frombuffer(content, dtype).reshape(shape)
     return np.zeros(shape, dtype)
 
 
 def fits_32_bits(values: np.ndarray) -> np.ndarray:
-    """Which numbers are finite, as 32-bit floating point too."""
+    """Say which numbers are finite, also as 32-bit floats."""
     if values.dtype.kind in "biu":  # the largest, 2^64, is far below
         return np.ones(values.shape, bool)
     with np.errstate(over="ignore"):
@@ -77,7 +77,7 @@ def fits_32_bits(values: np.ndarray) -> np.ndarray:
 
 
 def is_real(values: np.ndarray) -> bool:
-    """Whether an array holds truths or real numbers."""
+    """Say whether an array holds booleans or real numbers."""
     return values.dtype.kind in "biuf"
 
 
@@ -85,32 +85,32 @@ def _read(file: IO[bytes], name: str, most: int) -> np.ndarray:
     with file:
         shape, by_columns, dtype = _header(file, name)
         if dtype.hasobject:
-            raise DataError(f"{name} holds Python objects", "save numbers or texts")
+            raise DataError(f"{name} holds Python objects", "save numbers or strings")
         size = math.prod(shape) * dtype.itemsize
         if min(shape, default=0) < 0 or size > most:
             raise DataError(
-                f"{name} must take at most {most >> 30} GiB, its header promises {dtype} of {shape}"
+                f"{name} must take at most {most >> 30} GiB, its header says {dtype} of {shape}"
             )
         content = read_promised(file, size)
         if len(content) != size:
-            raise DataError(f"{name} is truncated: its header promises {size} bytes")
-        if file.read(1):  # at the end zipfile compares the checksum too
-            raise DataError(f"{name} has more than the {size} bytes that its header promises")
+            raise DataError(f"{name} is truncated: its header announces {size} bytes")
+        if file.read(1):  # at the end zipfile also checks the checksum
+            raise DataError(f"{name} has more than the {size} bytes that its header announces")
     return (
         as_array(content, dtype, shape[::-1]).T if by_columns else as_array(content, dtype, shape)
     )
 
 
 def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether columns come first, and the kind of numbers."""
+    """Return the shape, whether the order is Fortran's, and the type."""
     begin = file.read(len(_MAGIC) + 2)
     if begin[:-2] != _MAGIC or begin[-2:] not in _HEADERS:
-        raise DataError(f"{name} does not begin as NumPy's arrays of version 1 or 2 do")
+        raise DataError(f"{name} does not begin like an array of NumPy's version 1 or 2")
     width, parse = _HEADERS[begin[-2:]]
     length = file.read(width)
     if int.from_bytes(length, "little") > MAX_ARRAY_HEADER_BYTES:
         raise DataError(f"{name} has a header of more than {MAX_ARRAY_HEADER_BYTES:,} bytes")
     text = length + file.read(int.from_bytes(length, "little"))
-    with warnings.catch_warnings():  # of headers that Python 2 wrote
+    with warnings.catch_warnings():  # about headers that Python 2 wrote
         warnings.simplefilter("ignore")
         return parse(io.BytesIO(text), max_header_size=MAX_ARRAY_HEADER_BYTES)

@@ -1,4 +1,4 @@
-"""Captions as token ids, beside the features of their pictures."""
+"""Captions as token ids, with the features of their pictures."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -28,9 +28,9 @@ class CaptionBatch(NamedTuple):
 
 
 class CaptionPart(NamedTuple):
-    """Features (P, F) or (P, S, F) of P pictures, or their pixels (P, W, W, 3), and N captions
-    whose targets are their pictures' numbers, as ids and as texts by picture. The features may be
-    memory-mapped and of half precision.
+    """Features (P, F) or (P, S, F) of P pictures, or their pixels (P, W, W, 3), and N captions, as
+    ids whose targets are the numbers of their pictures, and as texts by picture. The features may
+    be memory-mapped, and of half precision.
     """
 
     features: np.ndarray
@@ -39,17 +39,16 @@ class CaptionPart(NamedTuple):
     texts: list[list[str]]
 
     def padded(self, rows: np.ndarray, steps: int) -> CaptionBatch:
-        """Captions of these numbers, padded to `steps`; row -1 is all padding."""
+        """Return captions of these numbers, padded to `steps`; row -1 is all padding."""
         batch = self.captions.padded(rows, steps)
         features = self.features[np.where(rows < 0, 0, batch.targets)]
         return CaptionBatch(features, batch.inputs, batch.lengths)
 
 
 class CaptionData(NamedTuple):
-    """Captioned pictures to train on and held out. `preparation` says in JSON what was done to
-    pictures, `made_from` is a hash of these and their captions, which are `plain` where they were
-    made lower-case words without punctuation. `keys` are hashes of the pictures to train on, if
-    they are known.
+    """Captioned pictures to train on and held out. `preparation` is JSON that says how pictures
+    were prepared; `made_from` is a hash of the pictures and captions; `plain` captions are
+    lower-case words without punctuation. `keys` are hashes of the pictures to train on, if known.
     """
 
     sentences: Sentences
@@ -79,17 +78,17 @@ class CaptionData(NamedTuple):
         notes: tuple[str, ...] = (),
         keys: tuple[str, ...] = (),
     ) -> "CaptionData":
-        """From features (P, F) or (P, S, F), or pixels (P, W, W, 3) in uint8 for a captioner with a
-        CNN of its own, and the captions of each picture.
+        """Build from features (P, F) or (P, S, F), or from pixels (P, W, W, 3) in uint8 for a
+        captioner with its own CNN, and the captions of each picture.
 
         The vocabulary is that of `captions`; `tokens`, `vocab_size` and `min_count` are those of
-        `Sentences.build`. `names` are by default numbers. Raises DataError where features are not
-        of as many pictures as captions, or those held out of another shape.
+        `Sentences.build`. `names` are numbers by default. Raises DataError if features and captions
+        differ in the number of pictures, or if those held out have another shape.
         """
         if features.shape[1:] != val_features.shape[1:]:
             raise DataError(
-                f"features to train on and held out must be of one shape, got {features.shape[1:]} "
-                f"and {val_features.shape[1:]}"
+                "features to train on and held out must have the same shape, "
+                f"got {features.shape[1:]} and {val_features.shape[1:]}"
             )
         texts = [text for row in captions for text in row]
         sentences = Sentences.build(texts, tokens, vocab_size, min_count)
@@ -123,7 +122,7 @@ class CaptionData(NamedTuple):
 
     @classmethod
     def open(cls, directory: Path, features: Sequence[np.ndarray]) -> "CaptionData":
-        """Undo `save`, with the features of both parts; RunError where something is damaged."""
+        """Undo `save`, with the features of both parts. Raises RunError if something is damaged."""
         described = files.read_json(directory / DESCRIPTION, RunError)
         arrays = load_sequences(directory / ARRAYS)
         try:
@@ -131,7 +130,7 @@ class CaptionData(NamedTuple):
                 _part(rows, arrays[name], **described["parts"][name])
                 for name, rows in zip(PARTS, features, strict=True)
             )
-            described = {"keys": [], **described}  # older runs kept none
+            described = {"keys": [], **described}  # older runs did not keep them
             facts = {name: described[name] for name in _DESCRIBED}
             facts["notes"] = files.strings(facts["notes"])
             facts["keys"] = files.strings(facts["keys"])
@@ -139,12 +138,14 @@ class CaptionData(NamedTuple):
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
         for part in (train, val):
             if not len(part.features) == len(part.names) == len(part.texts):
-                raise RunError(f"{directory} is damaged: features are not of as many pictures")
+                raise RunError(
+                    f"{directory} is damaged: it has features and captions of different pictures"
+                )
         sentences = Sentences(load_vocabulary(directory))
         return cls(sentences, train, val, **facts)
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything, to tell whether the data has changed."""
+        """Return the SHA-256 of everything, to detect changes."""
         digest = sha256()
         for part in (self.train, self.val):
             digest.update(part.captions.fingerprint().encode())
@@ -155,13 +156,13 @@ class CaptionData(NamedTuple):
 
 
 def _part(rows: np.ndarray, captions: Sequences, names: Any, texts: Any) -> CaptionPart:
-    """A part as it was saved; TypeError if names or texts are no strings."""
+    """Restore a saved part. Raises TypeError if names or texts are not strings."""
     rows_of_texts = [list(files.strings(row)) for row in texts]
     return CaptionPart(rows, captions, list(files.strings(names)), rows_of_texts)
 
 
 def _made_elsewhere(features: np.ndarray) -> dict[str, Any]:
-    """The preparation of arrays: pixels are for a CNN of the captioner's own."""
+    """Describe the preparation of arrays: pixels are for the captioner's own CNN."""
     if features.dtype == np.uint8:
         return {"cnn": "own", "size": features.shape[1], "is_trained": True}
     return {"cnn": "none", "size": 0}
@@ -170,10 +171,10 @@ def _made_elsewhere(features: np.ndarray) -> dict[str, Any]:
 def caption_part(
     features: np.ndarray, names: list[str], captions: list[list[str]], sentences: Sentences
 ) -> CaptionPart:
-    """The captions of each picture as ids. DataError where the numbers of pictures differ."""
+    """Encode the captions of each picture. Raises DataError if the numbers of pictures differ."""
     if not len(features) == len(names) == len(captions):
         raise DataError(
-            f"features, names and captions must be of as many pictures, got {len(features)}, "
+            f"features, names and captions must have the same length, got {len(features)}, "
             f"{len(names)} and {len(captions)}"
         )
     pictures = [number for number, texts in enumerate(captions) for _ in texts]

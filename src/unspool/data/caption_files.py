@@ -1,4 +1,4 @@
-"""Captions, from the four forms in which data sets have them, and the pictures they are of."""
+"""Read captions in the formats of data sets, and pair them with pictures."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from .text_files import numbered_lines, read_pieces, suffix_of
 
 T = TypeVar("T")
 Captions = dict[str, list[str]]  # file name -> its captions, in the file's order
-_Found = Iterator[tuple[str, str, str]]  # file name, caption, where it stands
+_Found = Iterator[tuple[str, str, str]]  # file name, caption, and where it was found
 
 _NUMBERED = re.compile(r"(.+)#\d+")
 _NAMES, _CAPTIONS = ("file", "file_name", "filename", "image"), ("caption", "captions")
@@ -29,7 +29,7 @@ _FORMS = (
 
 
 def read_captions(source: str | Path, split: str | None = None) -> Captions:
-    """Read the captions of pictures; what the file contains tells its form.
+    """Read the captions of pictures; the content of the file decides its format.
 
     - TSV: lines `file<TAB>caption`
     - a table, with tabs or commas, whose header has `image` (or `file`, `filename`) and `caption`
@@ -39,9 +39,9 @@ def read_captions(source: str | Path, split: str | None = None) -> Captions:
       of the name.
     - COCO's captions JSON: images[].id, file_name, annotations[].image_id, caption
 
-    Blanks and line ends inside a caption become one blank. Raises DataError naming the file and
-    the line or key for what has another form, empty captions, unknown splits and a file without
-    captions; ConfigError for a split of a file that has none.
+    White space inside a caption becomes single spaces. Raises DataError, naming the file and the
+    line or key, if it has another format, empty captions, an unknown split or no captions;
+    ConfigError if a split is given for a file that has none.
     """
     path = Path(source)
     text = "".join(read_pieces(path))
@@ -64,7 +64,7 @@ def read_captions(source: str | Path, split: str | None = None) -> Captions:
 
 
 class Pair(NamedTuple, Generic[T]):
-    """A picture, decoded, and its captions."""
+    """A decoded picture and its captions."""
 
     name: str
     picture: T
@@ -80,7 +80,7 @@ def pair(
 
         for name, pixels, texts in pair(pictures, read_captions(file), decode_picture):
 
-    `decode(content, name)` may make anything of a picture; where it raises DataError the picture
+    `decode(content, name)` may return anything for a picture; if it raises DataError, the picture
     is left out. So are pictures without captions and captions without a picture: see
     `pictures.left_out`. Raises DataError at the end if nothing could be paired.
     """
@@ -103,10 +103,10 @@ def pair(
 
 
 def match_names(pictures: Iterable[str], captions: Iterable[str]) -> dict[str, str]:
-    """Which file name among the captions means which picture: picture -> name in the captions.
+    """Match pictures to the file names among the captions: picture -> name in the captions.
 
-    It is the picture's path; or the only one that differs from it in Unicode's normal form alone;
-    or else the only one with its base name, if no other picture has that.
+    A match is the picture's path; otherwise the only name that differs from it just in Unicode's
+    normal form; otherwise the only one with its base name, if no other picture has that.
     """
     given, names = list(captions), list(pictures)
     matches = {name: name for name in set(names).intersection(given)}
@@ -137,8 +137,8 @@ def _note_unmatched(
 
 
 def _normal(name: str) -> str:
-    # macOS writes the accents of file names apart (NFD), others write them composed; Windows
-    # separates folders by backslashes.
+    # macOS decomposes the accents of file names (NFD), others compose them; Windows separates
+    # folders by backslashes.
     return unicodedata.normalize("NFC", str(PurePosixPath(name.replace("\\", "/"))))
 
 
@@ -147,7 +147,7 @@ def _base(name: str) -> str:
 
 
 def _is_json(path: Path, text: str) -> bool:
-    """Whether captions are JSON. A line `[1].jpg<TAB>caption` begins like it and is none."""
+    """Say whether captions are JSON. A line `[1].jpg<TAB>caption` only begins like it."""
     begin = text.lstrip()
     if not begin.startswith(("{", "[")) or suffix_of(path) == ".json":
         return begin.startswith(("{", "["))
@@ -198,12 +198,12 @@ def _parsed(path: Path, text: str) -> Any:
     except ValueError as error:  # a number of 5,000 digits
         raise DataError(f"{path} is not readable JSON: {error}") from error
     except RecursionError as error:
-        raise DataError(f"{path} is nested too deeply: it must have {_FORMS}") from error
+        raise DataError(f"{path} is nested too deeply: the file must have {_FORMS}") from error
 
 
 def _from_json(path: Path, value: Any, split: str | None) -> _Found:
     if not isinstance(value, dict) or "images" not in value:
-        raise DataError(f"{path}: has no key `images`: it must have {_FORMS}")
+        raise DataError(f"{path}: has no key `images`: the file must have {_FORMS}")
     images = list(_entries(path, value, "images"))
     if "annotations" not in value:
         return _karpathy(path, images, split)
@@ -236,7 +236,7 @@ def _coco(images: list[tuple[str, Any]], annotations: Iterator[tuple[str, Any]])
     for where, image in images:
         number = _get(where, image, "id", int)
         if number in found:
-            raise DataError(f"{where}.id: {number} is the id of another image too")
+            raise DataError(f"{where}.id: {number} is also the id of another image")
         found[number] = []
     for where, annotation in annotations:
         number = _get(where, annotation, "image_id", int)
@@ -249,7 +249,7 @@ def _coco(images: list[tuple[str, Any]], annotations: Iterator[tuple[str, Any]])
 
 
 def _entries(where: str | Path, parent: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The objects of a list and where each one is, as in "FILE images[3]"."""
+    """Yield the objects of a list and where each one is, such as "FILE images[3]"."""
     between = " " if isinstance(where, Path) else "."
     for i, entry in enumerate(_get(where, parent, key, list)):
         place = f"{where}{between}{key}[{i}]"

@@ -1,4 +1,4 @@
-"""Texts that are known by name: `stdlib` (no download) and `tiny-shakespeare`."""
+"""Named corpora: `stdlib` (no download) and `tiny-shakespeare`."""
 
 import platform
 import sysconfig
@@ -43,28 +43,28 @@ _LEFT_OUT = {
 
 
 def corpus_files(name: str) -> tuple[list[Path], list[str]]:
-    """The files of a corpus in reading order, and notes on what was left out."""
+    """Return the files of a corpus in reading order, and notes on what was left out."""
     if name == "stdlib":
         return stdlib_files(Path(sysconfig.get_path("stdlib")))
     return [fetch(name, DOWNLOADS[name])], []
 
 
 def stdlib_files(directory: Path) -> tuple[list[Path], list[str]]:
-    """Python files below `directory`, sorted, and a note on those left out.
+    """Return the Python files below `directory`, sorted, and a note on those left out.
 
-    Only pure ASCII files are taken: the few others would bring hundreds of characters that
-    occur once or twice, and treble a character vocabulary of about 100.
+    Only pure ASCII files are used: the few others would add hundreds of characters that occur once
+    or twice, and triple a character vocabulary of about 100.
     """
     found = list(_python_files(directory))
     taken = [path for path in found if _is_ascii(path)]
     if not taken:
         raise DataError(
-            f"this Python keeps no source of its standard library in {directory}: "
-            "give a text of your own"
+            f"this Python has no source of its standard library in {directory}: "
+            "name a text of your own"
         )
     return taken, [
         f"stdlib: {len(taken)} files of Python {platform.python_version()}; "
-        f"left out {len(found) - len(taken)} with characters beyond ASCII"
+        f"left out {len(found) - len(taken)} with non-ASCII characters"
     ]
 
 
@@ -82,10 +82,10 @@ def _is_ascii(path: Path) -> bool:
 
 
 def fetch(name: str, download: Download, directory: Path | None = None) -> Path:
-    """Path of the file in `directory` (the user's cache), downloaded if it is not there.
+    """Return the path of the file in `directory` (the user's cache); download it if it is missing.
 
-    Its SHA-256 is checked in either case; a damaged copy is downloaded again. Raises
-    `DataError` with the way out when the download fails or is not the expected file.
+    Its SHA-256 is checked in either case; a damaged copy is downloaded again. Raises `DataError`,
+    with a remedy, if the download fails or is not the expected file.
     """
     path = (directory or _user_cache()) / download.file_name
     if path.is_file() and files.sha256_of(path) == download.sha256:

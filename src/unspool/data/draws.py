@@ -1,4 +1,4 @@
-"""Random numbers that are the same for all time."""
+"""Random numbers that never change between versions."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,11 @@ from ..errors import ConfigError
 
 
 def raw_draws(seed: int, *numbers: int) -> Callable[[int], np.ndarray]:
-    """A function that draws n numbers of 64 bits: a stream that follows from the arguments alone.
+    """Return a function that makes n random 64-bit numbers, in a stream that follows from the
+    arguments alone.
 
-    NumPy promises the raw stream for all time, but not that of its distributions. Raises
-    ConfigError for a seed that is no whole number of at least 0.
+    NumPy guarantees that the raw stream never changes, but not its distributions. Raises
+    ConfigError if the seed is not a whole number of at least 0.
     """
     try:
         return np.random.Philox(np.random.SeedSequence([seed, *numbers])).random_raw

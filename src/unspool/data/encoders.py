@@ -1,4 +1,4 @@
-"""From what a user has (a text, words, a series of numbers, an image) to a network's inputs."""
+"""Encode texts, words, series of numbers and images as inputs of a network."""
 
 import re
 from collections import Counter
@@ -22,16 +22,16 @@ from .vocabularies import build_vocabulary, check_options, defaults, load_vocabu
 from .words import without_marks, words_of
 
 LAYOUTS = ("rows", "columns", "patches")
-_AFFIXES = 8  # hashed features of a word beside the word itself
+_AFFIXES = 8  # hashed features of a word, in addition to the word itself
 
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """Texts to ids: (T,) tokens of `vocab`, or (T, 9) where words also have `affixes`.
+    """Texts to ids: (T,) tokens of `vocab`, or (T, 9) if words also have `affixes`.
 
-    Words are looked up in lower case. With `affixes`, a number of hash buckets, a word is a bag
-    of features: its id, its first 1 to 3 and last 1 to 4 letters and its shape (capitals,
-    digits), so that unknown words tell something too. Texts are cut after `max_length` tokens.
+    Words are looked up in lower case. With `affixes`, a number of hash buckets, a word is a bag of
+    features: its id, its first 1 to 3 and last 1 to 4 letters and its shape (capitals, digits), so
+    that unknown words carry information too. Texts are cut after `max_length` tokens.
     """
 
     form: ClassVar[str] = "text"
@@ -67,11 +67,11 @@ class TextEncoder:
 
     @property
     def table_size(self) -> int:
-        """How many embeddings the ids need."""
+        """The number of embeddings that the ids need."""
         return len(self.vocab) + self.affixes
 
     def describe(self) -> dict[str, Any]:
-        """JSON values; the vocabulary is in a file of its own."""
+        """Describe the encoder as JSON values; the vocabulary is in a separate file."""
         return {
             "kind": self.form,
             "tokens": self.vocab.kind,
@@ -80,7 +80,7 @@ class TextEncoder:
         }
 
     def encode(self, text: str | Sequence[str]) -> np.ndarray:
-        """Ids of a text, or of a list of words."""
+        """Encode a text, or a list of words, as ids."""
         if not isinstance(self.vocab, WordVocabulary):
             assert isinstance(text, str)
             return self.vocab.encode(text)[: self.max_length]
@@ -94,7 +94,7 @@ class TextEncoder:
         return np.concatenate([ids[:, None], hashed], axis=1)
 
     def is_cut(self, text: str | Sequence[str]) -> bool:
-        """Whether `encode` leaves out the end of a text."""
+        """Say whether `encode` leaves out the end of a text."""
         whole = replace(self, max_length=None)
         return self.max_length is not None and len(whole.encode(text)) > self.max_length
 
@@ -114,22 +114,24 @@ class SeriesEncoder:
 
     @property
     def width(self) -> int:
-        """Numbers a step."""
+        """Numbers per step."""
         return len(self.mean)
 
     @classmethod
     def build(cls, series: Sequence[np.ndarray]) -> "SeriesEncoder":
-        """Mean and standard deviation over all steps of all series; 1 for a constant column."""
+        """Compute mean and standard deviation over all steps of all series; 1 for a constant
+        column.
+        """
         values = np.concatenate(series).astype(np.float64)
         bounds = values.min(axis=0), values.max(axis=0)
         return cls(*_normal(values.mean(axis=0), values.std(axis=0), *bounds))
 
     def describe(self) -> dict[str, Any]:
-        """JSON values: everything there is."""
+        """Describe the encoder completely, as JSON values."""
         return {"kind": self.form, "mean": self.mean.tolist(), "std": self.std.tolist()}
 
     def encode(self, series: np.ndarray) -> np.ndarray:
-        """(x - mean) / std, float32; DataError for another width."""
+        """Return (x - mean) / std, float32. Raises DataError if the width differs."""
         if series.ndim != 2 or series.shape[1] != len(self.mean):
             raise DataError(
                 f"a series must have {len(self.mean)} columns, as in training, "
@@ -138,17 +140,17 @@ class SeriesEncoder:
         return _normalised(series, self.mean, self.std)
 
     def save(self, directory: Path) -> None:
-        """Nothing to write: `describe` says it all."""
+        """Write nothing: `describe` is complete."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageEncoder:
     """Images (H, W, C) to sequences (T, D), pixels to mean 0 and deviation 1 of the training
-    part, by channel.
+    part, per channel.
 
     `layout` "rows": a step is a row from left to right, T = H and D = W C; "columns": a column
-    from top to bottom; "patches": a square of `patch` x `patch` pixels, read like lines of a
-    text, zero (the mean) where it reaches over the right or the lower edge.
+    from top to bottom; "patches": a square of `patch` x `patch` pixels, in reading order, zero (the
+    mean) where it extends beyond the right or lower edge.
     """
 
     form: ClassVar[str] = "images"
@@ -163,9 +165,11 @@ class ImageEncoder:
     def build(
         cls, images: Sequence[np.ndarray], layout: str = "rows", patch: int = 4
     ) -> "ImageEncoder":
-        """Mean and standard deviation over all pixels of all images; 1 for a constant channel.
+        """Compute mean and standard deviation over all pixels of all images; 1 for a constant
+        channel.
 
-        Raises ConfigError for an unknown layout, or a patch below 1 or wider than the images.
+        Raises ConfigError if the layout is unknown, or the patch is below 1 or wider than the
+        images.
         """
         height, width, channels = images[0].shape
         if layout not in LAYOUTS:
@@ -183,13 +187,13 @@ class ImageEncoder:
 
     @property
     def width(self) -> int:
-        """Numbers a step."""
+        """Numbers per step."""
         height, width, channels = self.shape
         side = {"rows": width, "columns": height, "patches": self.patch**2}[self.layout]
         return side * channels
 
     def describe(self) -> dict[str, Any]:
-        """JSON values: everything there is."""
+        """Describe the encoder completely, as JSON values."""
         return {
             "kind": self.form,
             "shape": list(self.shape),
@@ -200,7 +204,7 @@ class ImageEncoder:
         }
 
     def encode(self, image: np.ndarray) -> np.ndarray:
-        """The sequence (T, D), float32; DataError for an image of another size."""
+        """Return the sequence (T, D), float32. Raises DataError if the image has another size."""
         if image.shape != self.shape:
             raise DataError(
                 f"images must be {size_of(self.shape)}, as in training, got {size_of(image.shape)}"
@@ -217,23 +221,23 @@ class ImageEncoder:
         return squares.reshape(down * across, -1)
 
     def save(self, directory: Path) -> None:
-        """Nothing to write: `describe` says it all."""
+        """Write nothing: `describe` is complete."""
 
 
 def _normal(
     mean: np.ndarray, std: np.ndarray, least: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What to subtract and to divide by. Numbers that differ by no more than their resolution are
-    one constant: its computed deviation is rounding alone, and 1 takes its place.
+    """Return what to subtract and to divide by. Numbers that differ by no more than their
+    resolution are a constant: its computed deviation is only rounding, and is replaced by 1.
     """
     least, most = least.astype(np.float64), most.astype(np.float64)
     resolution = np.finfo(np.float64).eps * np.maximum(abs(least), abs(most))
-    is_constant = (most - least <= 4 * resolution) | (std == 0)  # 0: squares below all numbers
+    is_constant = (most - least <= 4 * resolution) | (std == 0)  # 0: squares underflow
     return np.where(is_constant, least, mean), np.where(is_constant, 1.0, std)
 
 
 def _normalised(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """(x - mean) / std, float32; DataError for a number that 32 bits cannot hold."""
+    """Return (x - mean) / std, float32. Raises DataError if a number exceeds 32 bits."""
     with np.errstate(over="ignore"):
         values = (values - mean) / std
     usable = fits_32_bits(values)
@@ -247,7 +251,7 @@ Encoder = TextEncoder | SeriesEncoder | ImageEncoder
 
 
 def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
-    """The encoder that `describe` described, with the vocabulary in `directory`."""
+    """Load the encoder that `describe` described, with the vocabulary in `directory`."""
     try:
         return _described(dict(description), directory)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -255,7 +259,7 @@ def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
 
 
 def _described(given: dict[str, Any], directory: Path) -> Encoder:
-    """The encoder, if every value is one that an encoder can have."""
+    """Build the encoder after checking that every value is valid."""
     kind = given["kind"]
     if kind == TextEncoder.form:
         affixes, most = given["affixes"], given["max_length"]
@@ -286,13 +290,13 @@ def _is_size(value: Any, least: int = 1) -> bool:
 def _hashes(word: str, rule: int) -> tuple[int, ...]:
     low = word.lower()
     parts = [f"<{low[:n]}" for n in (1, 2, 3)] + [f"{low[-n:]}>" for n in (1, 2, 3, 4)]
-    # CRC-32, as Python's own hash differs from process to process.
+    # CRC-32, since Python's own hash differs from process to process.
     return tuple(crc32(part.encode(errors="replace")) for part in (*parts, _shape(word, rule)))
 
 
 def _shape(word: str, rule: int) -> str:
-    """Xx for Bonn, X for UN, 9x for 4th, x-x for so-called: runs of one kind become one sign, and
-    marks none (under rule 1 of `words` they stood for themselves).
+    """Return the shape of a word: Xx for Bonn, X for UN, 9x for 4th, x-x for so-called. Runs of one
+    kind become one sign and marks none (under rule 1 of `words` marks stood for themselves).
     """
     word = word if rule == 1 else without_marks(word)
     signs = "".join(

@@ -10,17 +10,16 @@ from ..errors import DataError
 from .left_out import LeftOut
 from .text_files import read_pieces, why_left_out
 
-# What a run directory has besides hidden files; a text may be in the same folder.
+# Entries of a run directory besides hidden files; a text may be in the same folder.
 _RUN_FILES = files.RUN_FILES | files.RUN_FOLDERS
 
 
 def walk_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
-    """All files below `folder`, by name, each real file and each real folder once.
+    """Return all files below `folder`, by name, each real file and real folder once.
 
     Left out, and counted in `left_out`, are hidden files and folders, run directories of Unspool
-    (of one in `folder` itself, the run's files), pipes, devices and links to nothing, links to a
-    file that is there anyway, and FILE.gz beside FILE. Raises DataError for a folder that cannot be
-    read.
+    (in `folder` itself, the run's files), pipes, devices and dangling links, links to a file that
+    is there anyway, and FILE.gz if there is FILE. Raises DataError if a folder cannot be read.
     """
     left_out = LeftOut() if left_out is None else left_out
     found = list(_walk(folder, folder, {folder.resolve()}, left_out))
@@ -28,14 +27,14 @@ def walk_files(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
     kept: dict[tuple[int, int], Path] = {}
     for path, key in found:
         if key in kept or (path.is_symlink() and key in named):
-            left_out.add("second names of a file", _name(folder, path))
+            left_out.add("links to files that are read already", _name(folder, path))
         else:
             kept[key] = path
     return list(kept.values())
 
 
 def walk_texts(folder: Path, left_out: LeftOut) -> list[Path]:
-    """Those of `walk_files` that can be read as text to their end."""
+    """Return the files of `walk_files` that can be read as text to their end."""
     texts = []
     for path in walk_files(folder, left_out):
         try:
@@ -49,16 +48,16 @@ def walk_texts(folder: Path, left_out: LeftOut) -> list[Path]:
 def _walk(
     root: Path, folder: Path, seen: set[Path], left_out: LeftOut
 ) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """Yield every regular file and what identifies it."""
+    """Yield every regular file and its identity."""
     is_run = files.is_run(folder)
     for entry in _entries(folder):
         name = _name(root, entry)
         if entry.name == ".lock" or entry.name.startswith(".starting."):
-            continue  # of a run that is being written: nobody misses it
+            continue  # part of a run that is being written
         if entry.name.startswith("."):
             left_out.add("hidden files and folders", name)
         elif entry.suffix.lower() == ".gz" and entry.with_suffix("").is_file():
-            left_out.add("files that are there unpacked too", name)
+            left_out.add("compressed files that are also there unpacked", name)
         elif is_run and entry.name in _RUN_FILES:
             left_out.add("files of a run", name)
         elif entry.is_dir():
@@ -71,7 +70,7 @@ def _walk(
             found = entry.stat()
             yield entry, (found.st_dev, found.st_ino)
         else:
-            left_out.add("links to nothing, pipes and devices", name)
+            left_out.add("dangling links, pipes and devices", name)
 
 
 def _entries(folder: Path) -> list[Path]:

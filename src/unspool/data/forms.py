@@ -1,4 +1,4 @@
-"""The forms in which texts have labels: tables, lines, folders, words with tags.
+"""The formats of labelled texts: tables, lines, folders, words with tags.
 
 Every reader yields (text or words, label or tags, place).
 """
@@ -21,7 +21,7 @@ Found = Iterator[tuple[Any, Any, str]]
 
 
 def labelled_texts(path: Path, left_out: LeftOut) -> Found:
-    """Texts with one label each, in any form; what of a folder is no text goes to `left_out`."""
+    """Yield texts with a label each, in any format; files that are not text go to `left_out`."""
     if path.is_dir():
         return class_folder(path, left_out)
     if suffix_of(path) in TABLES or {"label", "text"} <= set(header_of(path)):
@@ -30,12 +30,12 @@ def labelled_texts(path: Path, left_out: LeftOut) -> Found:
 
 
 def separator(lines: Sequence[str]) -> str | None:
-    """What is between label and text: a tab if every line has one, else any white space."""
+    """Return what separates label and text: a tab if every line has one, else any white space."""
     return "\t" if all("\t" in line for line in lines) else None
 
 
 def labelled_lines(path: Path) -> Found:
-    """Lines `LABEL text` or `LABEL<TAB>text`."""
+    """Yield the texts of lines `LABEL text` or `LABEL<TAB>text`."""
     lines = [(number, line) for number, line in numbered_lines(path) if line.strip()]
     between = separator([line for _, line in lines])
     for number, line in lines:
@@ -45,7 +45,7 @@ def labelled_lines(path: Path) -> Found:
 
 
 def classes_of(paths: Sequence[Path], folder: Path) -> set[str]:
-    """The labels that a folder's files have by their place: the folder they are in, or else
+    """Return the labels that a folder's files have by their place: the folder they are in, or else
     their own name.
     """
     inside = {parts[0] for p in paths if len(parts := p.relative_to(folder).parts) > 1}
@@ -53,7 +53,7 @@ def classes_of(paths: Sequence[Path], folder: Path) -> set[str]:
 
 
 def class_folder(folder: Path, left_out: LeftOut) -> Found:
-    """A folder of texts a class, whatever is beside these; or a LABEL.txt of lines a class."""
+    """Yield texts from a folder per class, ignoring other files; or from a LABEL.txt per class."""
     paths = walk_files(folder, left_out)
     inside = [(path, path.relative_to(folder).parts) for path in paths]
     if any(len(parts) > 1 for _, parts in inside):
@@ -67,7 +67,7 @@ def class_folder(folder: Path, left_out: LeftOut) -> Found:
         raise DataError(f"{folder} has neither a folder of texts nor a LABEL.txt for each class")
     for path in paths:
         if not _is_class(path):
-            left_out.add("files that are no LABEL.txt", path.name)
+            left_out.add("files that are not a LABEL.txt", path.name)
             continue
         for number, line in numbered_lines(path):
             if line.strip():
@@ -75,7 +75,7 @@ def class_folder(folder: Path, left_out: LeftOut) -> Found:
 
 
 def is_conllu(path: Path) -> bool:
-    """Whether a file is CoNLL-U: by its name, or as its first word has ten columns."""
+    """Say whether a file is CoNLL-U, by its name or because its first word has ten columns."""
     if suffix_of(path) in _CONLLU:
         return True
     lines = (line for line in read_lines(path) if line.strip() and line[0] != "#")
@@ -83,7 +83,7 @@ def is_conllu(path: Path) -> bool:
 
 
 def tagged_sentences(path: Path) -> Found:
-    """Sentences of words with a tag each: CoNLL-U, or lines `WORD TAG`."""
+    """Yield sentences of words with a tag each, from CoNLL-U or lines `WORD TAG`."""
     words: list[str] = []
     tags: list[str] = []
     begin = 1
@@ -99,7 +99,7 @@ def tagged_sentences(path: Path) -> Found:
 
 
 def split_line(line: str) -> list[str]:
-    """The columns of a line `WORD TAG`: tabs separate them, else white space."""
+    """Split a line `WORD TAG` into columns, at tabs if it has any, else at white space."""
     fields = line.split("\t") if "\t" in line else line.split()
     return [fields[0].strip(" "), *(field.strip() for field in fields[1:])]
 
@@ -109,8 +109,8 @@ def _conllu(line: str, where: str) -> tuple[str, str] | None:
         return None
     fields = line.split("\t")
     if len(fields) != 10:
-        raise DataError(f"{where}: CoNLL-U has 10 columns with tabs between, got {len(fields)}")
-    if not fields[0].isdecimal():  # a range of words written as one, or an empty node
+        raise DataError(f"{where}: CoNLL-U has 10 columns separated by tabs, got {len(fields)}")
+    if not fields[0].isdecimal():  # a multiword token, or an empty node
         return None
     return fields[1], label_of(fields[3], where)
 
@@ -123,7 +123,7 @@ def _two_columns(line: str, where: str) -> tuple[str, str]:
 
 
 def _whole(path: Path, left_out: LeftOut, name: str) -> str | None:
-    """A file's text; None, and counted, if it has none."""
+    """Read a file's text; return None, and count the file, if it has none."""
     try:
         return "".join(read_pieces(path))
     except DataError as error:

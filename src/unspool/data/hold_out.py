@@ -1,4 +1,4 @@
-"""What is held out of data that has no held-out part; inputs that both parts have."""
+"""Hold out a part of data that has none, and find inputs that both parts have."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ from .words import one_spaced
 
 
 def content_key(row: Any) -> Hashable:
-    """What is equal of identical inputs: of a text all but the amount of white space, of words
-    or an array everything.
+    """Return a key that identical inputs share: of a text everything but the amount of white space,
+    of words or an array everything.
     """
     if isinstance(row, str):
         return one_spaced(row)
@@ -33,12 +33,13 @@ def held_out(
     inputs: Sequence[Hashable] | None = None,
     option: str = "val",
 ) -> tuple[list[int], list[int]]:
-    """Numbers of the sequences to train on and of those held out: `fraction` of every label
-    (rounded, but one stays on each side if a label has two); of all if labels are lists, but
-    nothing with a label that training would lack.
+    """Return the numbers of the sequences to train on and of those held out: `fraction` of every
+    label (rounded, but with at least one on each side if a label has two); of all sequences if
+    labels are lists, but nothing with a label that training would then lack.
 
-    Sequences of equal `inputs` stay on one side; the shares are as near to `fraction` as they then
-    can be made. Without `inputs` all differ. `option` names the held-out part in errors.
+    Sequences of equal `inputs` stay on one side; the shares come as close to `fraction` as that
+    allows. Without `inputs` all sequences count as different. `option` names the held-out part in
+    errors.
     """
     if not 0 < fraction < 1:
         raise ConfigError(f"val_fraction must be above 0 and below 1, got {fraction}")
@@ -47,16 +48,15 @@ def held_out(
     if not val:
         different = "" if len(groups) == len(labels) else f" ({len(groups)} different)"
         raise DataError(
-            f"nothing of {len(labels)}{different} can be held out for validation: training needs "
-            "all of it",
+            f"nothing of {len(labels)}{different} can be held out: training needs all of it",
             "give more",
-            {option: "name a held-out part of its own ({})"},
+            {option: "name a separate held-out part ({})"},
         )
     return [i for i in range(len(labels)) if i not in val], sorted(val)
 
 
 def repeats_note(inputs: Sequence[Hashable], what: str) -> list[str]:
-    """A note of inputs that occur several times, if there are any."""
+    """Return a note on inputs that occur several times, if there are any."""
     repeats = len(inputs) - len(set(inputs))
     if not repeats:
         return []
@@ -67,8 +67,8 @@ def repeats_note(inputs: Sequence[Hashable], what: str) -> list[str]:
 
 
 def overlap_note(train: Iterable[Hashable], other: Iterable[Hashable], what: str) -> list[str]:
-    """A note of how many of the other inputs are in the training part too, if there are any: as
-    the model reads them, to which words that it does not know may be one.
+    """Return a note on how many of the other inputs are in the training part too, if there are any:
+    as the model reads them, so that all unknown words are equal.
     """
     other = list(other)
     shared = set(other).intersection(train)
@@ -85,7 +85,7 @@ def _tags(labels: Any) -> Sequence[str]:
 
 
 def _drawn_groups(inputs: Sequence[Hashable], seed: int) -> list[list[int]]:
-    """The numbers of equal inputs, in an order that every group draws once."""
+    """Group the numbers of equal inputs, in a random order."""
     number: dict[Hashable, int] = {}
     group = [number.setdefault(key, len(number)) for key in inputs]
     _, first = np.unique(group, return_index=True)
@@ -95,7 +95,7 @@ def _drawn_groups(inputs: Sequence[Hashable], seed: int) -> list[list[int]]:
 
 
 def _chosen(groups: list[list[int]], labels: Sequence[Any], fraction: float) -> set[int]:
-    """The numbers to hold out: groups that fit in the order drawn, then small ones that help."""
+    """Choose the numbers to hold out: groups that fit, in order, then small ones that help."""
     strata = [label if isinstance(label, str) else "" for label in labels]
     quota = {
         key: min(max(round(fraction * count), 1), count - 1)
@@ -130,13 +130,13 @@ def _counts(names: Sequence[str]) -> Counts:
 
 
 def _fits(counts: Counts, wanted: Counts, quota: Counts) -> bool:
-    """Whether no more is held out of any label than is wanted."""
+    """Say whether no label has more held out than wanted."""
     return all(wanted[key] >= count for key, count in counts.items())
 
 
 def _is_closer(counts: Counts, wanted: Counts, quota: Counts) -> bool:
-    """Whether the shares of the labels come nearer to what is wanted by as many more, or one of
-    them has nothing held out so far.
+    """Say whether holding out more brings the shares of the labels closer to what is wanted, or
+    gives a label its first held-out sequence.
     """
     if any(wanted[key] == quota[key] for key in counts):
         return True

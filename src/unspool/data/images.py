@@ -35,7 +35,7 @@ _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: "
 
 
 def is_images(source: str | Path) -> bool:
-    """Whether a source holds images: by its name, or as an .npz with an array `images`."""
+    """Say whether a source holds images, by its name or as an .npz with an array `images`."""
     path = Path(source)
     if str(source) == DIGITS or _IDX.search(path.name):
         return True
@@ -43,13 +43,13 @@ def is_images(source: str | Path) -> bool:
 
 
 def read_images(source: str | Path, *, labelled: bool = True) -> Images:
-    """Images (H, W, C), their labels and where each one is.
+    """Read images (H, W, C), their labels and where each one is.
 
-    IDX (LeCun's MNIST; also .gz): `train-images-idx3-ubyte`, the labels in
-    `train-labels-idx1-ubyte` beside it. .npz: `images` (B, H, W) or (B, H, W, C) and `labels`
-    (B,). `sklearn:digits`: 1,797 images of 8x8 that come with scikit-learn. Without `labelled`,
-    labels may be missing. Raises DataError that names the file and row for files that are
-    damaged, counts that differ and pixels that are not finite.
+    IDX (LeCun's MNIST; also .gz): `train-images-idx3-ubyte`, with the labels beside it in
+    `train-labels-idx1-ubyte`. .npz: `images` (B, H, W) or (B, H, W, C) and `labels` (B,).
+    `sklearn:digits`: 1,797 images of 8x8 that come with scikit-learn. Unless `labelled`, labels may
+    be missing. Raises DataError, naming file and row, if a file is damaged, counts differ, or
+    pixels are not finite.
     """
     path = Path(source)
     labels: np.ndarray | None
@@ -88,7 +88,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(images: np.ndarray, source: str) -> np.ndarray:
-    """Images as (B, H, W, C), all of them of finite numbers."""
+    """Return images as (B, H, W, C) after checking that all numbers are finite."""
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or not is_real(images) or 0 in images.shape[1:]:
@@ -96,7 +96,7 @@ def _checked(images: np.ndarray, source: str) -> np.ndarray:
             f"{source}: images must be numbers (B, H, W) or (B, H, W, C), "
             f"got {images.dtype} of shape {images.shape}"
         )
-    for i, image in enumerate(images, 1):  # one at a time: all may fill half of the memory
+    for i, image in enumerate(images, 1):  # one at a time, since all may fill half of the memory
         if not fits_32_bits(image).all():
             raise DataError(
                 f"{source} row {i}: a pixel is missing, not finite or above {LARGEST:.2g}: "
@@ -106,7 +106,7 @@ def _checked(images: np.ndarray, source: str) -> np.ndarray:
 
 
 def _labels_beside(path: Path, labelled: bool) -> Path | None:
-    """The labels file of an images file, as MNIST names it, compressed or not."""
+    """Find the labels file of an images file, named as MNIST's, compressed or not."""
     begin = path.name.lower().rfind("images")
     name = path.name
     if begin >= 0:
@@ -125,11 +125,11 @@ def _labels_beside(path: Path, labelled: bool) -> Path | None:
             f"{path}: its name must have `images` where that of its labels has `labels`, "
             "as in train-images-idx3-ubyte"
         )
-    raise DataError(f"{path} has no labels beside it: looked for {' and '.join(names)}")
+    raise DataError(f"{path} has no labels beside it: searched for {' and '.join(names)}")
 
 
 def _read_idx(path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
-    """The header, and then no more than it promises."""
+    """Read the header, and then no more than it announces."""
     with _opened(path) as file:
         kind, shape = _idx_header(file, path, what, dimensions)
         row = math.prod(shape[1:]) * kind.itemsize
@@ -137,19 +137,19 @@ def _read_idx(path: Path, what: str, dimensions: tuple[int, ...]) -> np.ndarray:
         if size > max(MAX_ARRAY_BYTES, path.stat().st_size):
             raise DataError(
                 f"{path} must have {what} of at most {MAX_ARRAY_BYTES >> 30} GiB, its header "
-                f"promises {kind} of {shape}"
+                f"announces {kind} of {shape}"
             )
         data = read_promised(file, size)
         if len(data) < size:
             raise DataError(
-                f"{path} is truncated: its header promises {shape[0]} {what}, "
+                f"{path} is truncated: its header announces {shape[0]} {what}, "
                 f"it ends in row {len(data) // row + 1}"
             )
         if file.read(1):
-            raise DataError(f"{path} has more than the {shape[0]} {what} that its header promises")
+            raise DataError(f"{path} has more than the {shape[0]} {what} that its header announces")
     try:
         return as_array(data, kind, shape)
-    except ValueError as error:  # sides of billions beside one of zero
+    except ValueError as error:  # sides of billions along with one of zero
         raise DataError(f"{path}: {what} cannot have the shape {shape}") from error
 
 
@@ -161,7 +161,7 @@ def _idx_header(
     if kind is None or magic[3] not in dimensions:
         wanted = " or ".join(f"{0x0800 + n:#010x}" for n in dimensions)
         raise DataError(
-            f"{path}: the magic number of IDX {what} must be {wanted} (or of another type of "
+            f"{path}: the magic number of IDX {what} must be {wanted} (or another type of "
             f"number), got {'0x' + magic.hex() if magic else 'an empty file'}"
         )
     sizes = file.read(4 * magic[3])
@@ -172,7 +172,7 @@ def _idx_header(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file, unpacked if it is compressed with gzip, whatever its name."""
+    """Open a file, decompressing gzip, whatever its name."""
     try:
         with files.open_regular(path) as raw:
             is_packed = raw.read(2) == b"\x1f\x8b"
@@ -180,7 +180,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             with gzip.GzipFile(fileobj=raw) if is_packed else raw as file:
                 yield file
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist: give a file of images") from error
+        raise DataError(f"{path} does not exist: name a file of images") from error
     except EOFError as error:
         raise DataError(f"{path} is truncated: its compressed data has no end") from error
     except (OSError, zlib.error) as error:
@@ -188,6 +188,6 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def size_of(shape: tuple[int, ...]) -> str:
-    """8x8, or 28x28x3 where there is more than one channel."""
+    """Format a size: 8x8, or 28x28x3 if there is more than one channel."""
     height, width, channels = shape
     return f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")

@@ -1,4 +1,4 @@
-"""Files of labelled sequences: one label a sequence, or one a step."""
+"""Read files of labelled sequences, with one label per sequence or one per step."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from .series import SERIES_SUFFIXES, is_series_table, read_series
 from .text_files import STANDARD_INPUT, STANDARD_INPUT_NAME, as_file, suffix_of
 
 Form = Literal["text", "series", "images"]
-BOUNDARY = "\n"  # START and END of a text to generate, which is one line
+BOUNDARY = "\n"  # START and END of a text to generate, which is a single line
 
 
 class Rows(NamedTuple):
     """N sequences and their labels. `rows` are texts, lists of words, arrays (T, D) or images
-    (H, W, C); `labels` a string each, or a list of strings with one a step (None if it is not
-    known, in sequences to label); `where` says "FILE row 7" of each; `notes` say what was left
-    out and what is odd.
+    (H, W, C); `labels` a string each, or a list of strings with one per step (None if unknown, for
+    sequences to label); `where` says "FILE row 7" for each; `notes` say what was left out or is
+    odd.
     """
 
     rows: list[Any]
@@ -30,14 +30,14 @@ class Rows(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def take(self, numbers: Sequence[int]) -> "Rows":
-        """Some of the sequences."""
+        """Take some of the sequences."""
         rows, labels, where = ([column[i] for i in numbers] for column in self[:3])
         return Rows(rows, labels, where, self.notes)
 
 
 def form_of(source: str | Path) -> Form:
-    """What a source holds. Series are .npz, .ts, a CSV with a column `series`, or UCR's .tsv of a
-    label and numbers; images are IDX files, an .npz with an array `images`, or scikit-learn's
+    """Say what a source holds. Series are .npz, .ts, a CSV with a column `series`, or UCR's .tsv of
+    a label and numbers; images are IDX files, an .npz with an array `images`, or scikit-learn's
     digits. Standard input ("-") is text.
     """
     if source == STANDARD_INPUT:
@@ -50,14 +50,14 @@ def form_of(source: str | Path) -> Form:
 
 
 def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
-    """Read one source; its content and name tell its form.
+    """Read one source; its content and name decide its format.
 
-    One label a sequence: a table whose header has `label` and `text`, with tabs or commas; a
+    One label per sequence: a table whose header has `label` and `text`, with tabs or commas; a
     folder with a folder of texts for each class (at any depth), or with a LABEL.txt of lines for
     each; other files have lines `LABEL text`, or `LABEL<TAB>text` if every line has a tab. One
-    label a step (`aligned`): CoNLL-U (words and universal tags), other files have lines `WORD TAG`
-    and an empty line after each sentence. Series of numbers: see `read_series`; images: see
-    `read_images`. Raises DataError naming the file and row.
+    label per step (`aligned`): CoNLL-U (words and universal tags); other files have lines `WORD
+    TAG` and an empty line after each sentence. Series of numbers: see `read_series`; images: see
+    `read_images`. Raises DataError, naming the file and row, if the source has another format.
     """
     found = read_from(source, lambda path: _read(path, str(source), aligned))
     if not found.rows:
@@ -70,7 +70,9 @@ def read_labelled(source: str | Path, *, aligned: bool = False) -> Rows:
 
 
 def read_from(source: str | Path, read: Callable[[Path], Rows]) -> Rows:
-    """What `read` finds in a file, folder or standard input ("-"), which is named as such."""
+    """Read a file, folder or standard input ("-") with `read`; errors name standard input as
+    such.
+    """
     with as_file(source) as path:
         found = read(path)
     if source != STANDARD_INPUT:
@@ -85,10 +87,12 @@ def read_from(source: str | Path, read: Callable[[Path], Rows]) -> Rows:
 def _read(path: Path, source: str, aligned: bool) -> Rows:
     form = form_of(path)
     if not path.exists() and source != DIGITS:
-        raise DataError(f"{path} does not exist", "give a file or folder of labelled sequences")
+        raise DataError(f"{path} does not exist", "name a file or folder of labelled sequences")
     if form == "images":
         if aligned:
-            raise DataError(f"{source} has images with one label each: there are no steps to tag")
+            raise DataError(
+                f"{source} has images with one label each, so there are no steps to tag"
+            )
         return Rows(*read_images(source))
     if form == "series":
         return Rows(*read_series(path, aligned=aligned))
@@ -101,36 +105,36 @@ def _read(path: Path, source: str, aligned: bool) -> Rows:
 
 
 def _notes_of_lines(rows: Rows) -> list[str]:
-    """A note of the texts of a table that have several lines: a stray quote makes one of many."""
+    """Note the texts of a table that span several lines, as a stray quote joins many lines."""
     long = [where for text, where in zip(rows.rows, rows.where, strict=True) if "\n" in text]
     if not long:
         return []
     named = ", ".join(long[:3]) + (", ..." if len(long) > 3 else "")
-    return [f"{len(long):,} texts have several lines, between quotes: {named}"]
+    return [f"{len(long):,} texts span several lines, between quotes: {named}"]
 
 
 def one_line(rows: Rows) -> Rows:
-    """The texts between START and END; DataError for one of several lines."""
+    """Put texts between START and END. Raises DataError if one has several lines."""
     for text, where in zip(rows.rows, rows.where, strict=True):
         if not isinstance(text, str) or BOUNDARY in text:
-            raise DataError(f"{where}: must be a text of one line to be generated")
+            raise DataError(f"{where}: a text to generate must be a single line")
     return rows._replace(rows=[f"{BOUNDARY}{text}{BOUNDARY}" for text in rows.rows])
 
 
 def class_names(rows: Rows, what: str) -> list[str]:
-    """The labels in sorted order; DataError for fewer than two."""
+    """Return the labels in sorted order. Raises DataError if there are fewer than two."""
     nested = rows.labels and not isinstance(rows.labels[0], str)
     names = sorted({tag for tags in rows.labels for tag in (tags if nested else [tags])})
     if len(names) < 2:
         raise DataError(
             f"{what}: all {len(rows.rows)} sequences have the label {names[0]!r}: "
-            "there must be at least 2 labels to tell apart"
+            "there must be at least 2 different labels"
         )
     return names
 
 
 def label_ids(rows: Rows, names: Sequence[str]) -> list[Any]:
-    """Labels (or arrays of the labels of steps) as numbers; DataError for unknown ones."""
+    """Number the labels (or arrays of labels of steps). Raises DataError if one is unknown."""
     number = {name: i for i, name in enumerate(names)}
 
     def lookup(label: str, where: str) -> int:

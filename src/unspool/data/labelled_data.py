@@ -1,4 +1,4 @@
-"""Labelled sequences, ready to train on: an encoder, the labels, two parts."""
+"""Labelled sequences, ready for training: an encoder, the labels, two parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ DESCRIPTION, ARRAYS = "labelled.json", "labelled.npz"
 class LabelledData:
     """Sequences with labels, in a training part and a validation part.
 
-    `aligned` data has one label a step, other data one a sequence.
+    `aligned` data has one label per step, other data one per sequence.
 
         data = LabelledData.read("train.tsv", val="dev.tsv", tokens="word")
     """
@@ -57,8 +57,8 @@ class LabelledData:
         patch: int = 4,
         **encoding: Any,
     ) -> Self:
-        """Read `source` and `val` (see `read_labelled`); without `val`, a share of every label
-        of the source is held out, the same for the same seed.
+        """Read `source` and `val` (see `read_labelled`); without `val`, a share of every label of
+        the source is held out, the same for the same seed.
 
         With `lines` the texts are single lines to generate, and get START and END. `image` and
         `patch` are the layout of images (see `ImageEncoder`), `tokens` and `encoding` the options
@@ -117,7 +117,7 @@ class LabelledData:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Undo `save`; RunError where a file is missing or damaged."""
+        """Undo `save`. Raises RunError if a file is missing or damaged."""
         described = files.read_json(directory / DESCRIPTION, RunError)
         parts = load_sequences(directory / ARRAYS)
         try:
@@ -133,7 +133,7 @@ class LabelledData:
             raise RunError(f"{directory / DESCRIPTION} is damaged: {error} is missing") from error
 
     def fingerprint(self) -> str:
-        """SHA-256 of both parts and the labels, to tell whether the data has changed."""
+        """Return the SHA-256 of both parts and the labels, to detect changes."""
         parts = self.train.fingerprint() + self.val.fingerprint()
         return files.sha256_of_text("\n".join((parts, *self.labels)))
 
@@ -146,7 +146,7 @@ class LabelledData:
 
 
 def vocabulary_notes(encoder: Encoder, train: Rows, *parts: Sequences) -> list[str]:
-    """How many tokens are known, and the shares that are not; nothing for numbers."""
+    """Note how many tokens are known, and the shares that are not; nothing for numbers."""
     if not isinstance(encoder, TextEncoder):
         return []
     vocab, unit = encoder.vocab, {"char": "characters", "word": "words"}.get(encoder.vocab.kind)
@@ -161,11 +161,11 @@ def vocabulary_notes(encoder: Encoder, train: Rows, *parts: Sequences) -> list[s
 
 
 def cut_notes(rows: Sequence[Any], where: Sequence[str], encoder: Encoder) -> list[str]:
-    """A note of the texts that are longer than the encoder reads, if there are any."""
+    """Note the texts that are longer than the encoder reads, if there are any."""
     if not isinstance(encoder, TextEncoder) or encoder.max_length is None:
         return []
     most = encoder.max_length
-    # No text has more tokens than bytes, so most need not be looked at twice.
+    # No text has more tokens than bytes, so most texts need no second look.
     long = [
         place
         for row, place in zip(rows, where, strict=True)
@@ -179,7 +179,7 @@ def cut_notes(rows: Sequence[Any], where: Sequence[str], encoder: Encoder) -> li
 
 
 def encode_rows(rows: Rows, encoder: Encoder, labels: tuple[str, ...]) -> Sequences:
-    """Encoded inputs and numbered labels; DataError naming the row that cannot be used."""
+    """Encode inputs and number labels. Raises DataError, naming the row, if one cannot be used."""
     encoded = []
     for row, where in zip(rows.rows, rows.where, strict=True):
         try:

@@ -1,4 +1,4 @@
-"""What may be a label: one rule for tables, series and images."""
+"""Check labels, by one rule for tables, series and images."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,16 @@ from ..errors import DataError
 
 
 def labels_of(values: np.ndarray, where: Sequence[str]) -> list[str]:
-    """The labels of an array (N,) as texts; DataError naming the row of one that is missing."""
+    """Convert the labels of an array (N,) to strings. Raises DataError, naming the row, if one is
+    missing.
+    """
     return [label_of(value, place) for value, place in zip(values.tolist(), where, strict=True)]
 
 
 def label_of(value: Any, where: str) -> str:
-    """One label as a text, without white space around it.
+    """Convert a label to a string, without white space around it.
 
-    Bytes are UTF-8. Raises DataError for a label that is empty, not finite, or no text and no
+    Bytes are UTF-8. Raises DataError if a label is empty, not finite, or neither a string nor a
     number.
     """
     if isinstance(value, bytes):
@@ -27,7 +29,7 @@ def label_of(value: Any, where: str) -> str:
             raise DataError(f"{where}: the label {value!r} is not UTF-8 text") from error
     is_number = isinstance(value, int | float)
     if not (isinstance(value, str) or (is_number and math.isfinite(value))):
-        raise DataError(f"{where}: the label must be a text or a number, got {value!r}")
+        raise DataError(f"{where}: the label must be a string or a number, got {value!r}")
     label = str(value).strip()
     if not label:
         raise DataError(f"{where}: the label is empty")

@@ -1,4 +1,4 @@
-"""What of a source was left out, and why: counted and named."""
+"""Count and name what was left out of a source, and why."""
 
 from collections.abc import Iterable
 
@@ -6,21 +6,21 @@ _NAMED = 3  # how many names a note has
 
 
 class LeftOut:
-    """What was left out and why. A name counts once for a reason, however often it is added."""
+    """What was left out and why. A name counts once per reason, however often it is added."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}
 
     def add(self, reason: str, name: str, description: str = "") -> None:
-        """Count a name; a note shows the description, if there is one, instead of it."""
+        """Count a name; a note shows the description instead, if there is one."""
         self._names.setdefault(reason, {})[name] = description or name
 
     def counts(self) -> dict[str, int]:
-        """How many names were left out for each reason."""
+        """Return how many names were left out for each reason."""
         return {reason: len(names) for reason, names in self._names.items()}
 
     def notes(self) -> list[str]:
-        """A line a reason: how many, and the first few."""
+        """Return a line per reason: how many, and the first few."""
         lines = []
         for reason, names in self._names.items():
             shown = ", ".join(map(printable, list(names.values())[:_NAMED]))
@@ -30,11 +30,11 @@ class LeftOut:
 
 
 def listed(names: Iterable[str], length: int = 200) -> str:
-    """Names with commas between, on one line that is not long."""
+    """Join names with commas on a line of limited length."""
     line = ", ".join(map(printable, names)) or "nothing"
     return line if len(line) <= length else f"{line[:length]}..."
 
 
 def printable(name: str) -> str:
-    """A file's name as it can be shown."""
+    """Return a file's name as it can be shown."""
     return name if name.isprintable() else ascii(name)

@@ -1,4 +1,4 @@
-"""Sentence pairs: reading parallel text, and encoding it for an encoder and a decoder."""
+"""Sentence pairs: read parallel text and encode it for an encoder and a decoder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,14 @@ _NAMED = 3  # lines that a note names
 
 
 class Lines(NamedTuple):
-    """Sentence pairs, and where each stands in its file."""
+    """Sentence pairs, and where each is in its file."""
 
     source: list[str]
     target: list[str]
     where: list[str]
 
     def take(self, numbers: list[int]) -> "Lines":
-        """These pairs, in this order."""
+        """Take these pairs, in this order."""
         return Lines(*([column[i] for i in numbers] for column in self))
 
 
@@ -47,11 +47,11 @@ class Pairs(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """Of each pair, the longer side."""
+        """The length of the longer side of each pair."""
         return np.maximum(self.source.lengths, self.target.lengths)
 
     def padded(self, rows: np.ndarray, steps: int) -> "PairBatch":
-        """Rows of this number, both sides padded to `steps`; row -1 is all padding."""
+        """Return these rows, both sides padded to `steps`; row -1 is all padding."""
         source, target = self.source.padded(rows, steps), self.target.padded(rows, steps)
         return PairBatch(source.inputs, source.lengths, target.inputs, target.lengths)
 
@@ -67,7 +67,7 @@ class PairBatch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PairData:
-    """Encoded sentence pairs to train on and held out; `shared` languages have one vocabulary."""
+    """Encoded sentence pairs to train on and held out; if `shared`, both have one vocabulary."""
 
     source: Sentences
     target: Sentences
@@ -92,18 +92,18 @@ class PairData:
         max_length: int = 100,
         seed: int = 0,
     ) -> Self:
-        """Read two files whose lines belong together, or without `target` one TSV of both.
+        """Read two files, aligned line by line, or without `target` one TSV of both languages.
 
-        Without `val_source`, `val_fraction` of the pairs is held out, the same for the same
-        seed. The vocabularies come from the training part alone. Pairs with an empty side, and
-        training pairs of more than `max_length` tokens on a side, are left out and counted in
-        `notes`. Raises DataError naming file and line.
+        Without `val_source`, `val_fraction` of the pairs is held out, the same for the same seed.
+        The vocabularies come from the training part alone. Pairs with an empty side, and training
+        pairs of more than `max_length` tokens on a side, are left out and counted in `notes`.
+        Raises DataError, naming file and line, if the data cannot be used.
         """
         check_standard_input((source, target, val_source, val_target))
         train, notes = without_empty(read_parallel(source, target))
         if val_source is None:
             if val_target is not None:
-                raise ConfigError("val_target needs val_source: give both files")
+                raise ConfigError("val_target needs val_source: name both files")
             inputs = list(map(one_spaced, train.source))
             notes += repeats_note(inputs, "sentence pairs")
             none = [""] * len(inputs)
@@ -140,7 +140,7 @@ class PairData:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Undo `save`; RunError where a file is missing or damaged."""
+        """Undo `save`. Raises RunError if a file is missing or damaged."""
         described = files.read_json(directory / DESCRIPTION, RunError)
         arrays = load_sequences(directory / ARRAYS)
         try:
@@ -151,7 +151,7 @@ class PairData:
         return cls(*load_sentences(directory), shared, train, val, notes)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all pairs, to tell whether the data has changed."""
+        """Return the SHA-256 of all pairs, to detect changes."""
         return files.sha256_of_text(
             "\n".join(side.fingerprint() for part in (self.train, self.val) for side in part)
         )
@@ -161,7 +161,7 @@ _PARTS = ("train", "val")
 
 
 def load_sentences(directory: Path) -> tuple[Sentences, Sentences]:
-    """The two vocabularies that `PairData.save_vocabularies` wrote."""
+    """Load the two vocabularies that `PairData.save_vocabularies` wrote."""
     return (
         Sentences(load_vocabulary(directory / SOURCE)),
         Sentences(load_vocabulary(directory / TARGET)),
@@ -169,9 +169,9 @@ def load_sentences(directory: Path) -> tuple[Sentences, Sentences]:
 
 
 def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines:
-    """Line N of one file belongs to line N of the other; without `target`, the source is a TSV
-    with both; "-" is standard input. Raises DataError for files of unequal length, naming the first
-    line without partner.
+    """Pair line N of one file with line N of the other; without `target`, the source is a TSV of
+    both; "-" is standard input. Raises DataError, naming the first line without a partner, if the
+    files differ in length.
     """
     check_standard_input((source, target))
     if target is None:
@@ -189,17 +189,17 @@ def read_parallel(source: str | Path, target: str | Path | None = None) -> Lines
 
 
 def read_sentences(source: str | Path) -> tuple[list[str], list[str | None], tuple[str, ...]]:
-    """Sentences to translate, their translations (None if they are not there), and notes.
+    """Read sentences to translate, their translations (None if missing), and notes.
 
     Every line of a file, of standard input ("-") or of the files of a folder is a sentence, an
-    empty one too; if every line has one tab, what is behind it is the translation.
+    empty line too; if every line has exactly one tab, the translation follows it.
     """
     lines, notes = read_all_lines(source)
     full = [line for line in lines if line.strip()]
     if not full or any(line.count("\t") != 1 for line in full):
         return lines, [None] * len(lines), notes
     cells = [line.partition("\t") for line in lines]
-    note = f"{_shown(source)}: read as lines SOURCE<TAB>TARGET, as every line has one tab"
+    note = f"{_shown(source)}: read as lines SOURCE<TAB>TARGET, since every line has one tab"
     return [cell[0] for cell in cells], [cell[2] for cell in cells], (*notes, note)
 
 
@@ -219,14 +219,16 @@ def _table(source: str | Path) -> Lines:
         if len(cells) != 2:
             raise DataError(
                 f"{path} line {number}: must be SOURCE<TAB>TARGET, got {len(cells)} columns",
-                "give one .tsv of both languages or a file of each",
+                "name one .tsv of both languages, or a file of each",
             )
         rows.append((*cells, f"{path} line {number}"))
     return Lines(*map(list, zip(*rows, strict=True))) if rows else Lines([], [], [])
 
 
 def without_empty(lines: Lines) -> tuple[Lines, list[str]]:
-    """The pairs with words on both sides, and a note of the others; DataError if none is left."""
+    """Keep the pairs with words on both sides, and note the others. Raises DataError if none is
+    left.
+    """
     full = [i for i, pair in enumerate(zip(*lines[:2], strict=True)) if all(map(str.strip, pair))]
     if not full:
         raise DataError("there is no sentence pair with words on both sides: check the files")
@@ -236,7 +238,7 @@ def without_empty(lines: Lines) -> tuple[Lines, list[str]]:
 
 
 def encode_lines(lines: Lines, source: Sentences, target: Sentences) -> Pairs:
-    """Both sides as ids."""
+    """Encode both sides as ids."""
     none = [0] * len(lines.where)
     return Pairs(
         Sequences.join([source.encode(text) for text in lines.source], none),
@@ -278,7 +280,7 @@ def _vocabulary(source: Sentences, target: Sentences) -> str:
 
 
 def _unknown(pairs: Pairs, source: Sentences, target: Sentences) -> list[str]:
-    """A note of tokens of the held-out part that the vocabularies lack."""
+    """Note the share of unknown tokens in the held-out part."""
     counts = source.unknown(pairs.source), target.unknown(pairs.target)
     totals = len(pairs.source.values), len(pairs.target.values)
     if not any(counts):

@@ -1,4 +1,4 @@
-"""Whether a text to evaluate on is part of the one trained on."""
+"""Detect whether a text to evaluate on is part of the training text."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from .vocab import Tokens
 
-PASSAGES, PASSAGE = 20, 64  # how many are looked for, and tokens in each
+PASSAGES, PASSAGE = 20, 64  # how many to search for, and tokens in each
 _BLOCK = 1 << 24  # tokens in memory
 
 
 def passages_note(train: Tokens, other: Tokens, what: str) -> list[str]:
-    """A note of how many passages of a text, at even distances, are in the training part too."""
+    """Note how many evenly spaced passages of a text are in the training part too."""
     passages = list(_passages(other))
     found: set[int] = set()
     for begin in range(0, len(train), _BLOCK):

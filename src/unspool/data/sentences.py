@@ -17,11 +17,11 @@ _DEFAULT_SIZE = {"bpe": 6000, "word": 50_000}
 
 @dataclass(frozen=True)
 class Sentences:
-    """One language: sentences to ids and back.
+    """One language: converts sentences to ids and back.
 
-    A sentence loses white space around it, and runs of it inside become one space. Words begin
-    with their space, the first too, so that a word is the same token wherever it stands. END,
-    which is START as well, is the line break, which no sentence has inside.
+    A sentence loses the white space around it, and runs of white space inside become one space.
+    Words begin with their space, the first too, so that a word is the same token wherever it is.
+    END, which is also START, is the line break, which no sentence contains.
     """
 
     vocab: Vocabulary
@@ -30,7 +30,7 @@ class Sentences:
     def build(
         cls, texts: list[str], tokens: str, vocab_size: int | None, min_count: int | None
     ) -> Self:
-        """Count the tokens of some sentences. Raises ConfigError for options that break a rule."""
+        """Count the tokens of some sentences. Raises ConfigError if an option is invalid."""
         check_options(tokens, vocab_size, min_count)
         vocab: Vocabulary
         if tokens == "char":
@@ -50,7 +50,7 @@ class Sentences:
 
     @property
     def end(self) -> int:
-        """The id of START and END."""
+        """Return the id of START and END."""
         return int(self.vocab.encode(BOUNDARY)[0])
 
     @property
@@ -58,20 +58,20 @@ class Sentences:
         return " " if self.vocab.kind in ("word", "bpe") else ""
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of a sentence, END last; END alone for an empty one."""
+        """Encode a sentence, END last; an empty one is END alone."""
         text = one_spaced(text)
         return self.vocab.encode(f"{self._lead}{text}{BOUNDARY}" if text else BOUNDARY)
 
     def decode(self, ids: Any) -> str:
-        """The sentence of ids without START and END."""
+        """Decode ids without START and END."""
         return self.vocab.decode(ids).strip()
 
     def tokens(self, ids: Any) -> list[str]:
-        """Each token's text, without the space that it begins with; END as such."""
+        """Return the text of each token, without its leading space; END as such."""
         names = [self.vocab.token_text(int(i)) for i in ids]
         return ["END" if name == BOUNDARY else name.removeprefix(self._lead) for name in names]
 
     def unknown(self, encoded: Sequences) -> int:
-        """How many tokens are unknown."""
+        """Count the unknown tokens."""
         unknown = getattr(self.vocab, "unknown_id", None)
         return 0 if unknown is None else int(np.sum(encoded.values == unknown))

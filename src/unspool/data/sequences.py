@@ -1,4 +1,4 @@
-"""Sequences of unequal length: end to end in one array, and padded batches of similar ones."""
+"""Sequences of unequal length: end to end in one array, and in padded batches of similar ones."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,9 +13,9 @@ from ..errors import ConfigError, DataError, RunError
 from .arrays import array_names, read_arrays
 from .draws import raw_draws
 
-PADDING = 0.10  # share of padded time steps that `bucket_bounds` is content with
+PADDING = 0.10  # share of padded time steps that `bucket_bounds` accepts
 MOST_BUCKETS = 10
-_MOST_LENGTHS = 200  # distinct lengths that the search for bounds looks at
+_MOST_LENGTHS = 200  # distinct lengths that the search for bounds considers
 
 
 def power_of_two(number: int) -> int:
@@ -24,8 +24,8 @@ def power_of_two(number: int) -> int:
 
 
 class Batch(NamedTuple):
-    """B padded sequences: `inputs` (B, T) ids, (B, T, K) ids or (B, T, D) numbers; `targets`
-    (B,) or (B, T); `lengths` (B,), 0 in rows that only fill the batch up.
+    """B padded sequences: `inputs` (B, T) ids, (B, T, K) ids or (B, T, D) numbers; `targets` (B,)
+    or (B, T); `lengths` (B,), 0 in rows that only fill up the batch.
     """
 
     inputs: np.ndarray
@@ -34,24 +34,24 @@ class Batch(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """N sequences end to end: `values` (sum of lengths, ...) and one target a sequence, (N,),
-    or one a step, (sum of lengths,).
+    """N sequences end to end: `values` (sum of lengths, ...), and targets, one per sequence (N,) or
+    one per step (sum of lengths,).
     """
 
     values: np.ndarray
     lengths: np.ndarray
     targets: np.ndarray
-    aligned: bool  # one target a step
+    aligned: bool  # one target per step
 
     @classmethod
     def join(cls, rows: list[np.ndarray], targets: list[Any], aligned: bool = False) -> "Sequences":
-        """From a list of arrays (T, ...) and a list of targets (numbers, or arrays (T,))."""
+        """Join a list of arrays (T, ...) and a list of targets (numbers, or arrays (T,))."""
         lengths = np.array([len(row) for row in rows], np.int32)
         flat = np.concatenate(targets) if aligned else np.asarray(targets)
         return cls(np.concatenate(rows), lengths, flat.astype(np.int32), aligned)
 
     def padded(self, rows: np.ndarray, steps: int) -> Batch:
-        """Rows of this number, padded with zeros to `steps`; row -1 is all padding."""
+        """Return these rows, padded with zeros to `steps`; row -1 is all padding."""
         starts = np.cumsum(self.lengths) - self.lengths
         lengths = np.where(rows < 0, 0, self.lengths[rows]).astype(np.int32)
         live = np.arange(steps) < lengths[:, None]
@@ -62,18 +62,18 @@ class Sequences(NamedTuple):
         return Batch(inputs, targets, lengths)
 
     def split(self) -> list[np.ndarray]:
-        """The values of each sequence."""
+        """Return the values of each sequence."""
         return np.split(self.values, np.cumsum(self.lengths)[:-1])
 
     def contents(self) -> Iterator[bytes]:
-        """The values of each sequence as bytes: equal for equal values."""
+        """Yield the values of each sequence as bytes, equal for equal values."""
         ends = np.cumsum(self.lengths, dtype=np.int64).tolist()
         return (
             self.values[begin:end].tobytes() for begin, end in zip([0, *ends], ends, strict=False)
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything."""
+        """Return the SHA-256 of everything."""
         digest = sha256(str(self.aligned).encode())
         for array in self[:3]:
             digest.update(f"{array.dtype} {array.shape}".encode())
@@ -93,7 +93,7 @@ def save_sequences(path: Path, **parts: Sequences) -> None:
 
 
 def load_sequences(path: Path) -> dict[str, Sequences]:
-    """Undo `save_sequences`; RunError if the file is missing or damaged."""
+    """Undo `save_sequences`. Raises RunError if the file is missing or damaged."""
     if not path.exists():
         raise RunError(f"{path} does not exist")
     try:
@@ -115,24 +115,24 @@ def load_sequences(path: Path) -> dict[str, Sequences]:
 
 
 def _whole(read: Sequences) -> Sequences:
-    """The sequences, if their arrays go together."""
+    """Return the sequences if their arrays match. Raises ValueError if not."""
     values, lengths, targets, aligned = read
     kinds = (values.dtype.kind in "iuf", lengths.dtype.kind in "iu", targets.dtype.kind in "iu")
     shapes = (values.ndim >= 1, lengths.ndim == 1, targets.ndim == 1)
     if not all(kinds + shapes) or lengths.min(initial=0) < 0:
-        raise ValueError("its arrays are of other kinds")
+        raise ValueError("its arrays have other types")
     steps = int(lengths.sum(dtype=np.float64))
     if len(values) != steps or len(targets) != (steps if aligned else len(lengths)):
-        raise ValueError("its lengths are not those of its values")
+        raise ValueError("its lengths do not match its values")
     return read
 
 
 class Buckets:
-    """Which sequences form batch number `position`, from (seed, position) alone.
+    """Decide which sequences form batch number `position`, from (seed, position) alone.
 
-    Every epoch shuffles the sequences, cuts each bucket of similar lengths into batches of
-    `batch` rows, and shuffles the batches. Rows that do not fill a batch move to the bucket of
-    the next length; at the end, empty rows (number -1) fill the last batch up.
+    Every epoch shuffles the sequences, cuts each bucket of similar lengths into batches of `batch`
+    rows, and shuffles the batches. Rows that do not fill a batch move to the bucket of the next
+    length; at the end, empty rows (number -1) fill up the last batch.
     """
 
     def __init__(self, lengths: np.ndarray, batch: int, seed: int = 0) -> None:
@@ -144,7 +144,7 @@ class Buckets:
         self._epoch: tuple[int, list[tuple[np.ndarray, int]]] = (-1, [])
 
     def rows(self, position: int) -> tuple[np.ndarray, int]:
-        """The numbers of the rows, and the length to pad them to."""
+        """Return the numbers of the rows, and the length to pad them to."""
         epoch, index = divmod(position, self.per_epoch)
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._plan(epoch))
@@ -152,7 +152,7 @@ class Buckets:
 
     @cached_property
     def padding(self) -> float:
-        """The share of time steps in the first epoch that is padding."""
+        """Return the share of padding among the time steps of the first epoch."""
         steps = sum(steps for _, steps in self._plan(0)) * self.batch
         return 1 - float(self.lengths.sum()) / steps
 
@@ -173,8 +173,8 @@ class Buckets:
 
 
 def in_order_of_length(lengths: np.ndarray, batch: int = 256) -> Iterator[tuple[np.ndarray, int]]:
-    """Row numbers in batches of `batch`, shortest first, and the length to pad each to; -1 fills
-    the last batch up.
+    """Yield row numbers in batches of `batch`, shortest first, and the length to pad each batch to;
+    -1 fills up the last batch.
     """
     bounds = bucket_bounds(lengths)
     order = np.argsort(lengths, kind="stable")
@@ -186,10 +186,11 @@ def in_order_of_length(lengths: np.ndarray, batch: int = 256) -> Iterator[tuple[
 
 
 def bucket_bounds(lengths: np.ndarray, most: int = MOST_BUCKETS) -> tuple[int, ...]:
-    """The fewest lengths to pad to, `most` at the most, that keep padding under 10 %.
+    """Choose the fewest lengths to pad to, at most `most`, that keep padding under 10 %.
 
-    Among as many bounds the ones with the least padding, by dynamic programming: the best
-    cover of the shortest j lengths by k bounds extends one of fewer lengths by k - 1.
+    Among sets of equally many bounds, the one with the least padding, by dynamic programming: the
+    best cover of the shortest j lengths by k bounds extends a best cover of fewer lengths by k - 1.
+    That is O(k n^2) for n distinct lengths, so longer lists are rounded up to _MOST_LENGTHS first.
     """
     stride = -(-len(np.unique(lengths)) // _MOST_LENGTHS)
     rounded = -(-lengths // stride) * stride
@@ -197,16 +198,19 @@ def bucket_bounds(lengths: np.ndarray, most: int = MOST_BUCKETS) -> tuple[int, .
     unique, counts = np.unique(rounded, return_counts=True)
     real = np.bincount(np.searchsorted(unique, rounded), lengths)
     count, total = (np.concatenate([[0], np.cumsum(x)]) for x in (counts, real))
-    # waste[i, j]: padding where lengths i to j - 1 are padded to the longest of them
+    # waste[i, j]: padding if lengths i to j - 1 are padded to the longest of them, infinite unless
+    # i < j. With prefix sums of counts and steps it is (rows in the bucket) * longest - real steps.
     longest = np.concatenate([[0], unique])
     waste = (count[None] - count[:, None]) * longest[None] - (total[None] - total[:, None])
     waste = np.where(np.tri(len(longest), k=0, dtype=bool), np.inf, waste)
+    # best[j]: the least padding of the shortest j lengths with len(choices) + 1 bounds; choice[j]
+    # is where the last bucket of that cover begins. total[-1] is the number of real steps.
     best, choices = waste[0], list[np.ndarray]()
     while best[-1] > PADDING * (best[-1] + total[-1]) and len(choices) < most - 1:
         extended = best[:, None] + waste
         choices.append(np.argmin(extended, axis=0))
         best = np.min(extended, axis=0)
-    ends, end = [len(unique)], len(unique)
+    ends, end = [len(unique)], len(unique)  # walk back from the longest length
     for choice in reversed(choices):
         end = int(choice[end])
         ends.append(end)

@@ -16,12 +16,12 @@ from .text_files import numbered_lines, read_pieces, suffix_of
 SERIES_SUFFIXES = (".npz", ".ts")
 Series = tuple[list[np.ndarray], list[Any], list[str]]
 
-_MISSING = "?"  # how files of text write a label or a number that is not known
-_LOOKED_AT = 50  # lines, to tell a form
+_MISSING = "?"  # how text files write a label or a number that is unknown
+_LOOKED_AT = 50  # lines read to recognise a format
 
 
 def is_series_table(path: Path) -> bool:
-    """Whether `path` is a .csv or .tsv whose first column with a name is `series`, or one of UCR's
+    """Say whether `path` is a .csv or .tsv whose first named column is `series`, or one of UCR's
     tables: a label and numbers in every line, without a header.
     """
     suffix = suffix_of(path)
@@ -31,25 +31,25 @@ def is_series_table(path: Path) -> bool:
         return True
     try:
         lines = next(read_pieces(path), "").splitlines()[:_LOOKED_AT]
-    except DataError:  # whoever reads it says what is wrong
+    except DataError:  # reading it will say what is wrong
         return False
     rows = [_ucr_fields(line) for line in lines[:-1] or lines if line.strip()]
     if not rows or not all(len(row) > 2 and all(map(_is_number, row)) for row in rows):
         return False
-    # A text may be whole numbers between blanks; between tabs or commas it would have a header.
+    # A text may be whole numbers between spaces; between tabs or commas it would have a header.
     return suffix != ".txt" or all(any("." in field for field in row) for row in rows)
 
 
 def read_series(path: Path, *, aligned: bool = False, labelled: bool = True) -> Series:
-    """Series (T, D), their labels (with `aligned` lists, one a step) and where each one is.
+    """Read series (T, D), their labels (lists with one per step if `aligned`) and where each one
+    is.
 
-    .npz: arrays `series` (B, T, D) or (B, T), `lengths` (B,) if they differ, `labels` (B,)
-    or (B, T). .csv: one row a step, columns `series` (a name), `label`, and numbers. .ts:
-    dimensions between colons, the label last. UCR's .tsv, .txt and .csv: a label and numbers a
-    line, without a header, NaN after the end of shorter ones. Without `labelled`, labels may be
-    missing. Raises DataError that names the file and row for lengths of zero, different widths,
-    labels that are missing or not declared, numbers that are missing, not finite or too large
-    for 32 bits.
+    .npz: arrays `series` (B, T, D) or (B, T), `lengths` (B,) if they differ, `labels` (B,) or (B,
+    T). .csv: one row per step, columns `series` (a name), `label`, and numbers. .ts: dimensions
+    between colons, the label last. UCR's .tsv, .txt and .csv: a label and numbers on each line,
+    without a header, NaN after the end of shorter ones. Unless `labelled`, labels may be missing.
+    Raises DataError, naming the file and row, for lengths of zero, different widths, labels that
+    are missing or not declared, and numbers that are missing, not finite or too large for 32 bits.
     """
     rows, labels, where = _reader(path)(path, aligned, labelled)
     if not labelled and any("" in (label if aligned else [label]) for label in labels):
@@ -137,8 +137,8 @@ def _read_ts(path: Path, aligned: bool, labelled: bool) -> Series:
             labels.append(_declared(",".join(columns.pop()), classes, place, labelled))
         elif not all(map(_is_number, columns[-1])):
             raise DataError(
-                f"{place}: ends in {','.join(columns[-1])[:40]!r}, which is no number; a label at "
-                "the end needs a line `@classLabel true LABELS` before the data"
+                f"{place}: ends in {','.join(columns[-1])[:40]!r}, which is not a number; a label "
+                "at the end needs a line `@classLabel true LABELS` before the data"
             )
         rows.append(_columns(columns, place))
         where.append(place)
@@ -148,7 +148,7 @@ def _read_ts(path: Path, aligned: bool, labelled: bool) -> Series:
 
 
 def _ts_header(path: Path, lines: Iterator[tuple[int, str]]) -> set[str] | None:
-    """The classes that lines up to @data declare (any, if none is named); None: no labels."""
+    """Read the classes declared before @data (any, if none is named); None: no labels."""
     classes = None
     for number, line in lines:
         key, value, *rest = (*line.split(), "", "")
@@ -158,13 +158,15 @@ def _ts_header(path: Path, lines: Iterator[tuple[int, str]]) -> set[str] | None:
         if key in ("@classlabel", "@targetlabel"):
             classes = set(filter(None, rest)) if is_true else None
         elif key == "@timestamps" and is_true:
-            raise DataError(f"{path} row {number}: time stamps are not read: give values alone")
+            raise DataError(
+                f"{path} row {number}: time stamps are not supported: write values only"
+            )
     return classes
 
 
 def _declared(field: str, classes: set[str], place: str, labelled: bool) -> str:
-    """A label of a file of text: one of `classes`, or any if there are none; "" if it is missing
-    and need not be there.
+    """Check the label of a text file: one of `classes`, or any if there are none; "" if it is
+    missing and need not be there.
     """
     is_missing = field.strip() in ("", _MISSING) and field.strip() not in classes
     if is_missing and not labelled:
@@ -174,7 +176,7 @@ def _declared(field: str, classes: set[str], place: str, labelled: bool) -> str:
         raise DataError(f"{place}: the label is missing ({_MISSING}): remove the series")
     if classes and label not in classes:
         known = listed(sorted(classes))
-        raise DataError(f"{place}: the label {label!r} is none that @classLabel declares: {known}")
+        raise DataError(f"{place}: the label {label!r} is not declared by @classLabel: {known}")
     return label
 
 
@@ -187,7 +189,7 @@ def _columns(columns: list[list[str]], place: str) -> np.ndarray:
 
 def _read_ucr(path: Path, aligned: bool, labelled: bool) -> Series:
     if aligned:
-        raise DataError(f"{path} has series with one label each: there are no steps to tag")
+        raise DataError(f"{path} has series with one label each, so there are no steps to tag")
     rows, labels, where = [], [], []
     for number, line in numbered_lines(path):
         if not line.strip():
@@ -208,7 +210,7 @@ def _ucr_fields(line: str) -> list[str]:
 
 
 def _ucr_label(field: str, place: str, labelled: bool) -> str:
-    """A label; 1.0000000e+00, as older files write it, is 1."""
+    """Read a label; 1.0000000e+00, as older files write it, is 1."""
     label = _declared(field, set(), place, labelled)
     if not label:
         return ""
@@ -228,7 +230,7 @@ def _read_csv(path: Path, aligned: bool, labelled: bool) -> Series:
         if not aligned and tags and tags[0] != label:
             raise DataError(
                 f"{place}: series {printable(name)} has the label {label!r}, "
-                f"at its beginning ({first}) {tags[0]!r}"
+                f"but {tags[0]!r} at its start ({first})"
             )
         rows.append(values)
         tags += [] if label is None else [label]
@@ -245,7 +247,7 @@ def _csv_rows(path: Path, labelled: bool) -> Iterator[tuple[str, str, str | None
     if len(set(names)) != len(names) or not numbers:
         raise DataError(
             f"{path} row 1: columns must be series, label and at least one of numbers, each with "
-            f"a name of its own, got {listed(header)}"
+            f"a different name, got {listed(header)}"
         )
     for number, row in rows:
         place = f"{path} row {number}"
@@ -270,7 +272,7 @@ def _numbers(fields: list[str], place: str) -> list[float]:
 
 
 def _is_number(field: str) -> bool:
-    """Whether a field is a number, or says that it is missing."""
+    """Say whether a field is a number, or marked as missing."""
     try:
         float(field)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures of two coloured shapes with every true sentence about them: captions to learn from."""
+"""Generate pictures of two coloured shapes, with every true sentence about them as captions."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,20 +8,23 @@ import numpy as np
 from .. import files
 
 SIDE = 48  # pixels
-SHARPER = 4  # pixels are the mean of so many squared
+SHARPER = 4  # a pixel is the mean of SHARPER x SHARPER samples
 RADII = {"small": 6.0, "large": 11.0}
 COLOURS = {
     "red": (214, 40, 40), "green": (42, 157, 80), "blue": (40, 90, 210), "yellow": (240, 190, 30),
     "black": (30, 30, 34), "purple": (140, 60, 170),
 }  # fmt: skip
 SHAPES = ("circle", "square", "triangle")
-SIDES = (("above", "below"), ("left of", "right of"))  # what the first is to the second, and back
+SIDES = (
+    ("above", "below"),
+    ("left of", "right of"),
+)  # the first shape to the second, and back
 PARTS = {"train": (5000, 0), "val": (200, 1), "new": (20, 2)}  # pictures, and their seed
-NEW = 500  # pictures that were never seen, to count exact captions on
+NEW = 500  # unseen pictures, to count exact captions on
 
 
 class Shape(NamedTuple):
-    """One shape and its middle (y, x) in pixels."""
+    """A shape and its centre (y, x) in pixels."""
 
     size: str
     colour: str
@@ -71,7 +74,7 @@ def render_shapes(number: int, seed: int = 0) -> Scene:
 
 
 def _cover(shape: Shape) -> np.ndarray:
-    """How much of each pixel the shape covers."""
+    """Return how much of each pixel the shape covers."""
     fine = (np.arange(SIDE * SHARPER) + 0.5) / SHARPER
     y, x = np.meshgrid(fine - shape.place[0], fine - shape.place[1], indexing="ij")
     r = RADII[shape.size]
@@ -87,7 +90,7 @@ def _cover(shape: Shape) -> np.ndarray:
 
 
 def captioned_shapes(folder: Path) -> tuple[tuple[str, str], dict[str, Any]]:
-    """Write pictures and captions below `folder`: the recipe's sources, and options for them."""
+    """Write pictures and captions below `folder`; return the recipe's sources and options."""
     from PIL import Image
 
     for part, (count, seed) in PARTS.items():

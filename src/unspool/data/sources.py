@@ -1,4 +1,4 @@
-"""From what the user names (files, folders, corpora, standard input) to pieces of text."""
+"""Read pieces of text from what the user names: files, folders, corpora, standard input."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,8 +27,8 @@ from .text_files import (
 class Sources:
     """The files that make up a text, in order.
 
-    `notes` say what was skipped. With `raw` the files are bytes, whatever they contain;
-    otherwise text.
+    `notes` say what was skipped. If `raw`, the files are read as bytes, whatever they contain;
+    otherwise as text.
     """
 
     names: tuple[str, ...]
@@ -64,12 +64,12 @@ class Sources:
 def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sources]:
     """Find the files behind `names`; standard input is copied to a file first.
 
-    A name is a file, a folder (see `walk_files`), "-", or a corpus. A string that is the name of
-    a corpus always means the corpus, so that a command does the same in every folder: for a file
-    of that name write "./stdlib" or give a `Path`.
+    A name is a file, a folder (see `walk_files`), "-", or a corpus. A string that names a corpus
+    always means the corpus, so that a command does the same in every folder: for a file of that
+    name write "./stdlib" or pass a `Path`.
     """
     if not names:
-        raise DataError(f"no text was given: name a file, a folder, '-' or {' or '.join(CORPORA)}")
+        raise DataError(f"no text is named: name a file, a folder, '-' or {' or '.join(CORPORA)}")
     check_standard_input(names)
     with as_file(STANDARD_INPUT) if STANDARD_INPUT in names else nullcontext():
         paths: list[Path] = []
@@ -82,8 +82,8 @@ def open_sources(names: Sequence[str | Path], raw: bool = False) -> Iterator[Sou
 
 
 def read_all_lines(source: str | Path) -> tuple[list[str], tuple[str, ...]]:
-    """The lines of a file, of standard input ("-"), or of the texts of a folder one after the
-    other, and notes on what of a folder was left out.
+    """Return the lines of a file, of standard input ("-"), or of the texts of a folder one after
+    the other, and notes on what was left out of the folder.
     """
     with as_file(source) as path:
         check_exists(path, "a file, a folder or a text")
@@ -94,12 +94,12 @@ def read_all_lines(source: str | Path) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _expand(name: str | Path, raw: bool) -> tuple[list[Path], list[str]]:
-    """The files behind one name, and notes."""
+    """Find the files behind one name; return notes too."""
     if name == STANDARD_INPUT:
         return [standard_input()], []
     if isinstance(name, str) and name in CORPORA:
         found, notes = corpus_files(name)
-        shadowed = [f"{name} means the corpus; for the file or folder here write ./{name}"]
+        shadowed = [f"{name} means the corpus; for the file or folder of that name write ./{name}"]
         return found, notes + (shadowed if Path(name).exists() else [])
     path = Path(name)
     try:
@@ -108,7 +108,7 @@ def _expand(name: str | Path, raw: bool) -> tuple[list[Path], list[str]]:
         path.stat()
     except FileNotFoundError as error:
         raise DataError(
-            f"{path} does not exist", f"give a file, a folder, '-' or one of {', '.join(CORPORA)}"
+            f"{path} does not exist", f"name a file, a folder, '-' or one of {', '.join(CORPORA)}"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise unreadable(path, error) from error
@@ -122,6 +122,6 @@ def _folder_files(folder: Path, raw: bool) -> tuple[list[Path], list[str]]:
     if not texts:
         raise DataError(
             "; ".join([f"{folder} has no text files", *notes]),
-            "give a file, or a folder with UTF-8 texts",
+            "name a file, or a folder with UTF-8 texts",
         )
     return texts, notes

@@ -24,15 +24,15 @@ _CHUNKS_BETWEEN_RELEASES = 64  # a release costs half a millisecond, so not at e
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
-    """The smallest little-endian unsigned type that holds the ids 0 to `vocab_size - 1`."""
+    """Return the smallest little-endian unsigned type for the ids 0 to `vocab_size - 1`."""
     bits = 8 if vocab_size <= 1 << 8 else 16 if vocab_size <= 1 << 16 else 32
     return np.dtype(f"<u{bits // 8}")
 
 
 def write_tokens(pieces: Pieces, vocab: Vocabulary, path: Path) -> int:
-    """Encode a text that comes in pieces into a flat file of ids; returns how many.
+    """Encode a text that comes in pieces into a flat file of ids; return how many.
 
-    One pass with constant memory; the file appears whole or not at all.
+    Takes one pass and constant memory; the file appears completely or not at all.
     """
     dtype, count = token_dtype(len(vocab)), 0
     with atomic_writer(path) as file:
@@ -45,8 +45,8 @@ def write_tokens(pieces: Pieces, vocab: Vocabulary, path: Path) -> int:
 def open_tokens(path: Path, vocab_size: int) -> Tokens:
     """Memory-map what `write_tokens` wrote, read-only, shape (N,).
 
-    Raises `RunError` for a missing or empty file and one that does not hold whole ids. An
-    id is not checked here against `vocab_size`: `Text.open` checks the file's SHA-256.
+    Raises `RunError` if the file is missing or empty, or does not hold whole ids. Ids are not
+    checked against `vocab_size` here: `Text.open` checks the file's SHA-256.
     """
     dtype = token_dtype(vocab_size)
     try:
@@ -63,8 +63,8 @@ def open_tokens(path: Path, vocab_size: int) -> Tokens:
 class Chunk(NamedTuple):
     """T steps of B lanes; `targets` are `inputs` one token later, both int32 (B, T).
 
-    `is_epoch_start` (a boolean array of shape ()) says that the lanes begin again, so that
-    a carried state has to be reset.
+    `is_epoch_start` (a boolean array of shape ()) says that the lanes start again, so that a
+    carried state has to be reset.
     """
 
     inputs: Ids
@@ -77,12 +77,12 @@ class Lanes:
     """Training chunks: a text of N tokens as `batch` contiguous lanes, `steps` at a time.
 
     An epoch has `chunks_per_epoch = ceil((N - 1) / (batch * steps))` chunks, so that every token
-    but the first is a target at least once. Lane b begins b lanes after the epoch's start, which
-    is drawn for each epoch from all places of the text; behind the text's last target comes its
-    first. So no place is trained on more often than another but by chance: the `surplus` targets
-    that fill the last chunk are read twice, different ones in each epoch. Everything follows from
-    (seed, position): a run resumes from an integer. Raises `DataError` for a text too short for
-    one chunk.
+    but the first is a target at least once. Lane b begins b lanes after the epoch's start, a random
+    position of the text for each epoch; the text's last target is followed by its first. So no
+    position is trained on more often than another, except by chance: the `surplus` targets that
+    fill the last chunk are read twice, different ones in each epoch. Everything follows from (seed,
+    position), so that a run resumes from an integer. Raises `DataError` if the text is too short
+    for one chunk.
     """
 
     tokens: Tokens
@@ -97,18 +97,18 @@ class Lanes:
             raise DataError(
                 f"the text must have more than batch * steps = {self.batch} * {self.steps} "
                 f"tokens, got {len(self.tokens)}",
-                "give a longer text",
+                "use a longer text",
                 {"batch": "lower {}", "steps_per_chunk": "lower {}"},
             )
 
     @property
     def chunks_per_epoch(self) -> int:
-        """How many chunks one pass over the text has."""
+        """Return how many chunks one pass over the text has."""
         return -(-self._targets // (self.batch * self.steps))
 
     @property
     def surplus(self) -> int:
-        """How many targets are read twice in an epoch."""
+        """Return how many targets are read twice in an epoch."""
         return self.batch * self.steps * self.chunks_per_epoch - self._targets
 
     @property
@@ -116,11 +116,11 @@ class Lanes:
         return len(self.tokens) - 1
 
     def epoch_start(self, epoch: int) -> int:
-        """The place of an epoch's first input."""
+        """Return the position of an epoch's first input."""
         return int(raw_draws(self.seed, epoch)(1)[0]) % self._targets
 
     def chunk(self, position: int) -> Chunk:
-        """Chunk number `position`, counted from 0 over all epochs."""
+        """Return chunk number `position`, counted from 0 over all epochs."""
         _check_at_least(0, position=position)
         epoch, index = divmod(position, self.chunks_per_epoch)
         lane_length = self.chunks_per_epoch * self.steps
@@ -137,10 +137,10 @@ def evaluation_chunks(
 ) -> Iterator[tuple[Ids, Ids, Weights]]:
     """Yield (inputs, targets, weights), each (B, T), that score every token but the first once.
 
-    The state is carried from chunk to chunk, from a new one at the first. Weights are 1 where
-    a target counts, and 0 for padding and for the `context` tokens that each lane but the
-    first reads before its own, so as not to start cold. All chunks have the same shape; B is
-    `batch`, or less for a text of fewer tokens. Raises `DataError` for fewer than 2 tokens.
+    The state is carried from chunk to chunk, starting from a new one. Weights are 1 if a target
+    counts, and 0 for padding and for the `context` tokens that each lane but the first reads before
+    its own, to warm up the state. All chunks have the same shape; B is `batch`, or less if the text
+    has fewer tokens. Raises `DataError` if there are fewer than 2 tokens.
     """
     _check_at_least(1, batch=batch, steps=steps)
     _check_at_least(0, context=context)
@@ -170,8 +170,8 @@ def evaluation_windows(
     Each row of a pass is a window: its inputs are `window` tokens, its targets the same one token
     later, and the next window's inputs start at its last target. So every token but the first is
     scored once, with 1 to `window` tokens of context. A pass has `batch` windows, fewer if the
-    text has, in chunks of at most `steps` time steps; weights are 0 for padding. All chunks have
-    the same shape. Raises `DataError` for fewer than 2 tokens.
+    text is short, in chunks of at most `steps` time steps; weights are 0 for padding. All chunks
+    have the same shape. Raises `DataError` if there are fewer than 2 tokens.
     """
     _check_at_least(1, window=window, batch=batch, steps=steps)
     total = _pairs(tokens)
@@ -196,7 +196,7 @@ def _window_chunks(
 
 
 def _pairs(tokens: Tokens) -> int:
-    """How many pairs of an input and the target after it a text to evaluate has."""
+    """Count the pairs of an input and its target in a text to evaluate."""
     if len(tokens) < 2:
         raise DataError(f"a text to evaluate must have at least 2 tokens, got {len(tokens)}")
     return len(tokens) - 1
@@ -207,10 +207,10 @@ def _copy(tokens: Tokens, where: npt.NDArray[np.intp]) -> Ids:
 
 
 def _release_pages(tokens: Tokens) -> None:
-    """Give back the pages of the file that were read.
+    """Release the pages of the file that were read.
 
     They count as memory of the process, and over an epoch they would be the whole text. The
-    operating system still has them in its cache.
+    operating system keeps them in its cache.
     """
     mapping = getattr(tokens, "_mmap", None)
     if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):

@@ -19,10 +19,10 @@ from ..limits import MAX_TOKEN, MAX_TOKENS
 from .vocab import Ids, Pieces, Places, Unknown, Vocabulary, encoded
 from .words import MARK, WORD_RULE, is_word, spaced_splitter
 
-# Possessive quantifiers keep a very long line linear.
+# Possessive quantifiers keep very long lines linear.
 _LINE = re.compile(r"[^\n]{0,65535}+\n|[^\n]{1,65536}+")
 
-# With the leading space of most words that it stands for, so that samples read well.
+# With the leading space that most words have, so that samples read well.
 UNKNOWN_WORD = " <unk>"
 
 
@@ -30,7 +30,7 @@ def lines(pieces: Pieces) -> Iterator[list[str]]:
     """Yield the complete lines of a text that comes in pieces, in lists."""
     rest = ""
     for piece in pieces:
-        encoded(piece)  # refuses lone surrogates before a tokenizer meets them
+        encoded(piece)  # refuses lone surrogates before a tokenizer sees them
         found = _LINE.findall(rest + piece)
         rest = found.pop() if found and not found[-1].endswith("\n") else ""
         if found:
@@ -42,14 +42,14 @@ def lines(pieces: Pieces) -> Iterator[list[str]]:
 class WordVocabulary(Vocabulary):
     """Words with their leading space; id 0 is `<unk>`, then the most frequent first.
 
-    Joining the tokens of a text gives the text, but for unknown words and for words that are known
-    only with (or only without) the space before them: these take each other's place.
+    Joining the tokens of a text gives the text, except for unknown words and for words that are
+    known only with (or only without) the space before them, which replace each other.
 
-    What the tokens leave open costs bits too (see `unknown`). `letters` counts the characters of
-    the words of the training text, and "" their ends: the model that spells unknown words, each
-    character by itself, every count plus one; all characters that it lacks share one count evenly.
-    `replaced` counts the words of the training text that stand for another, and all its words.
-    `rule` says what a word is (see `words`).
+    Whatever the tokens leave open costs bits too (see `unknown`). `letters` counts the characters
+    of the words of the training text, and "" their ends: the model that spells unknown words, each
+    character independently, every count plus one; all characters without a count share one count
+    evenly. `replaced` counts the words of the training text that are replaced by another, and all
+    its words. `rule` says what a word is (see `words`).
     """
 
     kind = "word"
@@ -83,7 +83,7 @@ class WordVocabulary(Vocabulary):
 
     @classmethod
     def most_frequent(cls, counts: Counter[str], vocab_size: int, min_count: int) -> Self:
-        """The `vocab_size - 1` most frequent words that occur `min_count` times; ties by text."""
+        """Keep the `vocab_size - 1` most frequent words with at least `min_count`; ties by text."""
         del counts[UNKNOWN_WORD]
         frequent = [word for word, count in counts.items() if count >= min_count]
         frequent.sort(key=lambda word: (-counts[word], word))
@@ -102,13 +102,13 @@ class WordVocabulary(Vocabulary):
             yield list(chain.from_iterable(map(self._split, group)))
 
     def unknown_in(self, pieces: Pieces) -> Iterator[str]:
-        """Yield the words that are not known, with the space before them."""
+        """Yield the unknown words, with the space before them."""
         for words in self._groups(pieces):
             yield from (word for word in words if self.id_of(word) == 0)
 
     def unknown(self, pieces: Pieces) -> Unknown:
-        """The unknown words, and what it costs to spell them and to say of each other word
-        whether another stands for it: -ln p of that, with p = (replaced + 1) / (words + 2).
+        """Return the unknown words, and the cost of spelling them and of saying of each other word
+        whether it is replaced by another: -ln p of that, with p = (replaced + 1) / (words + 2).
         """
         unknown, others, words, nats = 0, 0, 0, 0.0
         for group in self._groups(pieces):
@@ -125,37 +125,39 @@ class WordVocabulary(Vocabulary):
         return Unknown(unknown, nats)
 
     def spelling_nats(self, token: str) -> float:
-        """-ln of the product of p(character) = (count + 1) / (all counts + kinds + 1), with the
-        word's end; a character without a count is one of 1,114,112 in the 1 that is left over.
+        """Return -ln of the product of p(character) = (count + 1) / (all counts + kinds + 1), with
+        the word's end; a character without a count is one of 1,114,112 that share the remaining 1.
         """
         known = [self.letters.get(char) for char in (*token, "")]
         nats = sum(self._spread - math.log(count + 1) for count in known if count is not None)
         return nats + known.count(None) * (self._spread + math.log(0x110000))
 
     def first_token(self, text: str) -> str:
-        """The first word, known or not."""
+        """Return the first word, known or not."""
         return next(iter(self._split(next(lines([text]))[0])))
 
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
-        """Ids, and the places of each word's first and last character (also of unknown words)."""
+        """Return ids, and the places of each word's first and last character (of unknown words
+        too).
+        """
         ends = np.cumsum([0, *map(len, chain.from_iterable(self._groups([text])))])
         return self.encode(text), ends[:-1], ends[1:] - 1
 
     def id_of(self, word: str) -> int:
-        """The id of a word, or else of the same word with or without a space before it; 0, that
-        of `<unk>`, for others.
+        """Return the id of a word, or else of the same word with or without a space before it;
+        otherwise 0, the id of `<unk>`.
         """
         found = self._id_of.get(word)
         return self._other(word) if found is None else found
 
     def _other(self, word: str) -> int:
-        """The id of the word that stands for an unknown one; 0 if there is none."""
+        """Return the id of the word that replaces an unknown one; 0 if there is none."""
         if word in self._id_of or self.rule == 1 or not is_word(word):
             return 0
         return self._id_of.get(word[1:] if word[0] == " " else f" {word}", 0)
 
     def to_json(self) -> dict[str, Any]:
-        """The words in order of ids, and what spells others."""
+        """Return the words in order of ids, and the counts that spell others."""
         value = {"kind": self.kind, "words": self.words}
         new = {"rule": self.rule, "letters": self.letters, "replaced": list(self.replaced)}
         return value if self.rule == 1 else {**value, **new}
@@ -168,7 +170,7 @@ class WordVocabulary(Vocabulary):
             raise DataError("words must be a list of strings")
         _check_bounds(words)
         if words[:1] != [UNKNOWN_WORD] or len(set(words)) != len(words):
-            raise DataError(f"words must be distinct and begin with {UNKNOWN_WORD!r}")
+            raise DataError(f"words must be distinct and start with {UNKNOWN_WORD!r}")
         rule, letters = value.get("rule", 1), value.get("letters")
         if rule not in (1, 2) or isinstance(rule, bool):
             raise DataError(f"rule must be 1 or 2, got {rule!r}: upgrade unspool")
@@ -194,7 +196,7 @@ def _check_bounds(tokens: Collection[str]) -> None:
 
 
 def _letters(counts: Counter[str]) -> dict[str, int]:
-    """How often each character is in the words that were counted, and their ends ("")."""
+    """Count each character of the counted words, and their ends ("")."""
     letters: Counter[str] = Counter()
     for word, count in counts.items():
         for char in (*word, ""):
@@ -217,10 +219,10 @@ class BpeVocabulary(Vocabulary):
     file_name = "tokenizer.json"
 
     def __init__(self, specification: dict[str, Any]) -> None:
-        """Take the content of a `tokenizer.json`, of which the vocabulary, the merges and the
-        kind of splitting count and nothing else.
+        """Take the content of a `tokenizer.json`; only its vocabulary, its merges and the kind of
+        splitting matter.
         """
-        from tokenizers import Tokenizer, models  # here, as it takes a tenth of a second
+        from tokenizers import Tokenizer, models  # imported here, as it takes a tenth of a second
 
         model = specification["model"]
         id_of: dict[str, int] = model["vocab"]
@@ -253,7 +255,7 @@ class BpeVocabulary(Vocabulary):
             yield np.array(list(chain.from_iterable(e.ids for e in encodings)), np.int32)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `tokenizer.json`, which the `tokenizers` library reads too."""
+        """Return the content of `tokenizer.json`, which the `tokenizers` library reads too."""
         return self._specification
 
     @classmethod
@@ -268,7 +270,7 @@ class BpeVocabulary(Vocabulary):
             raise DataError(f"the tokenizer is not valid: {error}") from error
 
 
-# GPT-2's pattern (which ByteLevel has built in), with marks behind letters and digits.
+# GPT-2's pattern (which ByteLevel has built in), extended by marks after letters and digits.
 _BPE_SPLIT = (
     rf"'s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}[\p{{L}}{MARK}]*| ?\p{{N}}[\p{{N}}{MARK}]*"
     r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -276,7 +278,7 @@ _BPE_SPLIT = (
 
 
 def _splitting(rule: int) -> Any:
-    """What splits a text before pairs are merged: GPT-2's rule, or ours (2)."""
+    """Return what splits a text before pairs are merged: GPT-2's rule, or ours (2)."""
     from tokenizers import Regex, pre_tokenizers
 
     if rule == 1:
@@ -290,7 +292,7 @@ def _splitting(rule: int) -> Any:
 
 
 def _rule_of(value: dict[str, Any]) -> int:
-    """Which of the two rules a tokenizer.json has; DataError for another."""
+    """Return which of the two rules a tokenizer.json has. Raises DataError if it has another."""
     splitter = value.get("pre_tokenizer")
     if isinstance(splitter, dict) and splitter.get("type") == "ByteLevel":
         if not splitter.get("add_prefix_space") and splitter.get("use_regex", True):
@@ -301,7 +303,7 @@ def _rule_of(value: dict[str, Any]) -> int:
 
 
 def _merges(model: dict[str, Any]) -> list[list[str]]:
-    """The pairs to merge; older files have both parts in one string."""
+    """Return the pairs to merge; older files have both parts in one string."""
     found = model.get("merges")
     if not isinstance(found, list):
         raise DataError("the tokenizer's merges must be a list")
@@ -312,11 +314,11 @@ def _merges(model: dict[str, Any]) -> list[list[str]]:
         if not is_pair or not all(isinstance(part, str) and part in vocab for part in merge):
             raise DataError(f"each of the tokenizer's merges must be two tokens, got {merge!r:.60}")
         if "".join(merge) not in vocab:
-            raise DataError(f"the tokenizer's merge {merge!r:.60} makes no token")
+            raise DataError(f"the tokenizer's merge {merge!r:.60} does not make a token")
     return merges
 
 
-# What may be in the model besides vocabulary and merges, and the values that change nothing.
+# Keys that the model may have besides vocabulary and merges, with values that change nothing.
 _NEUTRAL: dict[str, Any] = {
     "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
     "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
@@ -324,7 +326,7 @@ _NEUTRAL: dict[str, Any] = {
 
 
 def _check_specification(value: dict[str, Any]) -> None:
-    """Refuse tokenizers whose tokens do not join up to the text."""
+    """Raise DataError if the tokens of a tokenizer do not join up to the text."""
     model = value.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
         raise DataError("the tokenizer's model must have a vocabulary")
@@ -339,7 +341,7 @@ def _check_specification(value: dict[str, Any]) -> None:
 
 
 def _token_bytes(id_of: dict[str, int]) -> list[bytes]:
-    """The bytes of each token, in order of ids."""
+    """Return the bytes of each token, in order of ids."""
     if sorted(id_of.values()) != list(range(len(id_of))):
         raise DataError("the tokenizer's ids must be 0, 1, 2, ... without gaps")
     byte_of = _byte_of_letter()
@@ -350,7 +352,7 @@ def _token_bytes(id_of: dict[str, int]) -> list[bytes]:
 
 
 def _byte_of_letter() -> dict[str, int]:
-    """GPT-2's alphabet: printable bytes stand for themselves, others for U+0100 onwards."""
+    """Return GPT-2's alphabet: printable bytes are themselves, others are U+0100 and up."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {

@@ -1,4 +1,4 @@
-"""Tables of texts: columns by name, separated by tabs or commas, quoted or not."""
+"""Read tables of texts: columns by name, separated by tabs or commas, quoted or not."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from .text_files import read_lines, read_pieces, suffix_of
 
 
 def header_of(path: Path) -> list[str]:
-    """The first line's column names in lower case, of a file that may be no table."""
+    """Return the column names of the first line in lower case; the file may not be a table."""
     try:
         lines = next(read_pieces(path), "").splitlines()[:1]
         if not lines:
@@ -26,8 +26,8 @@ def header_of(path: Path) -> list[str]:
 def read_table(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Any]:
     """Yield the columns `wanted` and `optional` ("" if missing) and the place of every row.
 
-    Values lose white space around them, but for `text`. Raises DataError naming the row for
-    columns that are missing, rows of another width, quotes that are not closed and empty labels.
+    Values lose white space around them, except `text`. Raises DataError, naming the row, for
+    missing columns, rows of another width, unclosed quotes and empty labels.
     """
     lines = read_lines(path)
     table = _csv_rows(path, lines, _delimiter(path, lines[0] if lines else ""))
@@ -59,7 +59,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(path: Path, header: str) -> str:
-    """What is between columns: tab or comma, as the header has it; the suffix tells if both."""
+    """Return the delimiter that the header has: tab or comma; if both, the suffix decides."""
     if ("\t" in header) == ("," in header):
         return "\t" if suffix_of(path) == ".tsv" else ","
     return "\t" if "\t" in header else ","
@@ -70,7 +70,7 @@ def _names(header: Sequence[str]) -> list[str]:
 
 
 def _csv_rows(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """A table with tabs has quotes only if its header does, as R writes it, or if it is a .csv."""
+    """Read rows. A table with tabs has quotes only if its header does, as R's do, or in a .csv."""
     is_quoted = suffix_of(path) == ".csv" or (lines and lines[0].startswith('"'))
     if delimiter == "\t" and not is_quoted:
         yield from ((number, line.split("\t")) for number, line in enumerate(lines, start=1))
@@ -89,10 +89,10 @@ def _csv_rows(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[tupl
         csv.field_size_limit(before)
 
 
-_FAULTS = {  # what `csv` says, and what the user should know
+_FAULTS = {  # what `csv` says, and what we tell the user
     "unexpected end of data": "a quote opens here that is never closed",
-    "expected after": "a quote opens here that ends inside a field: a text with quotes in it must "
-    "be quoted, its own quotes doubled",
-    "new-line character": "a carriage return stands in a field without quotes",
+    "expected after": "a quote opens here that ends inside a field: a text that contains quotes "
+    "must be quoted, with its quotes doubled",
+    "new-line character": "a carriage return is in a field without quotes",
     "field larger": f"a field has more than {MAX_FIELD_CHARS:,} characters",
 }

@@ -1,4 +1,4 @@
-"""TAR archives that somebody sent, read from front to end with bounded memory."""
+"""Read untrusted TAR archives from start to end with bounded memory."""
 
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _BLOCK = 1 << 18  # bytes unpacked at a time
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file is a TAR, compressed or not."""
+    """Say whether a file is a TAR, compressed or not."""
     try:
         return path.is_file() and next(tar_members(path), None) is not None
     except DataError:
@@ -28,23 +28,23 @@ def is_tar(path: Path) -> bool:
 def tar_members(source: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Yield an archive and each of its members; a member's content is read before the next.
 
-    Raises DataError for a file that is not a whole TAR, for sparse members and for more than
+    Raises DataError if the file is not a complete TAR, has sparse members, or has more than
     `MAX_TAR_HEADER_BYTES` of long names and attributes before a member.
     """
     last, offset = "", 0
     try:
         with _Archive.open(source, tarinfo=_Member) as archive:
             while (member := archive.next()) is not None:
-                # Else the headers of a large TAR fill the memory.
+                # Otherwise the headers of a large TAR would fill the memory.
                 archive.members.clear()  # type: ignore[attr-defined]
                 archive.long_bytes = 0
-                if archive.offset <= offset:  # Python before 3.11.14 would turn in circles
+                if archive.offset <= offset:  # Python before 3.11.14 would loop forever
                     raise tarfile.ReadError("a size is negative")
                 last, offset = member.name, archive.offset
                 yield archive, member
     except DataError as error:
         raise DataError(f"{source}: {error.fact}", error.remedy) from error
-    except Exception as error:  # hostile bytes may raise anything at all
+    except Exception as error:  # hostile bytes may raise anything
         if isinstance(error, tarfile.ReadError) and not last:
             raise DataError(f"{source} is neither a folder nor a TAR of pictures") from error
         after = f" after {printable(last)}" if last else ""
@@ -55,7 +55,7 @@ def tar_members(source: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo
 
 
 class _Archive(tarfile.TarFile):
-    """An archive that counts what is kept of its headers, and unpacks xz with bounded memory."""
+    """An archive that counts the header bytes it keeps, and unpacks xz with bounded memory."""
 
     long_bytes = 0  # of the next member
     global_bytes = 0  # of all members
@@ -64,7 +64,7 @@ class _Archive(tarfile.TarFile):
     def xzopen(
         cls, name: Any, mode: str = "r", fileobj: Any = None, preset: Any = None, **options: Any
     ) -> Self:
-        """Open an archive that is compressed with xz."""
+        """Open an xz-compressed archive."""
         file: Any = _XzFile(name)
         try:
             archive = cls.taropen(name, "r", file, **options)
@@ -79,11 +79,11 @@ class _Archive(tarfile.TarFile):
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose long names and attributes, which are read into memory, have a limit."""
+    """A member with limits on long names and attributes, which are read into memory."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> Self:
-        """Read a header; an error too where tarfile would take a broken one for the end."""
+        """Read a header; raise an error even if tarfile would take a broken one for the end."""
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
@@ -106,13 +106,15 @@ class _Member(tarfile.TarInfo):
         return super()._proc_member(archive)
 
     def _refuse_sparse(self, *_: Any) -> Any:
-        raise DataError("sparse members are not read", "make the TAR without -S")
+        raise DataError("sparse members are not supported", "make the TAR without -S")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
 
 class _XzFile:
-    """An .xz file unpacked from front to end: LZMAFile would take as much memory as it asks for."""
+    """An .xz file unpacked from start to end: LZMAFile would take as much memory as the file asks
+    for.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "rb")  # noqa: SIM115
@@ -121,7 +123,7 @@ class _XzFile:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer at the end."""
+        """Return the next `size` bytes, fewer at the end."""
         while len(self._left) < size and (piece := next(self._pieces, None)) is not None:
             self._left += piece
         data = bytes(self._left[:size])
@@ -132,12 +134,12 @@ class _XzFile:
     def seek(self, position: int) -> None:
         """Go forward."""
         if position < self._at:
-            raise OSError("a compressed TAR is read forward only")
+            raise OSError("a compressed TAR can be read forward only")
         while self._at < position and self.read(min(position - self._at, _BLOCK)):
             pass
 
     def tell(self) -> int:
-        """Bytes read so far."""
+        """Return the number of bytes read so far."""
         return self._at
 
     def close(self) -> None:
@@ -146,7 +148,7 @@ class _XzFile:
 
 
 def _unpacked(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what is in the streams of an .xz file, one after the other."""
+    """Yield the content of the streams of an .xz file, one after the other."""
     data = file.read(_BLOCK)
     while data:
         decoder = LZMADecompressor(memlimit=MAX_XZ_BYTES)

@@ -1,4 +1,4 @@
-"""A text as training and evaluation read it: memory-mapped ids and their vocabulary."""
+"""A text as memory-mapped token ids with their vocabulary."""
 
 import hashlib
 import math
@@ -30,9 +30,9 @@ UNKNOWN = ("token", "refuse")
 
 
 class Size(NamedTuple):
-    """How long a part of a text is, before it became tokens; of it, the first token, which no
-    model predicts; and what is unknown of the rest: how many tokens, and what it costs to spell
-    them (see `Vocabulary.unknown`; NaN for texts of runs whose Unspool did not know).
+    """How long a part of a text is before it becomes tokens; its first token, which no model
+    predicts; and what is unknown in the rest: how many tokens, and the cost of spelling them (see
+    `Vocabulary.unknown`; NaN for texts of runs whose version of Unspool did not record it).
     """
 
     chars: int
@@ -47,10 +47,10 @@ class Size(NamedTuple):
 class Text:
     """A text as token ids, in a training part and a validation part.
 
-    `train` and `val` are memory-mapped, read-only arrays of shape (N,). `sha256` is that of
-    the sources' bytes in order (without byte order marks), then of the validation source.
-    `notes` say what was skipped. The sizes count the text itself, which differs from its
-    tokens where words are unknown.
+    `train` and `val` are memory-mapped, read-only arrays of shape (N,). `sha256` is that of the
+    sources' bytes in order (without byte order marks), then of the validation source. `notes` say
+    what was skipped. The sizes count the text itself, which differs from its tokens if words are
+    unknown.
 
         text = Text.read("shakespeare.txt", tokens="char")
     """
@@ -79,13 +79,13 @@ class Text:
     ) -> Self:
         """Read files, folders, corpora or "-" (see `open_sources`) into token ids.
 
-        The first `int((1 - val_fraction) * N)` of N characters (bytes with tokens="byte") are
-        for training and the rest for validation; with 0, all are for training. `val` names a
-        validation text of its own instead. The vocabulary is `vocab`, or is built from the
-        training part (see `build_vocabulary`). A character that it lacks becomes the unknown
-        token; with `unknown` "refuse" it is an error, and the characters of the held-out end of
-        a text count as known. All is written to `directory`, or to a temporary one that goes with
-        the object. Raises `DataError` for unusable texts, `ConfigError`.
+        The first `int((1 - val_fraction) * N)` of N characters (bytes with tokens="byte") are for
+        training and the rest for validation; with 0, all are for training. `val` names a separate
+        validation text instead. The vocabulary is `vocab`, or is built from the training part (see
+        `build_vocabulary`). A character that it lacks becomes the unknown token; with `unknown`
+        "refuse" it is an error, and the characters of the held-out end of a text count as known.
+        Everything is written to `directory`, or to a temporary one that is removed with the object.
+        Raises `DataError` if a text cannot be used, `ConfigError` if an option is invalid.
         """
         _check_arguments(tokens, vocab, vocab_size, min_count, val_fraction)
         if unknown not in UNKNOWN:
@@ -96,7 +96,7 @@ class Text:
             deque(whole.watch(main.pieces()), maxlen=0)
             names = ", ".join(main.names)
             if whole.units == 0:
-                raise DataError(f"the text is empty ({names})", "give one with some content")
+                raise DataError(f"the text is empty ({names})", "use one with some content")
             cut = int((1 - val_fraction) * whole.units)
             if held_out is not None:
                 cut, parts = whole.units, (main.pieces, held_out.pieces)
@@ -108,7 +108,7 @@ class Text:
                     kind, main.pieces() if refuse and kind == "char" else parts[0](),
                     vocab_size=vocab_size, min_count=min_count, unknown=not refuse,
                 )  # fmt: skip
-            if cut >= 2:  # else there is too little of it, whatever it is
+            if cut >= 2:  # otherwise the text is too short in any case
                 _check_distinct(vocab, names)
             with _target(directory) as target:
                 _write(target, vocab, parts, (main, held_out), is_cut=val_fraction > 0)
@@ -119,7 +119,9 @@ class Text:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Open what `read` wrote; `RunError` naming the file that is missing or damaged."""
+        """Open what `read` wrote. Raises `RunError`, naming the file, if one is missing or
+        damaged.
+        """
         directory = Path(directory)
         path = directory / DESCRIPTION
         description = files.read_json(path, RunError)
@@ -154,13 +156,13 @@ class Text:
             raise RunError(f"{path} is damaged: {error!r} is missing or misplaced") from error
 
     def fingerprint(self) -> str:
-        """The `sha256` of the sources, to tell whether the text has changed."""
+        """Return the `sha256` of the sources, to detect changes."""
         return self.sha256
 
 
 def _size(part: dict[str, Any], tokens: Tokens, vocab: Vocabulary) -> Size:
-    """What text.json says, checked. In those that say nothing of unknown tokens, which are counted
-    here, the first character was left out.
+    """Check what text.json says. Old files say nothing of unknown tokens, which are counted here,
+    and left out the first character.
     """
     if "unknown" not in part:
         unknown = 0 if vocab.unknown_id is None else int(np.sum(tokens[1:] == vocab.unknown_id))
@@ -177,7 +179,7 @@ def _size(part: dict[str, Any], tokens: Tokens, vocab: Vocabulary) -> Size:
 def fingerprint_sources(
     *sources: str | Path, tokens: str = "char", val: str | Path | None = None
 ) -> str:
-    """The `sha256` that `Text.read` would find, to tell whether a text has changed."""
+    """Return the `sha256` that `Text.read` would find, to detect changes."""
     digest = hashlib.sha256()
     with _open_texts(sources, val, tokens) as texts:
         for text in texts:
@@ -194,7 +196,7 @@ class _Tally:
         self.units = self.chars = self.bytes = 0
 
     def watch(self, pieces: Pieces) -> Iterator[Any]:
-        """Yield `pieces` as they are."""
+        """Yield `pieces` unchanged."""
         for piece in pieces:
             data = piece if isinstance(piece, bytes) else piece.encode()
             self._digest.update(data)
@@ -225,11 +227,11 @@ def _check_arguments(
 
 
 def _check_distinct(vocab: Vocabulary, names: str) -> None:
-    tokens = vocab.known if vocab.kind == "char" else len(vocab)  # unknown words are in the text
+    tokens = vocab.known if vocab.kind == "char" else len(vocab)  # the text contains unknown words
     if tokens < 2:
         raise DataError(
             f"the text must have at least 2 different tokens, got {tokens} ({names})",
-            "give a longer text",
+            "use a longer text",
             {"min_count": "lower {}"} if vocab.kind == "word" else {},
         )
 
@@ -238,7 +240,7 @@ def _check_distinct(vocab: Vocabulary, names: str) -> None:
 def _open_texts(
     sources: Sequence[str | Path], val: str | Path | None, kind: str
 ) -> Iterator[tuple[Sources, Sources | None]]:
-    """The text and, where it has one, the validation text of its own."""
+    """Open the text and, if there is one, the separate validation text."""
     raw = kind == "byte"
     if val is None:
         with open_sources(sources, raw) as main:
@@ -252,7 +254,7 @@ def _open_texts(
 
 @contextmanager
 def _target(directory: Path | None) -> Iterator[Path]:
-    """The directory to write to; a temporary one does not survive an error."""
+    """Yield the directory to write to; remove a temporary one after an error."""
     if directory is None:
         target = Path(tempfile.mkdtemp(prefix="unspool-text-"))
         try:
@@ -271,7 +273,7 @@ def _target(directory: Path | None) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class _Part:
-    """What text.json says about a file of ids."""
+    """The entry of text.json for a file of ids."""
 
     tokens: int
     chars: int
@@ -292,7 +294,7 @@ def _write(
 ) -> None:
     """Write all files of a text; text.json comes last and vouches for the others.
 
-    Without a validation text of its own the text `is_cut` in two, or all of it is read.
+    Without a separate validation text, the text `is_cut` in two, or all of it is read.
     """
     (target / DESCRIPTION).unlink(missing_ok=True)
     vocab.save(target)
@@ -350,7 +352,7 @@ def _check_tokens(tokens: int, text: Sources, part: str = "", remedy: str = "") 
     if tokens < 2:
         raise DataError(
             f"the {part}text must have at least 2 tokens, got {tokens} ({', '.join(text.names)})",
-            "give a longer text",
+            "use a longer text",
             {"val_fraction": remedy} if remedy else {},
         )
 

@@ -1,4 +1,4 @@
-"""Files of text: decoded in pieces, compressed or not, in lines, from standard input too."""
+"""Read files of text in pieces or lines, compressed or not, and from standard input."""
 
 import codecs
 import gzip
@@ -37,15 +37,15 @@ _PACKED = ((b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"PK\3\4", "zip"), (b"(\xb5/
 
 
 class NotTextError(DataError):
-    """A file can be read, but not as text."""
+    """A file that can be read, but not as text."""
 
 
 def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
-    """Yield a file in pieces of about a megabyte: str, or its bytes as they are if `raw`.
+    """Yield a file in pieces of about a megabyte: str, or unchanged bytes if `raw`.
 
     Text is UTF-8, or UTF-16 or UTF-32 if it begins with their byte order mark, which is dropped;
-    files compressed with gzip are unpacked. Newlines are kept as they are. Raises `DataError` for
-    text that cannot be decoded (with its offset), NUL characters and files that cannot be read.
+    gzip-compressed files are decompressed. Newlines are kept. Raises `DataError` if text cannot be
+    decoded (with its offset), has NUL characters, or cannot be read.
     """
     try:
         with _opened(path) as file:
@@ -61,7 +61,7 @@ def read_pieces(path: Path, *, raw: bool = False) -> Iterator[Any]:
 
 
 def _opened(path: Path) -> io.BufferedReader:
-    """A regular file; a pipe could be read once only, and texts are read more often."""
+    """Open a regular file; a pipe could be read only once, but texts are read twice."""
     if path.is_dir():
         raise DataError(f"cannot read {path}: it is a folder", "name a file")
     if path.exists() and not path.is_file():
@@ -83,8 +83,8 @@ def _unpacked(path: Path, file: Any) -> Iterator[bytes]:
             size += len(block)
             if size > max(UNPACKED_ANYWAY_BYTES, MAX_UNPACKED_RATIO * file.tell()):
                 raise DataError(
-                    f"{path} unpacks to more than {MAX_UNPACKED_RATIO} times its size, as no text "
-                    "does",
+                    f"{path} unpacks to more than {MAX_UNPACKED_RATIO} times its size, unlike "
+                    "any text",
                     "unpack it first",
                 )
             if size > MAX_UNPACKED_BYTES:
@@ -97,7 +97,7 @@ def _unpacked(path: Path, file: Any) -> Iterator[bytes]:
 
 
 def _decoded(path: Path, blocks: Iterator[bytes]) -> Iterator[str]:
-    """Text of blocks, the last of which is empty."""
+    """Decode blocks, the last of which is empty."""
     offset, decoder = 0, None
     for block in blocks:
         if decoder is None:
@@ -131,23 +131,23 @@ def _binary(path: Path, first: bytes) -> DataError:
             return NotTextError(f"{path} is compressed ({name})", "unpack it first")
     return NotTextError(
         f"{path} looks binary (it has NUL characters)",
-        "give a file of text (UTF-16 needs its byte order mark)",
+        "use a text file (UTF-16 needs its byte order mark)",
     )
 
 
 def why_left_out(error: DataError) -> str:
-    """The reason for which a folder's file that raised `error` is left out."""
+    """Return the reason why a folder's file that raised `error` is left out."""
     return f"files that {'are not text' if isinstance(error, NotTextError) else 'cannot be read'}"
 
 
 def suffix_of(source: str | Path) -> str:
-    """The suffix in lower case, without that of gzip: .csv for DATA.CSV and data.csv.gz."""
+    """Return the suffix in lower case, without that of gzip: .csv for DATA.CSV and data.csv.gz."""
     path = Path(source)
     return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file, without their ends; a line break at the very end begins none.
+    """Return the lines of a file, without their ends; a final line break starts no new line.
 
     Lines end with LF or CR LF; with CR alone in a file that has no LF.
     """
@@ -160,14 +160,14 @@ def read_lines(path: Path) -> list[str]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of `read_lines`, counted from 1."""
+    """Yield the lines of `read_lines`, numbered from 1."""
     return enumerate(read_lines(path), start=1)
 
 
 @contextmanager
 def as_file(source: str | Path) -> Iterator[Path]:
-    """The file that a source names; for standard input ("-") a copy of it, which errors speak of
-    as standard input. A `Path("-")` is a file of that name.
+    """Yield the file that a source names; for standard input ("-") a copy of it, which errors call
+    standard input. A `Path("-")` is a file of that name.
     """
     if source != STANDARD_INPUT:
         yield Path(source)
@@ -181,11 +181,9 @@ def as_file(source: str | Path) -> Iterator[Path]:
 
 
 def standard_input() -> Path:
-    """A file of the bytes of standard input, which can be read more than once; it goes with the
-    process.
-    """
+    """Copy standard input to a file, which can be read more than once and is removed at exit."""
     if sys.stdin is None:
-        raise DataError("'-' was given, but there is no standard input")
+        raise DataError("'-' is named, but there is no standard input")
     return _copied(sys.stdin)
 
 
@@ -204,16 +202,16 @@ def _copied(stream: Any) -> Path:
 
 
 def check_standard_input(sources: Sequence[Any]) -> None:
-    """Raise DataError if "-" is given more than once: there is one standard input."""
+    """Raise DataError if "-" is named more than once: there is one standard input."""
     if sum(source == STANDARD_INPUT for source in sources) > 1:
-        raise DataError("'-' (standard input) can be given only once")
+        raise DataError("'-' (standard input) can be named only once")
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether an argument is the name of a file, there or missing, rather than a text.
+    """Say whether an argument is the name of a file, existing or missing, rather than a text.
 
-    One word with a separator or a suffix is; of several words, those that begin with `./` or the
-    like, or end in the suffix of a form that Unspool reads.
+    One word with a separator or a suffix is; of several words, those that start with `./` or
+    similar, or end in the suffix of a format that Unspool reads.
     """
     if "\n" in text:
         return False
@@ -223,7 +221,7 @@ def looks_like_path(text: str) -> bool:
 
 
 def check_exists(path: Path, wanted: str) -> None:
-    """Raise DataError for an argument that is taken for a path, which is not there."""
+    """Raise DataError if an argument that is taken for a path does not exist."""
     try:
         exists = path.exists()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -231,7 +229,7 @@ def check_exists(path: Path, wanted: str) -> None:
     if not exists:
         raise DataError(
             f"{path} does not exist",
-            f"give {wanted} (pipe a text that looks like the name of a file into '-')",
+            f"name {wanted} (pipe a text that looks like a file's name into '-')",
         )
 
 
@@ -239,5 +237,5 @@ _SUFFIXES = {".txt", ".tsv", ".csv", ".conllu", ".conll", ".npz", ".ts", ".json"
 
 
 def unreadable(path: Path, error: OSError | ValueError) -> DataError:
-    """The error for a file that cannot be read."""
+    """Make the error for a file that cannot be read."""
     return DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")

@@ -1,4 +1,4 @@
-"""Texts to label: the forms of training, whose labels are compared and not read, or plain texts."""
+"""Read texts to label: in the formats of training, with labels to compare, or plain texts."""
 
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -21,23 +21,23 @@ from .left_out import LeftOut
 from .tables import header_of, read_table
 from .text_files import check_exists, read_lines, suffix_of
 
-# Shares of lines that must have a label of the run: white space says less than a tab.
+# Shares of lines that must have a label of the run: white space is weaker evidence than a tab.
 _KNOWN_AFTER_BLANKS, _KNOWN_AFTER_TABS = 0.9, 0.5
 
 
 def read_unlabelled(source: str | Path, labels: Container[str], *, aligned: bool = False) -> Rows:
-    """Read texts to label: a form that `read_labelled` reads, or a file, standard input ("-") or
-    folder of one text a line, empty ones too. The labels of a row are None if it has none.
+    """Read texts to label: in a format that `read_labelled` reads, or a file, standard input ("-")
+    or folder with one text per line, empty ones too. The labels of a row are None if it has none.
 
-    Tables need a column `text` alone. `labels` are those of the run: lines `LABEL text` and
-    `WORD TAG`, and folders of classes, are such only if most of their labels are among them;
-    `notes` say so. CoNLL-U gives a classifier the words with blanks between.
+    Tables need only a column `text`. `labels` are those of the run: lines `LABEL text` and
+    `WORD TAG`, and folders of classes, are recognised only if most of their labels are among them;
+    `notes` say so. CoNLL-U gives a classifier the words with spaces between.
     """
     return read_from(source, lambda path: _read(path, labels, aligned))
 
 
 def join_rows(parts: Sequence[Rows]) -> Rows:
-    """The rows of several sources, one after the other."""
+    """Join the rows of several sources."""
     return Rows(
         [row for part in parts for row in part.rows],
         [label for part in parts for label in part.labels],
@@ -62,10 +62,10 @@ def _read(path: Path, labels: Container[str], aligned: bool) -> Rows:
         return sentences._replace(rows=texts, labels=[None] * len(texts))
     lines = read_lines(path)
     if aligned and _are_tagged(lines, labels):
-        note = f"{path}: read as lines `WORD TAG`, as most tags are the run's"
+        note = f"{path}: read as lines `WORD TAG`, since most tags are the run's"
         return _rows(tagged_sentences(path))._replace(notes=(note,))
     if not aligned and _are_labelled(lines, labels):
-        note = f"{path}: read as lines `LABEL text`, as most labels are the run's"
+        note = f"{path}: read as lines `LABEL text`, since most labels are the run's"
         return _rows(labelled_lines(path))._replace(notes=(note,))
     return Rows(lines, [None] * len(lines), [f"{path} row {n + 1}" for n in range(len(lines))])
 
@@ -80,8 +80,8 @@ def _rows(found: Found) -> Rows:
 
 
 def _is_table(path: Path, aligned: bool) -> bool:
-    """Whether a file has named columns: any .csv or .tsv of texts has, of other files those whose
-    first line is single words, `text` among them.
+    """Say whether a file has named columns: any .csv or .tsv of texts has; of other files, those
+    whose first line is single words, `text` among them.
     """
     if suffix_of(path) in TABLES and not aligned:
         return True
@@ -103,7 +103,7 @@ def _folder(folder: Path, labels: Container[str], aligned: bool) -> Rows:
 
 
 def _are_labelled(lines: Sequence[str], labels: Container[str]) -> bool:
-    """Whether lines are `LABEL text`: not if all begin alike, as lines of one text may."""
+    """Say whether lines are `LABEL text`: not if all start alike, as lines of one text may."""
     full = [line for line in lines if line.strip()]
     between = separator(full)
     pairs = [line.split(between, 1) for line in full]
@@ -114,7 +114,7 @@ def _are_labelled(lines: Sequence[str], labels: Container[str]) -> bool:
 
 
 def _are_tagged(lines: Sequence[str], labels: Container[str]) -> bool:
-    """Whether lines are `WORD TAG`."""
+    """Say whether lines are `WORD TAG`."""
     pairs = [split_line(line) for line in lines if line.strip()]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         return False

@@ -33,21 +33,21 @@ _BLOCK_TOKENS = 1 << 20
 
 
 class Unknown(NamedTuple):
-    """Tokens that a vocabulary lacks: how many, and what it costs to spell them, in nats."""
+    """Unknown tokens: how many, and the cost of spelling them, in nats."""
 
     tokens: int = 0
     spelling_nats: float = 0.0
 
     def __sub__(self, other: "Unknown") -> "Unknown":
-        """What is left without a part."""
+        """Subtract a part."""
         return Unknown(self.tokens - other.tokens, self.spelling_nats - other.spelling_nats)
 
 
 class Vocabulary(ABC):
     """Text to token ids and back; the base of the four kinds.
 
-    `token_bytes[i]` is what token i stands for. `unknown_id` is the id that replaces text
-    without a token of its own, or None where every text is representable or refused.
+    `token_bytes[i]` are the bytes of token i. `unknown_id` is the id that replaces text without a
+    token, or None if every text is representable or refused.
     """
 
     kind: ClassVar[str]
@@ -62,27 +62,27 @@ class Vocabulary(ABC):
 
     @property
     def known(self) -> int:
-        """How many tokens there are but the unknown one."""
+        """Return the number of tokens except the unknown one."""
         return len(self) - (self.unknown_id is not None)
 
     @abstractmethod
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
-        """Yield the ids of a text that comes in pieces; where it is cut changes nothing."""
+        """Yield the ids of a text that comes in pieces; where it is cut makes no difference."""
 
     def unknown_in(self, pieces: Pieces) -> Iterator[str]:
-        """Yield what of a text becomes the unknown token, in order."""
+        """Yield the parts of a text that become the unknown token, in order."""
         return iter(())
 
     def spelling_nats(self, token: str) -> float:
-        """What it costs to spell out an unknown token, in nats.
+        """Return the cost of spelling out an unknown token, in nats.
 
-        A loss per character is comparable over vocabularies only with this added: else a text of
-        unknown words alone would cost next to nothing.
+        A loss per character is comparable between vocabularies only if this is added: otherwise a
+        text of unknown words only would cost next to nothing.
         """
         return 0.0
 
     def unknown(self, pieces: Pieces) -> Unknown:
-        """The unknown tokens of a text."""
+        """Return the unknown tokens of a text."""
         count, nats = 0, 0.0
         for token in self.unknown_in(pieces):
             count += 1
@@ -90,47 +90,50 @@ class Vocabulary(ABC):
         return Unknown(count, nats)
 
     def first_token(self, text: str) -> str | bytes:
-        """What the first token of a text stands for."""
+        """Return what the first token of a text stands for."""
         return self.bytes_of(self.encode(text)[:1])
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Everything that defines the vocabulary, as JSON values."""
+        """Return everything that defines the vocabulary, as JSON values."""
 
     @classmethod
     @abstractmethod
     def from_json(cls, value: Any) -> Self:
-        """Undo `to_json`; raise `DataError` if `value` is not such a vocabulary."""
+        """Undo `to_json`. Raises `DataError` if `value` is not such a vocabulary."""
 
     def encode(self, text: str) -> Ids:
-        """Ids of `text`, int32 of shape (T,).
+        """Encode `text` as ids, int32 of shape (T,).
 
-        Raises `UnknownTokenError` for characters that a character vocabulary lacks and
-        `DataError` for lone surrogates.
+        Raises `UnknownTokenError` for characters that a character vocabulary lacks, `DataError` for
+        lone surrogates.
         """
         return np.concatenate([np.empty(0, np.int32), *self.encode_pieces([text])])
 
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
-        """Ids of `text`, and for each the places of the first and the last character it stands for.
+        """Encode `text`; return ids, and for each the places of the first and the last character of
+        it.
 
-        A character split over tokens is in each of them. Raises what `encode` raises.
+        A character split over tokens is in each of them. Raises the errors of `encode`.
         """
         ids = self.encode(text)
-        begins = np.frombuffer(encoded(text), np.uint8) & 0xC0 != 0x80  # of characters, by byte
+        begins = (
+            np.frombuffer(encoded(text), np.uint8) & 0xC0 != 0x80
+        )  # which bytes begin a character
         character = np.cumsum(begins) - 1
         ends = np.cumsum(self._byte_lengths[ids])
         return ids, character[ends - self._byte_lengths[ids]], character[ends - 1]
 
     def decode(self, ids: Iterable[int] | Tokens) -> str:
-        """The text of `ids`; bytes that are not UTF-8 become U+FFFD."""
+        """Decode `ids`; bytes that are not UTF-8 become U+FFFD."""
         return self.bytes_of(ids).decode("utf-8", errors="replace")
 
     def decoder(self, errors: str = "replace") -> "StreamDecoder":
-        """A decoder for ids that arrive a few at a time; `errors` as in `bytes.decode`."""
+        """Return a decoder for ids that arrive a few at a time; `errors` as in `bytes.decode`."""
         return StreamDecoder(self, errors)
 
     def bytes_of(self, ids: Iterable[int] | Tokens) -> bytes:
-        """The bytes that `ids` stand for; `DataError` for an id outside the vocabulary."""
+        """Return the bytes of `ids`. Raises `DataError` if an id is outside the vocabulary."""
         array = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64).ravel()
         outside = array[(array < 0) | (array >= len(self))]
         if outside.size:
@@ -138,19 +141,19 @@ class Vocabulary(ABC):
         return b"".join([self.token_bytes[i] for i in array.tolist()])
 
     def token_text(self, token_id: int) -> str:
-        r"""Token `token_id` for display; bytes that are not UTF-8 as `\xNN`."""
+        r"""Return token `token_id` for display, with bytes that are not UTF-8 as `\xNN`."""
         return self.bytes_of([token_id]).decode("utf-8", errors="backslashreplace")
 
     def n_bytes(self, ids: Tokens) -> int:
-        """How many bytes `ids` stand for (an unknown word counts as its replacement)."""
+        """Count the bytes of `ids` (an unknown word counts as its replacement)."""
         return _total(self._byte_lengths, ids)
 
     def n_chars(self, ids: Tokens) -> int:
-        """How many characters `ids` stand for; a character split over tokens counts once."""
+        """Count the characters of `ids`; a character split over tokens counts once."""
         return _total(self._char_lengths, ids)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical JSON: equal exactly for equal vocabularies."""
+        """Return the SHA-256 of the canonical JSON, equal exactly for equal vocabularies."""
         canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -175,25 +178,25 @@ class Vocabulary(ABC):
 
 
 class StreamDecoder:
-    """Decodes ids as they come; a character split over tokens appears once it is whole."""
+    """Decodes ids as they come; a character split over tokens appears once it is complete."""
 
     def __init__(self, vocab: Vocabulary, errors: str = "replace") -> None:
         self._vocab = vocab
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, ids: Iterable[int] | Tokens) -> str:
-        """The text that `ids` complete."""
+        """Return the text that `ids` complete."""
         return self._utf8.decode(self._vocab.bytes_of(ids))
 
     def finish(self) -> str:
-        """What is left at the end: U+FFFD for an unfinished character, or nothing."""
+        """Return what is left at the end: U+FFFD for an unfinished character, or nothing."""
         return self._utf8.decode(b"", final=True)
 
 
 class CharVocabulary(Vocabulary):
-    """One token a Unicode code point, in order of code points.
+    """One token per Unicode code point, in order of code points.
 
-    Other characters are refused, or with `unknown` replaced by U+FFFD, one of the tokens.
+    Other characters are refused, or with `unknown` replaced by U+FFFD, which is a token then.
     """
 
     kind = "char"
@@ -208,7 +211,7 @@ class CharVocabulary(Vocabulary):
 
     @classmethod
     def build(cls, pieces: Pieces, unknown: bool = False) -> Self:
-        """The characters that occur in `pieces`, and U+FFFD for others if `unknown`."""
+        """Collect the characters of `pieces`, and U+FFFD for others if `unknown`."""
         seen = np.zeros(_CODE_POINTS, bool)
         seen[ord(REPLACEMENT)] = unknown
         for piece in pieces:
@@ -216,7 +219,7 @@ class CharVocabulary(Vocabulary):
         return cls("".join(map(chr, np.flatnonzero(seen))), unknown)
 
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
-        """Yield the ids of each piece, one a character."""
+        """Yield the ids of each piece, one per character."""
         for piece in pieces:
             codes = _code_points(piece)
             ids = self._id_of[codes]
@@ -227,26 +230,28 @@ class CharVocabulary(Vocabulary):
             yield ids
 
     def unknown_in(self, pieces: Pieces) -> Iterator[str]:
-        """Yield the characters that are no tokens."""
+        """Yield the characters that have no token."""
         if self.unknown_id is not None:
             for piece in pieces:
                 yield from (piece[i] for i in np.flatnonzero(self._id_of[_code_points(piece)] < 0))
 
     def spelling_nats(self, token: str) -> float:
-        """ln 1,114,112: every code point is as likely."""
+        """Return ln 1,114,112: every code point is equally likely."""
         return math.log(_CODE_POINTS)
 
     def first_token(self, text: str) -> str:
-        """The first character."""
+        """Return the first character."""
         return text[:1]
 
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
-        """Ids, and the places of their characters (also of those that `unknown` replaces)."""
+        """Return ids, and the places of their characters (including those that `unknown`
+        replaces).
+        """
         places = np.arange(len(text))
         return self.encode(text), places, places
 
     def to_json(self) -> dict[str, Any]:
-        """The characters as one string."""
+        """Return the characters as one string."""
         value = {"kind": self.kind, "chars": self.chars}
         return value if self.unknown_id is None else {**value, "unknown": True}
 
@@ -263,7 +268,7 @@ class CharVocabulary(Vocabulary):
 
 
 class ByteVocabulary(Vocabulary):
-    """The 256 bytes; any file at all is representable."""
+    """The 256 bytes; any file is representable."""
 
     kind = "byte"
 
@@ -273,20 +278,20 @@ class ByteVocabulary(Vocabulary):
     def encode_pieces(self, pieces: Pieces) -> Iterator[Ids]:
         """Yield the bytes of each piece (of its UTF-8 form if it is a str).
 
-        A byte that is no UTF-8 may stand in a str as Python's "surrogateescape" writes it, as in
-        the arguments of a command.
+        A byte that is not UTF-8 may appear in a str in the form of Python's "surrogateescape", as
+        in the arguments of a command.
         """
         for piece in pieces:
             data = _escaped(piece) if isinstance(piece, str) else piece
             yield np.frombuffer(data, np.uint8).astype(np.int32)
 
     def spans(self, text: str) -> tuple[Ids, Places, Places]:
-        """The bytes, and for each the place of its character."""
+        """Return the bytes, and for each the place of its character."""
         places = np.repeat(np.arange(len(text)), [len(_escaped(char)) for char in text])
         return self.encode(text), places, places
 
     def to_json(self) -> dict[str, Any]:
-        """Only the kind: all byte vocabularies are equal."""
+        """Return the kind alone: all byte vocabularies are equal."""
         return {"kind": self.kind}
 
     @classmethod
@@ -303,7 +308,7 @@ def _escaped(text: str) -> bytes:
 
 
 def encoded(text: str, codec: str = "utf-8") -> bytes:
-    """`text` as bytes; `DataError` if it has a lone surrogate, which is no character."""
+    """Encode `text`. Raises `DataError` if it has a lone surrogate, which is not a character."""
     try:
         return text.encode(codec)
     except UnicodeEncodeError as error:
@@ -328,6 +333,6 @@ def _unknown_sentence(codes: npt.NDArray[np.uint32]) -> str:
 
 
 def _total(lengths: npt.NDArray[np.int64], ids: Tokens) -> int:
-    # In blocks, as `ids` may be a memory-mapped file much larger than memory.
+    # In blocks, since `ids` may be a memory-mapped file much larger than memory.
     blocks = range(0, len(ids), _BLOCK_TOKENS)
     return sum(int(lengths[ids[start : start + _BLOCK_TOKENS]].sum()) for start in blocks)

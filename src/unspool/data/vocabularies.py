@@ -1,4 +1,4 @@
-"""The four kinds of vocabulary by name: building one from a text, reading one back."""
+"""The four kinds of vocabulary by name: build one from a text, load a saved one."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ VOCABULARIES: dict[str, type[Vocabulary]] = {
     kind.kind: kind for kind in (CharVocabulary, ByteVocabulary, WordVocabulary, BpeVocabulary)
 }
 
-# vocab_size and min_count where none is given. Words seen once teach nothing but <unk>.
+# Defaults of vocab_size and min_count. Words seen once teach nothing but <unk>.
 _DEFAULTS = {"word": (50_000, 2), "bpe": (4_096, 2)}
 _SMALLEST = {"word": 2, "bpe": 256}
 
@@ -28,11 +28,10 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Build a vocabulary of `kind` ("char", "byte", "word", "bpe") in one pass over `pieces`.
 
-    With `unknown`, characters have a token for those that `pieces` lack; otherwise these are
-    refused.
+    With `unknown`, characters not in `pieces` get a token; otherwise they are refused.
 
     `vocab_size` caps the tokens of "word" (50,000) and "bpe" (4,096); `min_count` is how often
-    a word or pair has to occur (2). Raises `ConfigError` for values that break a rule.
+    a word or pair has to occur (2). Raises `ConfigError` if a value is invalid.
     """
     check_options(kind, vocab_size, min_count)
     match kind:
@@ -46,7 +45,7 @@ def build_vocabulary(
 
 
 def defaults(kind: str, vocab_size: int | None, min_count: int | None) -> tuple[int, int]:
-    """`vocab_size` and `min_count`, or the kind's own where none is given."""
+    """Return `vocab_size` and `min_count`, or the kind's default if one is not given."""
     size, count = _DEFAULTS[kind]
     return vocab_size or size, min_count or count
 
@@ -69,7 +68,7 @@ def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> N
 
 
 def vocabulary_from_json(value: Any) -> Vocabulary:
-    """Undo `Vocabulary.to_json` of any kind; `DataError` if `value` is no vocabulary."""
+    """Undo `Vocabulary.to_json` of any kind. Raises `DataError` if `value` is not a vocabulary."""
     if not isinstance(value, dict):
         raise DataError("a vocabulary must be a JSON object")
     kind = "bpe" if "model" in value else value.get("kind")
@@ -79,7 +78,9 @@ def vocabulary_from_json(value: Any) -> Vocabulary:
 
 
 def load_vocabulary(directory: Path) -> Vocabulary:
-    """Read what `Vocabulary.save` wrote; `RunError` naming the file if it cannot be used."""
+    """Read what `Vocabulary.save` wrote. Raises `RunError`, naming the file, if it cannot be
+    used.
+    """
     found = [path for name in VOCABULARY_FILES if (path := Path(directory) / name).exists()]
     if not found:
         raise RunError(f"{directory} has no vocabulary: neither {' nor '.join(VOCABULARY_FILES)}")
