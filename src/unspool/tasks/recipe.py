@@ -25,7 +25,9 @@ from ..training.task import Task
 LIMITS = {"max_steps", "max_minutes"}
 
 
-Track = Callable[[Iterator[int], int, str], Iterable[int]]  # counts, their total, and what is counted
+Track = Callable[
+    [Iterator[int], int, str], Iterable[int]
+]  # counts, their total, and what is counted
 
 
 def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:

@@ -76,12 +76,12 @@ class TranslateRecipe(Recipe):
     name, options = "translate", TranslateOptions
     sources = (
         "PAIRS",
-        "A .tsv of lines SOURCE<TAB>TARGET; or name two files with --source and --target, whose "
-        "lines belong together.",
+        "A .tsv of lines SOURCE<TAB>TARGET; or two aligned files, named with --source and "
+        "--target.",
     )
     source_options = ("source", "target")
     missing = "sentence pairs must be named: --source and --target, or one TSV"
-    help = """Train a translator: an encoder of sentences and a decoder of others.
+    help = """Train a translator of sentences: an encoder and a decoder.
 
     unspool train translate --source train.en --target train.de --run runs/en-de"""
     next_command = 'translate with: unspool translate {run} "..."'
