@@ -1,4 +1,4 @@
-"""`python -m unspool`."""
+"""Run the command line as `python -m unspool`."""
 
 from .cli.main import main
 

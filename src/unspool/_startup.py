@@ -1,4 +1,4 @@
-"""What a command needs before its long imports: a quiet Ctrl-C and three open streams.
+"""Prepare a command before its long imports: a quiet Ctrl-C and three open streams.
 
 Does nothing if the package is imported as a library.
 """
@@ -13,33 +13,37 @@ STREAMS = {"stdin": os.O_RDONLY, "stdout": os.O_WRONLY, "stderr": os.O_WRONLY}
 
 
 def imported() -> None:
-    """After the imports: Ctrl-C raises KeyboardInterrupt again."""
+    """Let Ctrl-C raise KeyboardInterrupt again, after the imports."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _is_command() -> bool:
     name = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
-    # While `python -m` finds a module, its packages are imported and its name is not known yet.
+    # While `python -m` looks for a module, its packages are imported but its name is unknown.
     if name == "-m":
         return not MODULES.isdisjoint(sys.orig_argv)
     return name in ("unspool", "unspool.exe")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once: an exception would pass through the imports of others, who change it."""
+    """Exit at once: an exception would pass through other packages' imports, which may change
+    it.
+    """
     os.write(2, b"unspool: interrupted\n")
     os._exit(130)
 
 
 def _open_closed_streams() -> None:
-    """Give a process started with `>&-` a stream into nothing.
+    """Open /dev/null as each stream that the process was started without, as by `>&-`.
 
-    Otherwise the next file that is opened would be its standard output.
+    Otherwise the next file that is opened would become its standard output.
     """
     for name, flags in STREAMS.items():
         if getattr(sys, name) is None:
-            descriptor = os.open(os.devnull, flags)  # the lowest that is free, which is its own
+            descriptor = os.open(
+                os.devnull, flags
+            )  # the lowest free number, which is that of the stream
             mode = "r" if flags == os.O_RDONLY else "w"
             stream = open(  # noqa: SIM115
                 descriptor, mode, encoding="utf-8", errors="replace", closefd=False

@@ -1,3 +1,3 @@
-"""The version, apart so that everything may import it."""
+"""The version, in its own module so that everything can import it."""
 
 __version__ = "0.1.0"

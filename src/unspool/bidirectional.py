@@ -1,4 +1,4 @@
-"""Both directions of time: one cell reads a sequence forwards, another backwards."""
+"""Read a sequence in both directions: one cell forwards, another backwards."""
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ from .cells import Cell
 class Bidirectional(eqx.Module):
     """outputs_t = [h_t of the forward cell, h_t of the backward cell]
 
-    The backward cell starts at each row's last step (Schuster and Paliwal 1997), so a padded
+    The backward cell starts at each row's last step (Schuster and Paliwal 1997), so that a padded
     batch gives the outputs of its rows run alone.
     """
 
@@ -22,7 +22,7 @@ class Bidirectional(eqx.Module):
     def __call__(
         self, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]
     ) -> tuple[Float[Array, "T B 2*H"], Float[Array, "B 2*H"]]:
-        """Time-major outputs, zero in padding, and both last outputs side by side."""
+        """Return time-major outputs, zero in padding, and both last outputs side by side."""
         joined = kernels.join_directions(self.forward, self.backward)
         if joined is not None:
             first = [cell.initial_state(xs.shape[1]) for cell in (self.forward, self.backward)]
@@ -38,14 +38,14 @@ class Bidirectional(eqx.Module):
 def run_cell(
     cell: Cell, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]
 ) -> tuple[Float[Array, "T B H"], Float[Array, "B H"]]:
-    """Outputs of all steps and the last one, from the initial state."""
+    """Return the outputs of all steps and the last one, from the initial state."""
     outputs, state = kernels.run(cell, cell.project(xs), cell.initial_state(xs.shape[1]), lengths)
     return outputs, cell.output(state)
 
 
 @jax.custom_vjp
 def reverse(xs: Float[Array, "T B D"], lengths: Int[Array, "B"]) -> Float[Array, "T B D"]:
-    """Each row's first `lengths[b]` steps in reverse order, its padding where it was."""
+    """Reverse each row's first `lengths[b]` steps; leave its padding in place."""
     steps, batch, size = xs.shape
     t = jnp.arange(steps)[:, None]
     where = jnp.where(t < lengths, lengths - 1 - t, t) * batch + jnp.arange(batch)
@@ -57,7 +57,8 @@ def _reverse_forward(xs: Array, lengths: Array) -> tuple[Array, Array]:
 
 
 def _reverse_backward(lengths: Array, d_xs: Array) -> tuple[Array, None]:
-    # Its own inverse; automatic gradients would scatter, which is several times slower.
+    # Reversing is its own inverse; automatic gradients would scatter, which is several times
+    # slower.
     return reverse(d_xs, lengths), None
 
 

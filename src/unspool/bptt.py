@@ -11,10 +11,10 @@ from jaxtyping import Array, Bool
 
 
 def carry(state: Any, initial: Any, reset: Bool[Array, ""]) -> Any:
-    """The state that a chunk starts from: the carried one without its gradient, or, where
-    the lanes wrap to the start of the text, the initial one.
+    """Return the state that a chunk starts from: the carried one without its gradient, or the
+    initial one if the lanes wrap to the start of the text.
 
-    `reset` is a traced scalar, so both cases are one compiled program.
+    `reset` is a traced scalar, so that both cases are one compiled program.
     """
     return jax.tree.map(
         lambda new, old: jnp.where(reset, new, jax.lax.stop_gradient(old)), initial, state

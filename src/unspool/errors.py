@@ -5,7 +5,7 @@ UnspoolError
 ├── DataError           a text or file cannot be used as it is
 │   └── UnknownTokenError   a text has characters that the vocabulary lacks
 ├── RunError            a run directory is missing, damaged, in use or of another version
-└── DivergedError       training met too many non-finite losses in a row
+└── DivergedError       training had too many non-finite losses in a row
 
 A message names the argument, the rule, the value and the remedy:
 "hidden_size must be at least 1, got 0". The command line prints it on one line
@@ -15,8 +15,8 @@ and exits with code 2.
 import re
 from collections.abc import Callable, Mapping
 
-# An argument's name: the first word before its rule, or a word with an underscore that is no part
-# of a path and not quoted.
+# An argument's name: the first word before its rule, or a word with an underscore that is neither
+# part of a path nor quoted.
 _ARGUMENT = re.compile(
     r"^[a-z]\w*(?=,| (?:must|needs|applies|cannot|and)\b)"
     r"|(?<![\w'\"./-])[a-z]+(?:_[a-z]+)+(?![\w'\"./:-])"
@@ -26,8 +26,8 @@ _ARGUMENT = re.compile(
 class UnspoolError(Exception):
     """Base of all errors raised on purpose.
 
-    `fact` says what is wrong and `remedy` what always helps. `options` maps an argument that
-    may help ("min_count", "tokens=byte") to a remedy with `{}` in place of its spelling:
+    `fact` says what is wrong and `remedy` what always helps. `options` maps an argument that may
+    help ("min_count", "tokens=byte") to a remedy with `{}` in place of its spelling:
 
         DataError("a.txt is not UTF-8", "convert it", {"tokens=byte": "use byte tokens ({})"})
 
@@ -45,7 +45,7 @@ class UnspoolError(Exception):
         return self.message(_in_python)
 
     def message(self, spell: Callable[[str], str | None]) -> str:
-        """The sentence, with each argument as `spell` writes it; None leaves its remedy out."""
+        """Return the message, with arguments as `spell` writes them; for None, drop the remedy."""
         fact = self._fact(spell)
         spelled = ((text, spell(option)) for option, text in self.options.items())
         remedies = [self.remedy] if self.remedy else []
@@ -80,7 +80,7 @@ class RunError(UnspoolError):
 
 
 class DivergedError(UnspoolError):
-    """Training met too many non-finite losses in a row."""
+    """Training had too many non-finite losses in a row."""
 
 
 def _in_python(option: str) -> str:

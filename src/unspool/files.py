@@ -1,4 +1,4 @@
-"""Files that are either the old version or the new one, never half of each."""
+"""Write files atomically, and read untrusted ones with limits."""
 
 import errno
 import hashlib
@@ -19,10 +19,10 @@ from .errors import DataError, UnspoolError
 from .limits import MAX_CONFIG_BYTES, MAX_JSON_BYTES, MAX_ZIP_DIRECTORY_BYTES
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor FIFOs
-NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO waits for nobody
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO does not wait for a writer
 
 
-# What a run directory has: `training/directory.py` says what each is.
+# The entries of a run directory: `training/directory.py` describes each.
 RUN_FILES = {
     "config.json", "model.safetensors", "train-state.safetensors", "metrics.jsonl", "samples.txt",
     "options.toml", "vocab.json", "tokenizer.json",
@@ -31,7 +31,7 @@ RUN_FOLDERS = {"data", "source", "target"}
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run directory: it has a config.json of ours."""
+    """Say whether a folder is a run directory, with a config.json of ours."""
     try:
         config = read_json(folder / "config.json", limit=MAX_CONFIG_BYTES)
     except UnspoolError:
@@ -41,11 +41,11 @@ def is_run(folder: Path) -> bool:
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; on success fsync it and rename it onto `path`.
+    """Open a temporary file beside `path`; on success fsync it and rename it to `path`.
 
-    A process killed at any instant leaves the old file or the new one. On an error (a
-    full disk, an exception in the body) the temporary file is removed and the old file
-    stays; `OSError` becomes an `UnspoolError` that names the file.
+    A process killed at any instant leaves either the old file or the new one. After an error (a
+    full disk, an exception in the body) the temporary file is removed and the old file stays;
+    `OSError` becomes an `UnspoolError` that names the file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -68,14 +68,14 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
 
 
 def temporaries(directory: Path, names: Iterable[str]) -> list[Path]:
-    """What `atomic_writer` left of files of these names when its process was killed."""
+    """Find what `atomic_writer` left of files of these names when its process was killed."""
     pattern = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})\.\d+\.[0-9a-f]{{8}}\.tmp")
     return [path for path in directory.iterdir() if pattern.fullmatch(path.name)]
 
 
 @contextmanager
 def appending(path: Path) -> Iterator[BinaryIO]:
-    """Open `path` to append to; `OSError` if it is a link, has several or is no regular file."""
+    """Open `path` to append. Raises `OSError` unless it is a regular file without other links."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | NOFOLLOW | NONBLOCK
     descriptor = os.open(path, flags, 0o666)
     with open(descriptor, "ab") as file:
@@ -111,23 +111,23 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(
     path: Path, error: Callable[[str], UnspoolError] = DataError, limit: int = MAX_JSON_BYTES
 ) -> Any:
-    """Read JSON of at most `limit` bytes from `path`; anything wrong becomes `error(message)`."""
+    """Read JSON of at most `limit` bytes from `path`. Raises `error(message)` if it cannot."""
     data = read_bytes(path, error, limit)
     try:
         return json.loads(data.decode())
-    except (ValueError, RecursionError) as cause:  # ValueError: no UTF-8, no JSON, 5,000 digits
+    except (ValueError, RecursionError) as cause:  # ValueError: not UTF-8, not JSON, 5,000 digits
         raise error(f"{path} is damaged or not readable: {cause}") from cause
 
 
 def strings(value: Any) -> tuple[str, ...]:
-    """The strings of a list that JSON had; TypeError for anything else."""
+    """Return the strings of a JSON list. Raises TypeError if it is anything else."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError("a list of strings")
     return tuple(value)
 
 
 def open_regular(path: Path) -> io.FileIO:
-    """Open a file to read; OSError if it is no regular file, without waiting for a pipe."""
+    """Open a file to read. Raises OSError if it is not a regular file; does not wait for a pipe."""
     descriptor = os.open(path, os.O_RDONLY | NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return io.FileIO(descriptor)
@@ -138,7 +138,9 @@ def open_regular(path: Path) -> io.FileIO:
 def read_bytes(
     path: Path, error: Callable[[str], UnspoolError] = DataError, limit: int = MAX_JSON_BYTES
 ) -> bytes:
-    """Read a regular file of at most `limit` bytes; anything else becomes `error(message)`."""
+    """Read a regular file of at most `limit` bytes. Raises `error(message)` if it is anything
+    else.
+    """
     try:
         with open_regular(path) as file:
             data = file.read(limit + 1)
@@ -164,9 +166,9 @@ class _Bounded(io.BufferedReader):
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a ZIP archive whose directory, which is kept in memory, is of bounded size.
+    """Open a ZIP archive, limiting the size of its directory, which is kept in memory.
 
-    Raises OSError or what `zipfile` raises for hostile bytes, which may be anything.
+    Raises OSError, or anything that `zipfile` raises for hostile bytes.
     """
     with _Bounded(open_regular(path)) as file:
         file.most = MAX_ZIP_DIRECTORY_BYTES  # zipfile reads the directory in one piece
@@ -176,18 +178,18 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, read in blocks."""
+    """Return the SHA-256 of a file's content, read in blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of_text(text: str) -> str:
-    """SHA-256 of a text."""
+    """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def write_error(path: Path, error: OSError) -> UnspoolError:
-    """The sentence for a write that failed."""
+    """Make the error for a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UnspoolError(f"no space left to write {path}: free some space and try again")
     return UnspoolError(f"cannot write {path}: {error.strerror or error}")

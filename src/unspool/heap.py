@@ -1,10 +1,10 @@
-"""Memory that was freed stays with the process: a training step frees and takes the same again.
+"""Keep freed memory in the process: a training step frees memory and allocates the same again.
 
-By default glibc gives large blocks back to the kernel as soon as they are freed and gets them
-again, page by page, zeroed, in the next step: 15,000 to 110,000 page faults a step, a tenth to a
-quarter of its time (docs/lab-log.md). It also serves each thread from a heap of at most 64 MiB.
-Here: one heap for all threads, blocks from it whatever their size, and up to 2 GiB of free memory
-at its top are kept.
+By default glibc returns large blocks to the kernel as soon as they are freed and gets them back,
+page by page, zeroed, in the next step: 15,000 to 110,000 page faults per step, a tenth to a quarter
+of its time (docs/lab-log.md). It also serves each thread from a heap of at most 64 MiB. This module
+sets one heap for all threads, blocks from it whatever their size, and up to 2 GiB of free memory at
+its top.
 """
 
 import ctypes
@@ -13,15 +13,15 @@ import sys
 
 DISABLE = "UNSPOOL_MALLOC"  # set to 0 to leave the allocator as it is
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
-LARGEST = 2**31 - 1  # what an int holds, in bytes
+LARGEST = 2**31 - 1  # the largest int, in bytes
 
 
 def keep_freed_memory() -> bool:
-    """Set glibc's allocator so; returns whether it was done.
+    """Set these parameters of glibc's allocator; return whether that was done.
 
-    Only before XLA starts its threads does it reach them, so importing unspool does it. Not done
-    with another C library, where UNSPOOL_MALLOC=0 is set, or where the environment already
-    tunes the allocator.
+    They reach XLA's threads only if set before these start, so importing unspool does it. Not done
+    with another C library, if UNSPOOL_MALLOC=0 is set, or if the environment already tunes the
+    allocator.
     """
     tuned = any(name.startswith("MALLOC_") for name in os.environ) or (
         "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")

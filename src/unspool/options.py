@@ -113,7 +113,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if getattr(value, "ndim", None) == 0:  # a number of NumPy or JAX
         value = value.item()
     if float in kinds and type(value) is int:
-        if abs(value) > LARGEST:  # which no float may hold
+        if abs(value) > LARGEST:  # which no 32-bit float can hold
             raise ConfigError(
                 f"{field.name} must be at most {LARGEST:.2g}, got {Decimal(value):.2g}"
             )

@@ -1,9 +1,9 @@
-"""Products and look-ups over all time steps at once, with the native library where it is there.
+"""Products and look-ups over all time steps at once, with the native library if there is one.
 
-The products are XLA's, forwards and for the inputs' gradients; rows are copied, and the gradients
-of weights, biases and tables are summed, by kernels. XLA transposes an operand of the weights'
-gradient in memory, sums the bias's apart from it, and copies what it scatters; the kernels read
-every array once, where it lies. Differentiable once, in reverse mode.
+The products, forwards and for the gradients of inputs, are XLA's; kernels copy rows and sum the
+gradients of weights, biases and tables. XLA would transpose an operand of the weights' gradient in
+memory, sum the bias's separately, and copy what it scatters; the kernels read every array once,
+where it is. Differentiable once, in reverse mode.
 """
 
 import math
@@ -47,7 +47,7 @@ _affine.defvjp(_affine_forward, _affine_backward)
 
 
 def look_up(table: Float[Array, "V P"], ids: Int[Array, "*N"]) -> Float[Array, "*N P"]:
-    """The rows of the table with these ids, from 0 to V-1."""
+    """Return the rows of the table with these ids, from 0 to V-1."""
     if not applies_to(table):
         return table[ids]
     return _look_up(table, ids.astype(jnp.int32))

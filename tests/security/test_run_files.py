@@ -158,12 +158,12 @@ def test_pipes_and_sockets_do_not_hang(received, monkeypatch):
         shutil.copytree(received, run)
         (run / name).unlink()
         os.mkfifo(run / name)
-        with pytest.raises(RunError, match=f"{name} is no regular file"):
+        with pytest.raises(RunError, match=f"{name} is not a regular file"):
             resume(run)
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(received)  # the name of a socket must be short
         server.bind("socket")
-        with pytest.raises(RunError, match="socket is no regular file"):
+        with pytest.raises(RunError, match="socket is not a regular file"):
             read_config(received)
 
 

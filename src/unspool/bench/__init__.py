@@ -1,7 +1,7 @@
-"""Unspool beside other libraries and the limits of the machine, in one process.
+"""Compare Unspool with other libraries and the limits of the machine, in one process.
 
-The contestants take turns, so that a slow moment of the machine meets them all alike. Each
-is one file, written as its users write it; all work with the same batches and threads.
+The contestants take turns, so that a slow moment of the machine affects them all. Each is one file,
+written as its users would write it; all use the same batches and threads.
 """
 
 from .rounds import check, missing, results

@@ -1,4 +1,4 @@
-"""What this machine can do at most: products of matrices, and reading memory."""
+"""Measure the limits of this machine: products of matrices, and reading memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +13,7 @@ SGEMM_FLOPS = 2 * SIDE**3
 
 
 def sgemm() -> Run:
-    """A unit is XLA's float32 product of two matrices of 1536 x 1536."""
+    """Return a run whose unit is XLA's float32 product of two 1536 x 1536 matrices."""
     a = jax.random.normal(jax.random.key(0), (SIDE, SIDE))
     product = jax.jit(jnp.matmul)
 
@@ -25,11 +25,11 @@ def sgemm() -> Run:
 
 
 def read(size: int, threads: int) -> Run:
-    """A unit reads an array of `size` bytes once, in as many parts as there are threads.
+    """Return a run whose unit reads an array of `size` bytes once, in one part per thread.
 
-    It is NumPy's largest int32 of each part, which uses SIMD and lets go of Python's lock.
-    Each thread reads its own part time after time, as a kernel of sampling does: what fits
-    into its cache comes from there.
+    It takes NumPy's maximum of int32 over each part, which uses SIMD and releases Python's lock.
+    Each thread reads its own part again and again, as a sampling kernel does: what fits into its
+    cache comes from there.
     """
     parts = [np.ones(max(1, size // (4 * threads)), np.int32) for _ in range(threads)]
     pool = ThreadPoolExecutor(threads)

@@ -1,4 +1,4 @@
-"""Where a figure comes from: the machine, the versions, the commit."""
+"""Record where a figure comes from: the machine, the versions, the commit."""
 
 import os
 import platform
@@ -17,9 +17,9 @@ CODE = ("src", "native", "benchmarks/*.py", "pyproject.toml", "CMakeLists.txt")
 
 
 def origin(command: str) -> dict[str, Any]:
-    """The command that measured, with date, commit, machine and versions.
+    """Return the command that measured, with date, commit, machine and versions.
 
-    `modified` tells whether the code differed from that commit; outside a clone both are None.
+    `modified` says whether the code differed from that commit; outside a clone both are None.
     """
     commit = _git("rev-parse", "--short", "HEAD")
     changes = _git("status", "--porcelain", "--", *CODE)
@@ -45,8 +45,8 @@ def _version(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints of the clone that this file is in, not of any repository that an
-    installation is in; None if there is no clone or git fails.
+    """Return what git prints for the clone that this file is in, not for any repository around an
+    installation; None if there is no clone or git fails.
     """
     if not (ROOT / ".git").exists():
         return None

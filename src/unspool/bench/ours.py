@@ -15,7 +15,7 @@ WARM_TOKENS = 1024  # until the sampler has compiled both sizes of its blocks
 
 
 def training(model: LanguageModel, task: LanguageTask) -> Run:
-    """A unit is a step; the answer of a call is the last step's loss."""
+    """Return a run whose unit is a step; it returns the loss of the last step."""
     config = TrainingConfig(beta2=BETAS[1], clip_norm=CLIP_NORM)
     step = compile_step(eqx.filter(model, eqx.is_inexact_array, inverse=True), task, config)
     learner, number = start_learner(model, task, config), 0
@@ -32,7 +32,7 @@ def training(model: LanguageModel, task: LanguageTask) -> Run:
 
 
 def sampling(model: LanguageModel, weights: str) -> Run:
-    """A unit is a token at batch 1."""
+    """Return a run whose unit is a token at batch 1."""
     stepper = LanguageStepper(model, weights)
 
     def run(units: int) -> None:

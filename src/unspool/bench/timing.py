@@ -1,23 +1,23 @@
-"""Fair timing on a machine that is not quiet: contestants in turn, medians of rounds."""
+"""Fair timing on a busy machine: contestants in turn, medians of rounds."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
 
-Run = Callable[[int], object]  # do so many units of work, and wait until they are done
+Run = Callable[[int], object]  # do this many units of work, and wait until they are done
 
-REST_S = 0.02  # idle threads of the one before stop spinning
+REST_S = 0.02  # lets idle threads of the previous one stop spinning
 
 
 def seconds(run: Run, units: int) -> float:
-    """Seconds for one unit of work."""
+    """Measure the seconds for one unit of work."""
     began = time.perf_counter()
     run(units)
     return (time.perf_counter() - began) / units
 
 
 def warm_up(run: Run, target_s: float) -> int:
-    """Compile and warm up; returns how many units take about `target_s`."""
+    """Compile and warm up; return how many units take about `target_s`."""
     run(1)
     units = 1
     while (took := seconds(run, units) * units) < target_s / 2:
@@ -26,7 +26,7 @@ def warm_up(run: Run, target_s: float) -> int:
 
 
 def in_turn(runs: Mapping[str, tuple[Run, int]], rounds: int) -> dict[str, list[float]]:
-    """Seconds a unit in every round, in which each contestant runs once."""
+    """Measure seconds per unit in rounds, in each of which every contestant runs once."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, (run, units) in runs.items():

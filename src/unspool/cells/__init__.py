@@ -12,14 +12,14 @@ CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def cell_class(name: str) -> Any:
-    """The built-in cell of this name; ConfigError where there is none."""
+    """Return the built-in cell of this name. Raises ConfigError if there is none."""
     if name not in CELLS:
         raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {name!r}")
     return CELLS[name]
 
 
 def cell_name(cell: Cell) -> str:
-    """What `cell_class` knows a cell by; "own: CLASS" for a cell of the user's own."""
+    """Return the name that `cell_class` knows a cell by; "own: CLASS" for a custom cell."""
     names: dict[type[Cell], str] = {kind: name for name, kind in CELLS.items()}
     return names.get(type(cell), f"own: {type(cell).__name__}")
 

@@ -15,12 +15,12 @@ State = Any  # an array or a NamedTuple of arrays, batch first
 
 
 class Cell(eqx.Module):
-    """h_t = f_W(h_{t-1}, x_t), split where the state comes in.
+    """h_t = f_W(h_{t-1}, x_t), split into the part without the state and the rest.
 
-    `project` is the input half: it needs no state, so `unroll` computes it for every time
-    step at once. `step` is the recurrent half and holds the rest of the equations. A cell of
-    your own is `hidden_size` and these three methods; it then works in every model, with
-    gradients by automatic differentiation:
+    `project` is the input half: it needs no state, so `unroll` computes it for every time step at
+    once. `step` is the recurrent half and has the rest of the equations. A custom cell defines
+    `hidden_size` and these three methods; it then works in every model, with automatic
+    gradients:
 
         class LeakyCell(unspool.Cell):
             w_in: Array
@@ -42,25 +42,27 @@ class Cell(eqx.Module):
 
     @abstractmethod
     def initial_state(self, batch: int) -> State:
-        """The state before the first step: leaves of shape (B, ...)."""
+        """Return the state before the first step: leaves of shape (B, ...)."""
 
     @abstractmethod
     def project(self, x: Array) -> Array:
-        """The input half for any leading axes: (..., D) to (..., P); for token ids (...)."""
+        """Compute the input half for any leading axes: (..., D) to (..., P); for token ids
+        (...).
+        """
 
     @abstractmethod
     def step(self, state: State, projected: Float[Array, "B P"]) -> State:
-        """The recurrent half: the state after one step."""
+        """Compute the recurrent half: the state after one step."""
 
     def gates(self, state: State, projected: Float[Array, "B P"]) -> dict[str, Array]:
-        """What a step computes besides its state, by name, (B, H) each: for `inspection`.
+        """Return what a step computes besides its state, by name, (B, H) each: for `inspection`.
 
-        Nothing, where a cell of your own does not say.
+        Nothing, unless a custom cell overrides it.
         """
         return {}
 
     def output(self, state: State) -> Float[Array, "B H"]:
-        """What the next layer sees of a state: the state itself, or its field `h`."""
+        """Return what the next layer sees of a state: the state itself, or its field `h`."""
         return state.h if hasattr(state, "h") else state
 
 
@@ -69,21 +71,21 @@ def project_inputs(
     w_ih: Float[Array, "P D"],
     bias: Float[Array, "P"] | None = None,
 ) -> Float[Array, "*N P"]:
-    """`x @ w_ih.T`, plus `bias`; for token ids the matching columns of `w_ih`, gathered.
+    """Return `x @ w_ih.T`, plus `bias`; for token ids the matching columns of `w_ih`, gathered.
 
-    A token id stands for its one-hot vector, and the product of a matrix with a one-hot
-    vector is one of its columns: no one-hot vector is formed and nothing is multiplied.
+    A token id stands for its one-hot vector, and the product of a matrix with a one-hot vector is
+    one of its columns: no one-hot vector is formed and nothing is multiplied.
     """
     if not jnp.issubdtype(x.dtype, jnp.integer):
         return x @ w_ih.T if bias is None else affine(x, w_ih, bias)
     if w_ih.shape[1] < x.size:
         return look_up(w_ih.T if bias is None else w_ih.T + bias, x)
-    columns = w_ih.T[x]  # few of many: XLA gathers them without a transposed copy of the matrix
+    columns = w_ih.T[x]  # if they are few, XLA gathers them without transposing the matrix
     return columns if bias is None else columns + bias
 
 
 def check_sizes(**sizes: int) -> None:
-    """Every size must be a whole number of at least 1 that 32 bits hold, as XLA's counts are."""
+    """Raise ConfigError unless every size is a whole number from 1 to 2^31 - 1, as in XLA."""
     for name, value in sizes.items():
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")

@@ -25,10 +25,10 @@ class GRU(Cell):
         n    = tanh(W_in x_t + b_n + r * (W_hn h_{t-1} + b_hn))
         h_t  = (1 - z) * n + z * h_{t-1}
 
-    Cho et al. 2014 in the form of cuDNN and PyTorch: the reset gate is applied after the
-    recurrent product, so that the product of all three gates is one matrix product. Weights
-    in PyTorch's layout, (out, in), gates in its order r, z, n; `b_hn` is the one recurrent
-    bias that does not merge with the input's. With `layer_norm` both products are normalised.
+    Cho et al. 2014 in the form of cuDNN and PyTorch: the reset gate is applied after the recurrent
+    product, so that the products of all three gates are one matrix product. Weights are in
+    PyTorch's layout, (out, in), with its gate order r, z, n; `b_hn` is the one recurrent bias that
+    cannot be merged with the input's. With `layer_norm` both products are normalised.
     """
 
     w_ih: Float[Array, "3*H D"]
@@ -42,9 +42,9 @@ class GRU(Cell):
     def create(
         cls, input_size: int, hidden_size: int, *, layer_norm: bool = False, key: PRNGKeyArray
     ) -> "GRU":
-        """Uniform weights in +-1/sqrt(H), zero biases.
+        """Initialise with uniform weights in +-1/sqrt(H) and zero biases.
 
-        Raises ConfigError where a size is not a whole number of at least 1.
+        Raises ConfigError if a size is not a whole number of at least 1.
         """
         check_sizes(input_size=input_size, hidden_size=hidden_size)
         k_ih, k_hh = jax.random.split(key)
@@ -79,7 +79,7 @@ class GRU(Cell):
 def activate(
     projected: Float[Array, "B 3*H"], recurrent: Float[Array, "B 3*H"], b_hn: Float[Array, "H"]
 ) -> tuple[Array, Array, Array, Array]:
-    """Both halves of the summed input to r, z, n and hn = W_hn h + b_hn."""
+    """Return r, z, n and hn = W_hn h + b_hn from both halves of the summed input."""
     p_r, p_z, p_n = jnp.split(projected, 3, axis=-1)
     a_r, a_z, a_n = jnp.split(recurrent, 3, axis=-1)
     r, z, hn = jax.nn.sigmoid(p_r + a_r), jax.nn.sigmoid(p_z + a_z), a_n + b_hn

@@ -22,7 +22,7 @@ class LSTMState(NamedTuple):
 
 
 class LSTMNorm(eqx.Module):
-    """Layer norm of an LSTM: of its gates, and of the cell state on its way out."""
+    """Layer norm of an LSTM: of its gates, and of the cell state before the output."""
 
     gates: GateNorm
     gain_c: Float[Array, "H"]
@@ -41,10 +41,10 @@ class LSTM(Cell):
         c_t = f * c_{t-1} + i * g
         h_t = o * tanh(c_t)
 
-    Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. Weights in
-    PyTorch's layout, (out, in), gates in its order i, f, g, o; one bias instead of two. With
-    `layer_norm` both products and the cell state inside the last tanh are normalised
-    (Ba et al. 2016).
+    Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000. Weights are in
+    PyTorch's layout, (out, in), with its gate order i, f, g, o, but one bias instead of two. With
+    `layer_norm` both products and the cell state inside the last tanh are normalised (Ba et al.
+    2016).
     """
 
     w_ih: Float[Array, "4*H D"]
@@ -57,9 +57,10 @@ class LSTM(Cell):
     def create(
         cls, input_size: int, hidden_size: int, *, layer_norm: bool = False, key: PRNGKeyArray
     ) -> "LSTM":
-        """Uniform weights in +-1/sqrt(H); zero bias but for the forget gate's, which is 1.
+        """Initialise with uniform weights in +-1/sqrt(H) and zero bias, except 1 for the forget
+        gate.
 
-        Raises ConfigError where a size is not a whole number of at least 1.
+        Raises ConfigError if a size is not a whole number of at least 1.
         """
         check_sizes(input_size=input_size, hidden_size=hidden_size)
         k_ih, k_hh = jax.random.split(key)
@@ -97,6 +98,6 @@ class LSTM(Cell):
 
 
 def activate(a: Float[Array, "B 4*H"]) -> tuple[Array, Array, Array, Array]:
-    """Summed inputs to the gates i, f, g, o."""
+    """Turn the summed inputs into the gates i, f, g, o."""
     i, f, g, o = jnp.split(a, 4, axis=-1)
     return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)

@@ -9,16 +9,16 @@ EPSILON = 1e-5
 
 
 def normalise(x: Float[Array, "*N H"]) -> Float[Array, "*N H"]:
-    """(x - mean) / sqrt(variance + 1e-5) over the last axis."""
+    """Return (x - mean) / sqrt(variance + 1e-5) over the last axis."""
     centred = x - jnp.mean(x, axis=-1, keepdims=True)
     return centred * jax.lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + EPSILON)
 
 
 class GateNorm(eqx.Module):
-    """Normalises each gate's two summed inputs on their own: gain * normalise(a).
+    """Normalise each gate's two summed inputs separately: gain * normalise(a).
 
-    The paper's equations 20-22 with the statistics taken per gate. There is no shift
-    here because the cell's bias is added after the input half's normalisation.
+    The paper's equations 20-22, with statistics per gate. There is no shift, because the cell's
+    bias is added after the input half is normalised.
     """
 
     gain_ih: Float[Array, "G H"]

@@ -21,8 +21,8 @@ class RNNState(NamedTuple):
 class RNN(Cell):
     """h_t = tanh(W_ih x_t + W_hh h_{t-1} + b)   (Elman 1990)
 
-    Weights in PyTorch's layout, (out, in). With `layer_norm` the two products are normalised
-    before they are added, as Ba et al. 2016 do in LSTMs and GRUs (in an RNN they normalise the
+    Weights are in PyTorch's layout, (out, in). With `layer_norm` the two products are normalised
+    before they are added, as Ba et al. 2016 do for LSTMs and GRUs (for RNNs they normalise the
     sum).
     """
 
@@ -36,9 +36,9 @@ class RNN(Cell):
     def create(
         cls, input_size: int, hidden_size: int, *, layer_norm: bool = False, key: PRNGKeyArray
     ) -> "RNN":
-        """Uniform weights and biases in +-1/sqrt(H).
+        """Initialise with uniform weights and biases in +-1/sqrt(H).
 
-        Raises ConfigError where a size is not a whole number of at least 1.
+        Raises ConfigError if a size is not a whole number of at least 1.
         """
         check_sizes(input_size=input_size, hidden_size=hidden_size)
         k_ih, k_hh, k_bias = jax.random.split(key, 3)

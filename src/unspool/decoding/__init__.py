@@ -1,4 +1,4 @@
-"""Generating sequences from any model that steps."""
+"""Generate sequences with any model that steps."""
 
 from .beam import Hypotheses, beam_search
 from .sampling import sample, stream

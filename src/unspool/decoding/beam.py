@@ -1,4 +1,4 @@
-"""Beam search: the likeliest sequences that a model can end, in one compiled program."""
+"""Beam search: find the likeliest complete sequences, in one compiled program."""
 
 import math
 from typing import Any, NamedTuple
@@ -14,25 +14,25 @@ from .options import Beam
 from .stepper import Stepper
 from .transforms import Transform
 
-LARGEST_BLOCK = 80  # tokens of which the search for the likeliest first takes the maximum
-NONE = -math.inf  # the score of a place where there is no hypothesis
+LARGEST_BLOCK = 80  # tokens per block, of which `_top` first takes the maximum
+NONE = -math.inf  # the score of a slot without a hypothesis
 
 
 class Hypotheses(NamedTuple):
     """K sequences for each of B conditions: finished ones first, each part best first.
 
-    Places without a hypothesis have a score of -inf and length 0.
+    Slots without a hypothesis have score -inf and length 0.
     """
 
-    tokens: Int[Array, "B K T"]  # without END; behind `lengths` stands END
+    tokens: Int[Array, "B K T"]  # without END; filled up with END
     lengths: Int[Array, "B K"]
     scores: Float[Array, "B K"]  # log_p, divided by the `LengthPenalty`
     log_p: Float[Array, "B K"]
-    finished: Bool[Array, "B K"]  # False: END had not come after max_new_tokens
+    finished: Bool[Array, "B K"]  # False: no END within max_new_tokens
 
 
 class _Search(NamedTuple):
-    """Live beams (those without an end yet), the best finished hypotheses, and the time."""
+    """The live beams (not ended yet), the best finished hypotheses, and the time."""
 
     t: Int[Array, ""]
     state: Any
@@ -40,7 +40,7 @@ class _Search(NamedTuple):
     tokens: Int[Array, "B K T"]
     log_p: Float[Array, "B K"]
     ended: Hypotheses
-    endings: Int[Array, "B"]  # how many have ended; the search is done at K
+    endings: Int[Array, "B"]  # how many have ended; the condition is done at K
 
 
 def beam_search(
@@ -55,7 +55,7 @@ def beam_search(
     length_penalty_form: str = "power",
     transforms: tuple[Transform, ...] = (),
 ) -> Hypotheses:
-    """The `num_beams` best sequences of each condition by score
+    """Find the `num_beams` best sequences of each condition by score
 
         score(y) = log p(y) / |y|^length_penalty                form "power"
         score(y) = log p(y) / ((5 + |y|) / 6)^length_penalty    form "gnmt"
@@ -63,12 +63,12 @@ def beam_search(
     |y| counts END (see `LengthPenalty`).
 
     At every step the K live beams of a condition are continued by every token (Sutskever et al.
-    2014). Of the 2K likeliest continuations those that are END and among the first K are finished
-    hypotheses; the best K others live on. A condition is done when K have finished, so that one
-    beam is greedy decoding. Where none came to END, the live beams are returned, marked unfinished.
-    Ties go to the better beam, then to the smaller token.
+    2014). Of the 2K likeliest continuations, those that end (END) and are among the first K become
+    finished hypotheses; the best K others live on. A condition is done when K have finished, so
+    that one beam is greedy decoding. If no beam ended, the live beams are returned, marked as
+    unfinished. Ties go to the better beam, then to the smaller token.
 
-    `transforms` act on the logits in order. Raises ConfigError where an argument breaks its rule.
+    `transforms` act on the logits in order. Raises ConfigError if an argument is invalid.
     """
     beam = Beam(
         num_beams=num_beams, length_penalty=length_penalty, length_penalty_form=length_penalty_form
@@ -121,29 +121,30 @@ def _beam_search(
 def _candidates(
     logits: Float[Array, "B K V"], log_p: Float[Array, "B K"]
 ) -> tuple[Float[Array, "B N"], Int[Array, "B N"], Int[Array, "B N"]]:
-    """The N = 2K likeliest continuations of a condition's beams: log p, beam and token.
+    """Return the N = 2K likeliest continuations of a condition's beams: log p, beam and token.
 
-    No more than 2K of them are of one beam, so each beam's best are found first.
+    At most 2K of them continue the same beam, so each beam's 2K best are found first.
     """
     rows, beams, size = logits.shape
     each = min(2 * beams, size)
     best, tokens = _top(logits, each)
     total = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
-    # Where logits are not numbers there is no continuation.
+    # NaN logits have no continuation.
     scores = jnp.nan_to_num(log_p[..., None] + best - total, nan=NONE, neginf=NONE)
     scores, flat = jax.lax.top_k(scores.reshape(rows, -1), min(2 * beams, beams * each))
     return scores, flat // each, jnp.take_along_axis(tokens.reshape(rows, -1), flat, axis=1)
 
 
 def _top(x: Float[Array, "*N V"], count: int) -> tuple[Float[Array, "*N C"], Int[Array, "*N C"]]:
-    """`jax.lax.top_k`, which reads its rows again and again: first the blocks that the largest are
-    in, which are those with the largest maxima. Of equal numbers those of smaller index.
+    """Compute `jax.lax.top_k`, which reads its rows many times over, on fewer numbers: the `count`
+    largest are in the `count` blocks with the largest maxima. Of equal numbers the smaller index
+    wins.
     """
     size = x.shape[-1]
     if size < 2 * LARGEST_BLOCK * count:
         return jax.lax.top_k(_unsigned_zeros(x), count)
     fitting = (n for n in range(LARGEST_BLOCK, LARGEST_BLOCK // 4, -1) if size % n == 0)
-    length = next(fitting, LARGEST_BLOCK)  # where none divides the row, a padded copy is needed
+    length = next(fitting, LARGEST_BLOCK)  # if no length divides the row, pad a copy
     padding = [(0, 0)] * (x.ndim - 1) + [(0, -size % length)]
     blocks = jnp.pad(x, padding, constant_values=NONE).reshape(*x.shape[:-1], -1, length)
     largest = _unsigned_zeros(jnp.max(blocks, axis=-1))
@@ -155,7 +156,7 @@ def _top(x: Float[Array, "*N V"], count: int) -> tuple[Float[Array, "*N C"], Int
 
 
 def _unsigned_zeros(x: Array) -> Array:
-    """0.0 for -0.0, which `top_k` ranks below it: to `argmax` they are equal."""
+    """Replace -0.0 by 0.0: `top_k` ranks it lower, but for `argmax` they are equal."""
     return jnp.where(x == 0, 0.0, x)
 
 
@@ -169,7 +170,7 @@ def _advance(
     end: Array,
     penalty: LengthPenalty,
 ) -> _Search:
-    """The search one step later; conditions that are done stay as they are."""
+    """Advance the search by one step; conditions that are done stay unchanged."""
     rows, beams = search.log_p.shape
     is_end = token == end
     going = search.endings < beams
@@ -198,7 +199,7 @@ def _add_ended(
     beam: Int[Array, "B K"],
     penalty: LengthPenalty,
 ) -> Hypotheses:
-    """The K best of what had ended and what ends now."""
+    """Keep the K best of the hypotheses that had ended and those that end now."""
     old, beams = search.ended, search.log_p.shape[1]
     scores = jnp.where(ending, penalty.score(log_p, search.t + 1), NONE)
     new = Hypotheses(
@@ -214,7 +215,7 @@ def _add_ended(
 
 
 def _ranked(search: _Search, penalty: LengthPenalty) -> Hypotheses:
-    """Finished hypotheses, and behind them what still lives."""
+    """Return finished hypotheses, followed by live beams."""
     ended, beams = search.ended, search.log_p.shape[1]
     none = search.log_p == NONE
     steps = jnp.broadcast_to(jnp.where(search.endings < beams, search.t, 0)[:, None], none.shape)
@@ -226,7 +227,7 @@ def _ranked(search: _Search, penalty: LengthPenalty) -> Hypotheses:
         jnp.zeros_like(none),
     )
     both = [jnp.concatenate(pair, axis=1) for pair in zip(ended, live, strict=True)]
-    # Finished, unfinished, nothing: a stable sort by score within each.
+    # Finished, unfinished, empty: a stable sort by score within each.
     kind = jnp.where(both[4], 0, jnp.where(both[2] > NONE, 1, 2))
     order = jnp.lexsort((-both[2], kind), axis=-1)[:, :beams]
     return Hypotheses(*(_taken(x, order) for x in both))
@@ -244,7 +245,7 @@ def _nothing(rows: int, beams: int, most: int, end: Array) -> Hypotheses:
 
 
 def _rows_of(condition: Any) -> int:
-    """The number of conditions: one, or the rows of their arrays."""
+    """Return the number of conditions: a given number, or the rows of their arrays."""
     if isinstance(condition, int):
         return condition
     return int(jax.tree.leaves(condition)[0].shape[0])

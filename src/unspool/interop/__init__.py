@@ -1,1 +1,1 @@
-"""Reading what other libraries wrote."""
+"""Read the files of other libraries."""

@@ -1,8 +1,8 @@
 """An interpreter for the pickles that torch.save writes: tensors, numbers, strings, containers.
 
-Python's own unpickler calls what a file names and sets what attributes it likes. This one knows
-two dozen opcodes and four names; nothing is imported, no attribute is set, and the only calls are
-the ones written out below.
+Python's own unpickler calls whatever a file names and sets any attribute. This one knows two dozen
+opcodes and four names; nothing is imported, no attribute is set, and the only calls are the ones
+written out below.
 """
 
 import math
@@ -34,29 +34,29 @@ Storage = Callable[[Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Name:
-    """A global that a pickle names: the string, never the thing."""
+    """A global that a pickle names: only its name, never the object."""
 
     name: str
 
 
 def shown(value: Any, length: int = 80) -> str:
-    """A piece of a hostile string (or error), short enough for one line."""
+    """Shorten a hostile string (or error) to fit on one line."""
     return repr(str(value)[:length])[1:-1]
 
 
 def read_pickle(file: BinaryIO, storage: Storage | None = None) -> Any:
-    """The value of the pickle that begins here; `storage` maps persistent ids to flat arrays.
+    """Read the pickle that begins here; `storage` maps persistent ids to flat arrays.
 
-    Dictionaries have strings for keys: to hash a nested tuple may take forever. Raises DataError
-    for opcodes, names and calls that torch.save does not write, and whatever `pickletools` raises
-    for bytes that are no pickle.
+    Dictionaries have strings as keys: hashing a nested tuple may take forever. Raises DataError for
+    opcodes, names and calls that torch.save does not write, and whatever `pickletools` raises if
+    the bytes are not a pickle.
     """
     machine = _Machine(storage or _no_storage)
     begin = file.tell()
     for step, (op, argument, position) in enumerate(pickletools.genops(file)):
         if (position or 0) - begin > MAX_PICKLE_BYTES:
             raise DataError(f"its pickle is over {MAX_PICKLE_BYTES:,} bytes")
-        if step >= MAX_PICKLE_STEPS:  # one byte makes a dictionary of 64
+        if step >= MAX_PICKLE_STEPS:  # one byte can make a dictionary of 64 bytes
             raise DataError(f"its pickle has more than {MAX_PICKLE_STEPS:,} steps")
         machine.run(op.name, argument)
     (value,) = machine.stack
@@ -64,7 +64,7 @@ def read_pickle(file: BinaryIO, storage: Storage | None = None) -> Any:
 
 
 def _no_storage(pid: Any) -> np.ndarray:
-    raise DataError("a tensor where none may be")
+    raise DataError("a tensor in a place where none is allowed")
 
 
 @dataclass
@@ -109,7 +109,7 @@ class _Machine:
                 self.stack.append(self.storage(*self._pop(1)))
             case "REDUCE":
                 self.stack.append(_call(*self._pop(2)))
-            case "BUILD":  # nn.Module's state dicts carry `_metadata`, which nobody needs
+            case "BUILD":  # nn.Module's state dicts carry `_metadata`, which is not needed
                 self._pop(1)
             case _:
                 raise DataError(f"its pickle has the opcode {op}, which is not allowed")
@@ -122,25 +122,25 @@ class _Machine:
     def _pop(self, count: int) -> list[Any]:
         begin = len(self.stack) - count
         if begin < (self.marks[-1] if self.marks else 0):
-            raise DataError("its pickle takes more than it holds")
+            raise DataError("its pickle pops from an empty stack")
         items = self.stack[begin:]
         del self.stack[begin:]
         return items
 
     def _pop_to_mark(self) -> list[Any]:
         if not self.marks:
-            raise DataError("its pickle ends a list that it did not begin")
+            raise DataError("its pickle ends a list that it did not start")
         return self._pop(len(self.stack) - self.marks.pop())
 
 
 def _add(target: Any, items: list[Any]) -> None:
-    """Append to a list, or set keys and values that alternate in a dictionary."""
+    """Append to a list, or set alternating keys and values of a dictionary."""
     if isinstance(target, list):
         target.extend(items)
     elif isinstance(target, dict) and all(isinstance(key, str) for key in items[::2]):
         target.update(zip(items[::2], items[1::2], strict=True))
     else:
-        raise DataError("its pickle fills something that is no list and no dictionary of names")
+        raise DataError("its pickle fills something other than a list or a dictionary of names")
 
 
 def _name(argument: str) -> Name:
@@ -166,7 +166,7 @@ def _call(function: Any, arguments: Any) -> Any:
 
 
 def _tensor(storage: np.ndarray, offset: Any, shape: Any, strides: Any) -> np.ndarray:
-    """A strided view, refused where it leaves its storage or repeats its numbers."""
+    """Return a strided view. Raises DataError if it leaves its storage or repeats numbers."""
     if len(shape) != len(strides) or len(shape) > 32:
         raise DataError("a tensor's strides do not fit its shape")
     if not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):

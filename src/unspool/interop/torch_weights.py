@@ -1,7 +1,7 @@
-"""PyTorch's checkpoint files, read without torch and without running a pickle.
+"""Read PyTorch's checkpoint files without torch and without running a pickle.
 
-There are two forms: a zip archive (torch >= 1.6), and before that a row of pickles followed by
-the raw numbers of each storage. `pickle_reader` interprets the pickles; here are the storages.
+There are two forms: a zip archive (torch >= 1.6), and the older series of pickles followed by the
+raw numbers of each storage. `pickle_reader` interprets the pickles; this module reads the storages.
 """
 
 import io
@@ -34,11 +34,11 @@ _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
 def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The state dict of a checkpoint: names to read-only arrays (storages may be shared).
+    """Return the state dict of a checkpoint: names to read-only arrays (storages may be shared).
 
-    A checkpoint that keeps it under the key `state_dict` will do too. Nothing of the file is
-    executed, and no more memory is taken than a small multiple of its size. Raises DataError for
-    a file that is no such checkpoint, that is damaged, or that asks for anything but tensors.
+    A checkpoint that keeps it under the key `state_dict` works too. Nothing in the file is
+    executed, and memory is at most a small multiple of its size. Raises DataError if the file is
+    not such a checkpoint, is damaged, or asks for anything but tensors.
     """
     try:
         with io.BufferedReader(files.open_regular(Path(path))) as file:
@@ -49,7 +49,7 @@ def read_torch_weights(path: str | Path) -> dict[str, np.ndarray]:
             return _state_dict(found)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    except Exception as error:  # hostile bytes may raise anything at all
+    except Exception as error:  # hostile bytes may raise anything
         raise DataError(
             f"{path}: not a readable PyTorch checkpoint ({type(error).__name__}: "
             f"{shown(error)}); save it again with torch.save(model.state_dict(), path)"
@@ -60,12 +60,12 @@ def _state_dict(found: Any) -> dict[str, np.ndarray]:
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not all(isinstance(v, np.ndarray) for v in found.values()):
-        raise DataError("holds no flat state dict of tensors")
+        raise DataError("does not hold a flat state dict of tensors")
     return found
 
 
 def _declared(pid: Any) -> tuple[str, Any, int]:
-    """Key, dtype and count of a storage, from its persistent id."""
+    """Return key, dtype and count of a storage, from its persistent id."""
     match pid:
         case ("storage", Name(name), str(key), str(), int(count), *view):
             if name in _DTYPES and count >= 0 and view in ([], [None]):
@@ -94,7 +94,7 @@ def _read_zip(path: Path, size: int) -> Any:
         members = archive.infolist()
         is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
         if is_packed or sum(member.file_size for member in members) > size:
-            raise DataError("its members are compressed or overlap, which torch.save never does")
+            raise DataError("its members are compressed or overlap, which torch.save does not do")
         pickles = [m for m in members if m.filename.rsplit("/", 1)[-1] == "data.pkl"]
         if len(pickles) != 1:
             raise DataError(f"holds {len(pickles)} data.pkl members; a checkpoint holds one")
@@ -111,9 +111,11 @@ def _read_zip(path: Path, size: int) -> Any:
 
 
 def _read_legacy(file: BinaryIO, size: int) -> Any:
-    """Magic number, protocol, system, state, keys; then for each key a count and its numbers."""
+    """Read magic number, protocol, system, state and keys; then a count and numbers for each
+    key.
+    """
     if read_pickle(file) != _LEGACY_MAGIC or read_pickle(file) != _LEGACY_PROTOCOL:
-        raise DataError("its first numbers are not those of a PyTorch checkpoint")
+        raise DataError("it does not start like a PyTorch checkpoint")
     system = read_pickle(file)
     _check_order(isinstance(system, dict) and system.get("little_endian") is True)
     left = size

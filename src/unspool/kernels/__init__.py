@@ -1,4 +1,4 @@
-"""Which program runs a cell's time loop, and why."""
+"""Choose the program that runs a cell's time loop, and say why."""
 
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ PROGRAMS: dict[tuple[str, type[Cell]], Program] = {
 
 
 def backend_of(cell: Cell) -> Backend:
-    """The time loop that `run` chooses for a cell: native, if it can be.
+    """Return the time loop that `run` chooses for a cell: native, if possible.
 
     The choice is made when a program is traced, from the cell, the default device and the type of
     the weights.
@@ -65,14 +65,16 @@ def backend_of(cell: Cell) -> Backend:
 
 
 def one_by_one(cell: Cell) -> Backend:
-    """The time loop of a model that calls `step` itself, as its next input depends on the state."""
+    """Return the time loop of a model that calls `step` itself, as its input depends on the
+    state.
+    """
     return Backend(AUTODIFF, "the next input depends on the state")
 
 
 def join_directions(forward: Cell, backward: Cell) -> Cell | None:
-    """Two cells as one for `run`, with states side by side, where its loop takes both at once.
+    """Join two cells into one for `run`, with states side by side, if its loop takes both at once.
 
-    The second cell then runs backwards in time. None where there is no such loop.
+    The second cell then runs backwards in time. Returns None if there is no such loop.
     """
     alike = type(forward) is type(backward) and forward.hidden_size == backward.hidden_size
     if not alike or backend_of(forward).name != NATIVE or backend_of(backward).name != NATIVE:
@@ -86,7 +88,7 @@ def run(
     state: State,
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State]:
-    """All time steps of a cell over its projected inputs: outputs and the last state."""
+    """Run all time steps of a cell over its projected inputs; return outputs and the last state."""
     program = PROGRAMS.get((backend_of(cell).name, type(cell)))
     if program is None:
         return scan_loop(cell, projected, state, lengths)
@@ -99,11 +101,12 @@ def record(
     state: State,
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State, dict[str, Float[Array, "T B H"]]]:
-    """What `run` returns, and by name every number of the state and every gate at every step.
+    """Return what `run` returns, and by name every number of the state and every gate at every
+    step.
 
-    RNN: h. LSTM: h, c, i, f, g, o. GRU: h, r, z, n. A cell of the user's own: the fields of its
-    state ("h" where it is one array), and its `gates`. The loop is that of training: where there
-    is a `Program`, its forward pass, which stores the gates for the backward pass.
+    RNN: h. LSTM: h, c, i, f, g, o. GRU: h, r, z, n. A custom cell: the fields of its state ("h" if
+    it is one array), and its `gates`. The loop is that of training: if there is a `Program`, its
+    forward pass, which stores the gates for the backward pass.
     """
     program = PROGRAMS.get((backend_of(cell).name, type(cell)))
     if program is None:
@@ -117,7 +120,7 @@ def _weights(cell: Any) -> Weights:
 
 
 def _stored(cell: Cell, stored: Any) -> dict[str, Array]:
-    """What a forward pass stores for the backward pass, by name."""
+    """Name what a forward pass stores for the backward pass."""
     if isinstance(cell, LSTM):
         gates, cs = stored
         return {"c": cs, **_gates("ifgo", gates)}

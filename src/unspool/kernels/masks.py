@@ -1,4 +1,4 @@
-"""What the time loops share: masks for unequal lengths."""
+"""Masks for unequal lengths, shared by the time loops."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 def live_steps(lengths: Int[Array, "B"] | None, steps: int) -> Bool[Array, "T B 1"] | None:
-    """True where a row's sequence has not ended; None where all rows have full length."""
+    """Return True where a row's sequence has not ended; None if all rows have full length."""
     if lengths is None:
         return None
     return (jnp.arange(steps)[:, None] < lengths)[..., None]
 
 
 def where_live(live: Bool[Array, "B 1"] | None, new: Any, old: Any) -> Any:
-    """`new` in live rows, `old` elsewhere, for every leaf of shape (B, ...)."""
+    """Return `new` in live rows and `old` elsewhere, for every leaf of shape (B, ...)."""
     if live is None:
         return new
 
@@ -26,5 +26,5 @@ def where_live(live: Bool[Array, "B 1"] | None, new: Any, old: Any) -> Any:
 
 
 def zero_dead(live: Bool[Array, "B 1"] | None, x: Float[Array, "B H"]) -> Float[Array, "B H"]:
-    """Outputs and gradients of padding are zero."""
+    """Set outputs and gradients of padding to zero."""
     return x if live is None else jnp.where(live, x, 0.0)

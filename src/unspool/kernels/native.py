@@ -1,10 +1,11 @@
-"""Time loops in C++ (native/), called by XLA inside compiled programs on the CPU.
+"""Time loops in C++ (native/), which XLA calls inside compiled programs on the CPU.
 
 From step `lengths[b]` on, row b keeps its state, and its outputs, stored gates and gradients are
 zero.
 
-With weights (2*P, H) and states (B, 2*H) the loops run a second cell backwards in time, from each
-row's last step to its first. Its columns come after the first's in all arrays, its rows in weights.
+With weights (2*P, H) and states (B, 2*H) the loops also run a second cell backwards in time, from
+each row's last step to its first. Its columns follow the first cell's in all arrays, its rows in
+weights.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ def _shapes(sequence: Array, state: Array) -> tuple[Any, Any, Any]:
 def _weight_gradient(
     d_recurrent: Array, hs: Array, h0: Array, lengths: Any, weights: Weights
 ) -> tuple[Array, Array]:
-    """dW_hh, and `d_recurrent` for those who shall wait for it."""
+    """Return dW_hh, and `d_recurrent` again so that later operations depend on it."""
     results = shape(*weights.w_hh.shape), shape(*d_recurrent.shape)
     arguments = (d_recurrent, hs, h0, _lengths(lengths, hs))
     return call("weight_gradient", results, *arguments, reuse={0: 1})

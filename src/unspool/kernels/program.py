@@ -1,8 +1,8 @@
-"""A time loop with a backward pass of its own, whatever runs it.
+"""A time loop with its own backward pass, whatever runs it.
 
-The forward pass stores what the backward pass needs (the gates), so nothing is computed twice,
-and the backward loop only carries the state's gradient: W_hh's gradient is one product over
-all time steps after it, instead of T small ones.
+The forward pass stores what the backward pass needs (the gates), so nothing is computed twice, and
+the backward loop only carries the gradient of the state: W_hh's gradient is one product over all
+time steps after it, instead of T small ones.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from jaxtyping import Array, Float, Int
 
 
 class Weights(NamedTuple):
-    """What the recurrent half of a cell multiplies and adds; `b_hn` is the GRU's."""
+    """The weights and biases of the recurrent half of a cell; `b_hn` is the GRU's."""
 
     w_hh: Float[Array, "P H"]
     b_hn: Float[Array, "H"] | None = None
 
 
 class Program(NamedTuple):
-    """One way to run one kind of cell. T steps, B batch, P summed inputs; time-major arrays.
+    """A way to run a kind of cell. T steps, B batch, P summed inputs; arrays are time-major.
 
     outputs(projected, weights, state, lengths) -> hs, last state
     forward(projected, weights, state, lengths) -> hs, last state, stored
@@ -45,7 +45,7 @@ def execute(
     state: Any,
     lengths: Int[Array, "B"] | None,
 ) -> tuple[Float[Array, "T B H"], Any]:
-    """Outputs of all steps and the last state."""
+    """Return the outputs of all steps and the last state."""
     return program.outputs(projected, weights, state, lengths)
 
 
@@ -63,19 +63,19 @@ execute.defvjp(_forward, _backward)
 
 
 def previous(first: Float[Array, "B H"], xs: Float[Array, "T B H"]) -> Float[Array, "T B H"]:
-    """The values one step earlier: `first`, then all but the last of `xs`."""
+    """Return the values one step earlier: `first`, then all but the last of `xs`."""
     return jnp.concatenate([first[None], xs])[: len(xs)]
 
 
 def weight_gradient(
     d_recurrent: Float[Array, "T B P"], h0: Float[Array, "B H"], hs: Float[Array, "T B H"]
 ) -> Float[Array, "P H"]:
-    """dW_hh: the sum over t and b of d_recurrent h_{t-1}^T, as one product.
+    """Return dW_hh, the sum over t and b of d_recurrent h_{t-1}^T, as one product.
 
-    `d_recurrent` is the gradient of W_hh h_{t-1} (+ b_hn), which the GRU's reset gate makes
-    another than that of the projected inputs. It is zero in padding.
+    `d_recurrent` is the gradient of W_hh h_{t-1} (+ b_hn), which because of the GRU's reset gate
+    may differ from that of the projected inputs. It is zero in padding.
     """
-    # Transposed in memory first, the smaller of the two: a product of row-major matrices
-    # runs a third faster than one that contracts over the leading axes.
+    # The smaller one is transposed in memory first: a product of row-major matrices is a third
+    # faster than one that contracts over the leading axes.
     h_prev = previous(h0, hs).reshape(-1, hs.shape[-1]).T.copy()
     return (h_prev @ d_recurrent.reshape(-1, d_recurrent.shape[-1])).T

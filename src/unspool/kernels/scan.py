@@ -20,7 +20,7 @@ def scan_loop(
     state: State,
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State]:
-    """The reference: `cell.step` under `lax.scan`, gradients by automatic differentiation."""
+    """Run the reference: `cell.step` under `lax.scan`, with automatic gradients."""
 
     def step(state: State, x: Any) -> tuple[State, Array]:
         projected, live = x
@@ -37,10 +37,10 @@ def scan_record(
     state: State,
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State, dict[str, Array]]:
-    """`scan_loop`, with every state and what `cell.gates` says of every step.
+    """Run `scan_loop`, and return every state and the `cell.gates` of every step.
 
-    The loop is the same but for the states that it leaves, so that it computes the same bits;
-    the gates come after it, out of the states before each step. Padding keeps the last state.
+    The loop is the same except for the states it returns, so it computes the same bits; the gates
+    are computed after it, from the states before each step. In padding the last state is kept.
     """
 
     def step(state: State, x: Any) -> tuple[State, Any]:
@@ -57,13 +57,13 @@ def scan_record(
 
 
 def _fields(state: State) -> dict[str, Array]:
-    """The arrays of a state by name; one without a name is "h"."""
+    """Return the arrays of a state by name; a single array is "h"."""
     named = jax.tree_util.tree_leaves_with_path(state)
     return {jax.tree_util.keystr(path, simple=True, separator=".") or "h": a for path, a in named}
 
 
 def _program(step: Any, backward: Any) -> Program:
-    """A program of one step, `step(state, p, weights) -> (state, stored)`, and a backward."""
+    """Build a program from a step, `step(state, p, weights) -> (state, stored)`, and a backward."""
 
     def forward(projected: Array, weights: Weights, state: State, lengths: Any) -> Any:
         def one(state: State, x: Any) -> tuple[State, Any]:

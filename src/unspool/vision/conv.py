@@ -1,8 +1,8 @@
-"""Convolutions over pictures (B, H, W, C) as XLA runs them fast on a CPU.
+"""Convolutions of pictures (B, H, W, C) in forms that XLA runs fast on a CPU.
 
 XLA's own depthwise convolution runs at about 1 GFLOP/s on a core. As a sum of shifted slices, which
-it fuses into one loop, it is 16 to 26 times as fast with stride 1 and 6 times with stride 2.
-A dense convolution is one matrix product.
+XLA fuses into one loop, it is 16 to 26 times as fast with stride 1, and 6 times with stride 2. A
+dense convolution is one matrix product.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 def padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's "same": ceil(size / stride) outputs, the odd zero after the picture."""
+    """Return TensorFlow's "same" padding: ceil(size / stride) outputs, the odd zero at the end."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def taps(x: Float[Array, "B H W C"], kernel: int, stride: int) -> Iterator[Array]:
-    """What each place of a kernel meets, row by row: kernel^2 arrays (B, H/stride, W/stride, C)."""
+    """Yield the input at each place of a kernel: kernel^2 arrays (B, H/stride, W/stride, C)."""
     _, height, width, _ = x.shape
     sides = (padding(height, kernel, stride), padding(width, kernel, stride))
     x = jnp.pad(x, ((0, 0), *sides, (0, 0)))
@@ -33,7 +33,7 @@ def taps(x: Float[Array, "B H W C"], kernel: int, stride: int) -> Iterator[Array
 
 
 class Conv(eqx.Module):
-    """y = w * x + b, with "same" padding; a kernel of 1 is a matrix product at each place."""
+    """y = w * x + b with "same" padding; a kernel of 1 is a matrix product at each pixel."""
 
     w: Float[Array, "K K I O"]
     b: Float[Array, "O"]
@@ -43,7 +43,9 @@ class Conv(eqx.Module):
     def create(
         cls, inputs: int, outputs: int, key: PRNGKeyArray, *, kernel: int = 1, stride: int = 1
     ) -> "Conv":
-        """He et al. 2015, arXiv 1502.01852: normal weights of variance 2 / inputs met."""
+        """Initialise as He et al. 2015, arXiv 1502.01852: normal, variance 2 / inputs per
+        output.
+        """
         w = jax.random.normal(key, (kernel, kernel, inputs, outputs))
         return cls(w * (2 / (kernel**2 * inputs)) ** 0.5, jnp.zeros(outputs), stride)
 
@@ -54,7 +56,7 @@ class Conv(eqx.Module):
 
 
 class DepthwiseConv(eqx.Module):
-    """Each channel filtered on its own: y[..., c] = w[..., c] * x[..., c] + b[c]."""
+    """Filter each channel separately: y[..., c] = w[..., c] * x[..., c] + b[c]."""
 
     w: Float[Array, "K K C"]
     b: Float[Array, "C"]
@@ -64,7 +66,7 @@ class DepthwiseConv(eqx.Module):
     def create(
         cls, channels: int, key: PRNGKeyArray, *, kernel: int, stride: int = 1
     ) -> "DepthwiseConv":
-        """Normal weights of variance 2 / kernel^2."""
+        """Initialise with normal weights of variance 2 / kernel^2."""
         w = jax.random.normal(key, (kernel, kernel, channels))
         return cls(w * (2 / kernel**2) ** 0.5, jnp.zeros(channels), stride)
 
@@ -76,7 +78,7 @@ class DepthwiseConv(eqx.Module):
 def _depthwise(
     x: Float[Array, "B H W C"], w: Float[Array, "K K C"], stride: int
 ) -> Float[Array, "B h w C"]:
-    """The sum of shifted slices; with automatic gradients fine-tuning is a quarter slower."""
+    """Sum shifted slices; with automatic gradients fine-tuning would be a quarter slower."""
     weights = w.reshape(-1, w.shape[2])
     products = (tap * v for tap, v in zip(taps(x, len(w), stride), weights, strict=True))
     return reduce(jnp.add, products)
@@ -87,7 +89,9 @@ def _forward(x: Array, w: Array, stride: int) -> tuple[Array, tuple[Array, Array
 
 
 def _backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    """dx: dy with zeros between, filtered by the mirrored kernel. dw: each tap times dy."""
+    """Return dx, dy dilated by zeros and filtered by the mirrored kernel; and dw, each tap times
+    dy.
+    """
     x, w = saved
     kernel = len(w)
     sides = [
@@ -109,13 +113,13 @@ def _backward(stride: int, saved: tuple[Array, Array], dy: Array) -> tuple[Array
         dw = [jnp.sum(tap[0] * d, (0, 1)) for tap in taps(one[None], kernel, stride)]
         return total + jnp.stack(dw), None
 
-    # Picture by picture, what the kernel^2 sums read stays in the cache.
+    # Picture by picture, so that the input of the kernel^2 sums stays in the cache.
     dw, _ = jax.lax.scan(of_picture, jnp.zeros((kernel**2, w.shape[2]), w.dtype), (x, dy))
     return dx, dw.reshape(w.shape)
 
 
 def _spread(size: int, outputs: int, kernel: int, stride: int) -> tuple[int, int, int]:
-    """Zeros before, after and between the outputs' gradients, for size + kernel - 1 in all."""
+    """Return the zeros before, after and between the gradients, for size + kernel - 1 in all."""
     before = kernel - 1 - padding(size, kernel, stride)[0]
     return before, size + kernel - 1 - before - (outputs - 1) * stride - 1, stride - 1
 

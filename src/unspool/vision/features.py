@@ -1,7 +1,7 @@
 """Features of many pictures, computed once and kept in a memory-mapped file of float16.
 
-The file: magic, the header's length and CRC-32 (8 bytes each), the header as JSON, the rows, a
-CRC-32 for each row. A row that is damaged, like a picture that is new, is computed again alone.
+The file has a magic number, the header's length and CRC-32 (8 bytes each), the header as JSON, the
+rows, and a CRC-32 for each row. Only rows that are damaged or new are computed again.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from ..limits import MAX_JSON_BYTES
 from .efficientnet import PICTURE_SIZE, EfficientNetLite0, Layer
 from .resize import MARGIN, fit
 
-BATCH = 8  # activations of more pictures leave the cache: 97 pictures/s with 4 or 8, 86 with 16
+BATCH = 8  # more pictures overflow the cache: 97 pictures/s with 4 or 8, 86 with 16
 _MAGIC = b"UNSPFEA1"
 _ALIGN = 4096
 Read = Callable[[int], UInt8[np.ndarray, "H W 3"]]
@@ -45,10 +45,11 @@ def extract(
     margin: int = MARGIN,
     batch: int = BATCH,
 ) -> Iterator[Float32[np.ndarray, "b *grid F"]]:
-    """Features of a stream of pictures of any size, `batch` at a time (the last may be fewer).
+    """Yield features of a stream of pictures of any size, `batch` at a time (the last may be
+    fewer).
 
-    The next pictures are read and scaled while the network is at work on these. Pictures and
-    `margin` as `fit` takes them.
+    The next pictures are read and scaled while the network processes these. Pictures and `margin`
+    are those of `fit`.
     """
     if batch < 1:
         raise ConfigError(f"batch must be at least 1, got {batch}")
@@ -65,7 +66,7 @@ def extract(
 
 
 def weights_hash(net: eqx.Module) -> str:
-    """SHA-256 of the arrays of a network and their shapes."""
+    """Return the SHA-256 of the arrays of a network and their shapes."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(eqx.filter(net, eqx.is_array)):
         digest.update(str(leaf.shape).encode())
@@ -74,16 +75,16 @@ def weights_hash(net: eqx.Module) -> str:
 
 
 class FeatureCache:
-    """One layer's features of a data set's pictures in the file `path`.
+    """The features of a data set's pictures from one layer, in the file `path`.
 
         cache = FeatureCache(path, net, "grid")
-        for done in cache.fill(keys, read):         # nothing to do where all are there
+        for done in cache.fill(keys, read):         # yields nothing if all are there
             print(done, "of", len(keys))
         features = cache.load(keys)                 # (N, 7, 7, 1280) float16, memory-mapped
 
-    `keys` are hashes of the pictures' content, in the order of the rows that are wanted;
-    `read(i)` is the picture of keys[i], RGB uint8. Features are taken from the file where it has
-    the key, was written with the same weights, layer and margin, and the row is undamaged.
+    `keys` are hashes of the pictures' content, in the order of the wanted rows; `read(i)` returns
+    the picture of keys[i], RGB uint8. Features are taken from the file if it has the key, was
+    written with the same weights, layer and margin, and the row is undamaged.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class FeatureCache:
         self._source = {"weights": weights_hash(net), "layer": layer, "margin": margin}
 
     def load(self, keys: Sequence[str]) -> Float16[np.ndarray, "N *grid F"] | None:
-        """The rows of `keys`, read-only, or None where one of them is missing or damaged."""
+        """Return the rows of `keys`, read-only, or None if one of them is missing or damaged."""
         stored, rows, is_good = self._open()
         return rows if stored == list(keys) and is_good.all() else None
 
@@ -106,10 +107,10 @@ class FeatureCache:
         self, keys: Sequence[str], read: Read, *, batch: int = BATCH,
         order: Sequence[int] | None = None,
     ) -> Iterator[int]:  # fmt: skip
-        """Compute what is missing and write the file, whole or not at all.
+        """Compute what is missing and write the file, completely or not at all.
 
-        Pictures are asked for in `order`, by default that of the keys.
-        Yields after each batch how many rows are done. Raises what `read` raises.
+        Pictures are requested in `order`, by default that of the keys. Yields after each batch how
+        many rows are done. Raises what `read` raises.
         """
         stored, rows, is_good = self._open()
         if stored == list(keys) and is_good.all():
@@ -132,7 +133,7 @@ class FeatureCache:
             table.close()
 
     def _open(self) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Keys, rows and which rows are undamaged; nothing where the file is not ours to use."""
+        """Return keys, rows and which rows are undamaged; nothing if the file cannot be used."""
         header, begin = _read_header(self.path)
         wanted = {**self._source, "shape": list(self.shape), "keys": header.get("keys")}
         if header != wanted:
@@ -141,7 +142,7 @@ class FeatureCache:
 
 
 class _Table:
-    """Rows and their checksums on their way into a file."""
+    """Collects rows and their checksums for a file."""
 
     def __init__(self, file: BinaryIO, header: dict[str, Any]) -> None:
         data = json.dumps(header).encode()
@@ -163,7 +164,7 @@ class _Table:
 
 
 def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
-    """All rows of a file that `FeatureCache` wrote; RunError where one of them is damaged."""
+    """Read all rows of a file that `FeatureCache` wrote. Raises RunError if one is damaged."""
     header, begin = _read_header(path)
     if not header:
         raise RunError(f"{path} is missing or damaged")
@@ -174,7 +175,7 @@ def read_features(path: Path) -> Float16[np.ndarray, "N *grid F"]:
 
 
 def _read_rows(path: Path, begin: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows, and which of them are as they were written; none of a file that was cut off."""
+    """Return the rows, and which of them are undamaged; none if the file was cut off."""
     end = begin + 2 * math.prod(shape)
     if end == begin or path.stat().st_size != end + 4 * shape[0]:
         return np.zeros(0, np.float16), np.zeros(shape[0], bool)
@@ -189,8 +190,8 @@ def _aligned(size: int) -> int:
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, with `shape` and `keys` at least, and where the rows begin; an empty header if
-    the file is missing or damaged.
+    """Return the header, with at least `shape` and `keys`, and where the rows begin; an empty
+    header if the file is missing or damaged.
     """
     try:
         with files.open_regular(path) as file:
@@ -204,13 +205,13 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
         return {}, 0
     try:
         header = json.loads(data)
-    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, 5,000 digits
+    except (ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, 5,000 digits
         return {}, 0
     return (header if _is_header(header) else {}), _aligned(24 + len(data))
 
 
 def _is_header(header: Any) -> bool:
-    """Whether a header has the names of rows, and their shape as NumPy can have it."""
+    """Say whether a header has the keys of rows, and a shape that NumPy can have."""
     if not isinstance(header, dict):
         return False
     keys, shape = header.get("keys"), header.get("shape")

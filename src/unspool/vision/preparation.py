@@ -1,4 +1,4 @@
-"""From the pixels of a picture to what a captioner takes."""
+"""Prepare pixels of pictures for a captioner."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ from .efficientnet import PICTURE_SIZE, EfficientNetLite0
 from .features import FeatureCache, Read, extract, read_features, weights_hash
 from .resize import fit
 
-GIVEN = "none"  # features made elsewhere: there is no CNN
+GIVEN = "none"  # features computed elsewhere, without a CNN
 ROWS = 64
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to a picture before a captioner sees it.
+    """How a picture is prepared for a captioner.
 
-    `cnn`: the network whose features it takes. Where `is_trained`, the CNN is the captioner's own,
+    `cnn` is the network whose features are used. If `is_trained`, the CNN is the captioner's own,
     which then takes pixels: a square of `size` from the middle. Otherwise it is EfficientNet-Lite0
-    with its weights of ImageNet, whose hash is kept, and the captioner takes its features: the
-    grid, or its mean where `is_pooled`. Nothing of a square picture is cut off.
+    with its ImageNet weights, whose hash is kept, and the captioner takes its features: the grid,
+    or its mean if `is_pooled`. Nothing of a square picture is cut off.
     """
 
     cnn: str
@@ -40,15 +40,17 @@ class Preparation:
 
     @classmethod
     def frozen(cls, *, is_pooled: bool) -> "Preparation":
-        """EfficientNet-Lite0 as it is."""
+        """Prepare with the frozen EfficientNet-Lite0."""
         return cls("efficientnet", is_pooled=is_pooled, weights_sha256=weights_hash(_network()))
 
     def as_dict(self) -> dict[str, Any]:
-        """The arguments, as JSON."""
+        """Return the arguments as JSON."""
         return asdict(self)
 
     def rows(self, pictures: Iterable[np.ndarray], batch: int = ROWS) -> Iterator[np.ndarray]:
-        """What the captioner takes of pictures (H, W, 3), in blocks; features stay as they are."""
+        """Yield the captioner's input for pictures (H, W, 3), in blocks; features pass
+        unchanged.
+        """
         if self.cnn == GIVEN:
             yield from _stacked(pictures, batch)
         elif self.is_trained:
@@ -59,11 +61,11 @@ class Preparation:
     def keep(
         self, path: Path, source: str, keys: Sequence[str], read: Read, order: Sequence[int]
     ) -> Iterator[int]:
-        """Write the rows of many pictures to `path`; yields how many are done.
+        """Write the rows of many pictures to `path`; yield how many are done.
 
-        `keys` are hashes of the pictures' content, `read(i)` is the picture of keys[i], asked for
-        in `order`. Features are kept in the user's cache too, in one file for each `source`: rows
-        of the same content and weights are not computed again.
+        `keys` are hashes of the pictures' content; `read(i)` returns the picture of keys[i],
+        requested in `order`. Features are kept in the user's cache too, in one file for each
+        `source`: rows of the same content and weights are not computed again.
         """
         if not self.is_trained:
             cache = FeatureCache(self._cached(source), self._checked(), self._layer, 0)
@@ -84,7 +86,7 @@ class Preparation:
                 yield done
 
     def _checked(self) -> EfficientNetLite0:
-        """The network, if its weights are those of the training."""
+        """Return the network. Raises RunError if its weights are not those of training."""
         if weights_hash(_network()) != self.weights_sha256:
             raise RunError(
                 "the installed weights of EfficientNet-Lite0 are not those that this run was "
@@ -108,7 +110,7 @@ def _stacked(rows: Iterable[np.ndarray], batch: int) -> Iterator[np.ndarray]:
 
 
 def open_rows(path: Path) -> np.ndarray:
-    """What `keep` wrote or `save_rows`, memory-mapped. RunError if it is missing or damaged."""
+    """Map what `keep` or `save_rows` wrote. Raises RunError if it is missing or damaged."""
     try:
         with files.open_regular(path) as file:
             is_array = file.read(6) == b"\x93NUMPY"
@@ -119,7 +121,7 @@ def open_rows(path: Path) -> np.ndarray:
         raise RunError(f"{path} does not exist") from error
     except RunError:
         raise
-    except Exception as error:  # hostile bytes may raise anything at all
+    except Exception as error:  # hostile bytes may raise anything
         raise RunError(f"{path} is damaged or not readable: {error}") from error
     if rows.dtype.kind not in "fu" or not 2 <= rows.ndim <= 4:
         raise RunError(f"{path} is damaged: it holds {rows.dtype} of shape {rows.shape}")
@@ -127,7 +129,7 @@ def open_rows(path: Path) -> np.ndarray:
 
 
 def save_rows(path: Path, rows: np.ndarray) -> None:
-    """Keep features that were made elsewhere."""
+    """Keep features that were computed elsewhere."""
     with atomic_writer(path) as file:
         np.save(file, rows)
 

@@ -1,11 +1,11 @@
-"""Pictures of any size into the square of pixels that a network takes."""
+"""Resize pictures of any size to the square of pixels that a network takes."""
 
 import numpy as np
 from jaxtyping import UInt8
 
 from ..errors import ConfigError, DataError
 
-MARGIN = 32  # of EfficientNet-Lite's authors: 224 pixels out of the middle of 256
+MARGIN = 32  # as EfficientNet-Lite's authors do: the middle 224 of 256 pixels
 
 
 def fit(
@@ -13,8 +13,8 @@ def fit(
 ) -> UInt8[np.ndarray, "size size 3"]:
     """Scale the shorter side to size + margin, bicubic, and cut size x size from the middle.
 
-    Margin 0 keeps all of a square picture. Raises DataError for an array that is no RGB picture,
-    ConfigError for sizes that are none and where Pillow is not installed.
+    Margin 0 keeps all of a square picture. Raises DataError if the array is not an RGB picture,
+    ConfigError if a size is invalid or Pillow is not installed.
     """
     try:
         from PIL import Image
