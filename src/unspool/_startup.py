@@ -41,9 +41,7 @@ def _open_closed_streams() -> None:
     """
     for name, flags in STREAMS.items():
         if getattr(sys, name) is None:
-            descriptor = os.open(
-                os.devnull, flags
-            )  # the lowest free number, which is that of the stream
+            descriptor = os.open(os.devnull, flags)  # gets the lowest free number: the stream's
             mode = "r" if flags == os.O_RDONLY else "w"
             stream = open(  # noqa: SIM115
                 descriptor, mode, encoding="utf-8", errors="replace", closefd=False

@@ -79,7 +79,7 @@ def test_the_npz_and_the_page(unspool, trained, verse, tmp_path):
         (["{run}", "--layer", "-1"], "--layer must be from 0 to 0"),
         (["{run}", "--quantity", "c"], "quantity must be one of h, r, z, n, got 'c'"),
         (["{run}", "--pattern", "x"], "--pattern must be NAME=REGEX, got 'x'"),
-        (["{run}", "--pattern", "x=("], "pattern x is no regular expression"),
+        (["{run}", "--pattern", "x=("], "pattern x is not a regular expression"),
         (["{run}", "--language", "perl"], "language must be one of c, python, latex, text"),
         (["{run}", "--condition", "x"], "condition needs a generator"),
         (["{run}", "--top", "0"], "--top"),

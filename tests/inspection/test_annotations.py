@@ -200,9 +200,9 @@ def test_own_patterns_and_functions():
     assert found["vowel"].is_binary
     assert found["place"].values[-1] == len(text) - 1
     for options, message in [
-        ({"patterns": {"a": "("}}, "pattern a is no regular expression"),
+        ({"patterns": {"a": "("}}, "pattern a is not a regular expression"),
         ({"patterns": {"digit": "1"}}, "'digit' twice"),
-        ({"functions": {"a": lambda t: [1]}}, "one value a character"),
+        ({"functions": {"a": lambda t: [1]}}, "one value per character"),
         ({"functions": {"a": lambda t: np.full(len(t), np.nan)}}, "finite"),
         ({"language": "perl"}, "language must be one of c, python, latex, text"),
     ]:

@@ -53,7 +53,7 @@ def test_any_pattern_of_re_finds_what_re_finds(pattern):
 
 @pytest.mark.parametrize("pattern", ["(", "*", "(" * 1000, "a{2,1}", r"\p{none}", "[a"])
 def test_what_is_no_pattern_is_named(pattern):
-    with pytest.raises(ConfigError, match=r"^pattern bad is no regular expression: "):
+    with pytest.raises(ConfigError, match=r"^pattern bad is not a regular expression: "):
         annotate(TEXT, patterns={"bad": pattern})
 
 

@@ -72,7 +72,7 @@ def test_units_are_ranked_by_annotation_pattern_and_span(client, traced):
     ("path", "message"),
     [
         ("span/{id}?first=5&last=99999", "span must be within"),
-        ("scores/{id}?pattern=(", "is no regular expression"),
+        ("scores/{id}?pattern=(", "is not a regular expression"),
         ("scores/{id}?annotation=URL", "everywhere the same"),
         ("values/{id}/1/h", "layer 1 has no h"),
         ("values/none/0/h", "read it again"),

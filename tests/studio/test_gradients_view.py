@@ -29,7 +29,7 @@ def test_untrained_models_stand_beside_it(answer):
 def test_a_text_that_is_too_short_is_refused(client):
     refused = client.post("/api/gradients/verse", json={"text": "a"})
     assert refused.status_code == 400
-    assert "some sentences" in refused.text
+    assert "a few sentences" in refused.text
 
 
 def test_the_page_draws_a_line_for_each(page):

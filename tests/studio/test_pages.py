@@ -107,7 +107,7 @@ def test_reloads_and_other_tabs_are_let_in_and_another_browser_is_not(page, addr
     assert page.context.cookies() == []
     stranger = chromium.new_context().new_page()
     stranger.goto(used)
-    stranger.get_by_text("each is good for one browser").wait_for()
+    stranger.get_by_text("each works in one browser").wait_for()
     stranger.context.close()
 
 

@@ -104,7 +104,7 @@ def test_a_training_elsewhere_is_seen_and_not_ours_to_stop(changing):
         refused = changing.post("/api/runs/stop/verse")
     assert (one["training"], one["ours"]) == (True, False)
     assert refused.status_code == 400
-    assert "is not a training that this studio started" in refused.json()["detail"]
+    assert "was not started by this studio" in refused.json()["detail"]
     assert not listed(changing)["verse"]["training"]
 
 
@@ -114,7 +114,7 @@ WANTED = {"name": "new", "text": VERSE * 4, "hidden": 8, "minutes": 10}
 @pytest.mark.parametrize(
     ("given", "status", "message"),
     [
-        ({"text": " \n"}, 400, "no text to learn from"),
+        ({"text": " \n"}, 400, "no text to train on"),
         ({"name": "verse"}, 400, "verse exists already"),
         ({"name": ".studio-logs"}, 422, ""),
         ({"name": "../x"}, 422, ""),

@@ -1,4 +1,4 @@
-"""What a text has at each of its characters: in quotes, in a comment, how deep in brackets, ..."""
+"""Annotate each character of a text: in quotes, in a comment, how deep in brackets, ..."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from . import patterns, syntax
 from .marks import codes, starts_and_ends
 
-WITHIN = 10  # characters, for a line that is about to end
+WITHIN = 10  # a line is about to end within this many characters
 TAB = 8
 
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"{}|\\^`]*[\w/=&#~+-]|\bwww\.[^\s<>\"{}|\\^`]*[\w/]")
@@ -23,7 +23,7 @@ _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 class Annotation:
     """A value for every character of a text: bool, or float32 for a number.
 
-    It is set beside the state after that character was read. So a region begins with its opening
+    It is compared with the state after that character was read. So a region begins with its opening
     sign and ends before the last character of its closing sign, after which the model has left it.
     """
 
@@ -33,12 +33,12 @@ class Annotation:
 
     @property
     def is_binary(self) -> bool:
-        """Whether it is scored by AUC and not by rank correlation."""
+        """Say whether it is scored by AUC rather than by rank correlation."""
         return self.values.dtype == bool
 
     @property
     def is_constant(self) -> bool:
-        """Whether it says nothing about this text."""
+        """Say whether it has the same value everywhere in this text."""
         return len(self.values) == 0 or bool((self.values == self.values[0]).all())
 
 
@@ -50,7 +50,7 @@ def annotate(
     functions: Mapping[str, Callable[[str], Any]] | None = None,
     within: int = WITHIN,
 ) -> dict[str, Annotation]:
-    r"""All annotations of a text, by name, and those of the user's own.
+    r"""Return all annotations of a text by name, including custom ones.
 
     - position in line: characters of the line read so far; 0 after its newline
     - line about to end: the next newline is 1 to `within` characters away
@@ -62,12 +62,12 @@ def annotate(
     - quotes: between double quotation marks; in texts also “ ” and ``  ''
     - comment, string, if-condition: in C and Python
     - math, environment: in LaTeX, between $, $$, \( \), \[ \] or in a mathematical environment;
-      between any \begin and \end but those of the document
+      between any \begin and \end except those of the document
 
-    `language` is "c", "python", "latex" or "text", otherwise guessed: see `syntax.guess_language`.
-    `patterns` name regular expressions (re.MULTILINE), whose matches are marked: of at most
-    `limits.MAX_PATTERN_CHARS` characters and `limits.PATTERN_SECONDS`. `functions` take the text to
-    an array of bool or of numbers, one a character. Raises ConfigError for bad ones.
+    `language` is "c", "python", "latex" or "text", by default guessed: see `syntax.guess_language`.
+    `patterns` name regular expressions (re.MULTILINE) whose matches are marked, with at most
+    `limits.MAX_PATTERN_CHARS` characters and `limits.PATTERN_SECONDS`. `functions` map the text to
+    an array of bool or of numbers, one per character. Raises ConfigError if one is invalid.
 
         annotate(text, patterns={"todo": r"TODO.*"})["todo"].values
     """
@@ -82,7 +82,7 @@ def annotate(
     ]
     found = {name: Annotation(name, values, meaning) for name, values, meaning in made}
     if len(found) < len(made):
-        raise ConfigError(f"annotations need names of their own, got {_twice(made)!r} twice")
+        raise ConfigError(f"annotations must have different names, got {_twice(made)!r} twice")
     return found
 
 
@@ -92,7 +92,7 @@ Made = list[tuple[str, np.ndarray, str]]
 def _lines(text: str, within: int) -> Made:
     place = np.arange(len(text))
     newlines = np.flatnonzero(codes(text) == ord("\n"))
-    before = np.concatenate([[-1], newlines])  # of each line
+    before = np.concatenate([[-1], newlines])  # the newline before each line
     line = np.searchsorted(newlines, place, side="left")
     column = place - before[line] - 1  # a newline belongs to the line it ends
     is_newline = np.zeros(len(text), bool)
@@ -134,7 +134,7 @@ def _called(text: str, name: str, function: Callable[[str], Any]) -> np.ndarray:
     values = np.asarray(function(text))
     if values.shape != (len(text),):
         raise ConfigError(
-            f"annotation {name} must have one value a character, shape ({len(text)},), "
+            f"annotation {name} must have one value per character, shape ({len(text)},), "
             f"got {values.shape}"
         )
     if values.dtype == bool:

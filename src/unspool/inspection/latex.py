@@ -1,7 +1,7 @@
-r"""Where LaTeX has comments, verbatim text and formulas: one pass, linear in the text.
+r"""Find comments, verbatim text and formulas in LaTeX, in one pass, linear in the text.
 
-A sign that opens something which is not closed is passed over, as if it were no sign. What tells
-so is remembered: no part of the text is searched for the same sign twice.
+An opening sign that is not closed is skipped, as if it were not one. Failed searches are
+remembered: no part of the text is searched for the same sign twice.
 """
 
 import re
@@ -23,11 +23,13 @@ _SIGN = re.compile(
 )
 _CLOSING = {"(": r"\)", "[": r"\]"}
 _PLAIN = re.compile(r"[^\\%$\n]*")
-_EMPTY_LINE = re.compile(r"\n[ \t]*\n")  # TeX allows none in a formula
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")  # TeX does not allow one in a formula
 
 
 def scan(text: str) -> dict[str, Spans]:
-    """From the first character to after the last of each "comment", "verbatim" and "math"."""
+    """Return the bounds of each "comment", "verbatim" and "math": first character, after the
+    last.
+    """
     found: dict[str, Spans] = {"comment": [], "verbatim": [], "math": []}
     following = _following(text)
     formula = {sign: _formula(text, sign) for sign in ("$", "$$")}
@@ -63,7 +65,9 @@ def scan(text: str) -> dict[str, Spans]:
 
 
 def _following(text: str) -> Callable[[str, int], int]:
-    """Where a sign comes next, asked from places that only grow; far beyond the end if nowhere."""
+    """Return a function that finds the next sign, for growing places; if none, far beyond the
+    end.
+    """
     known: dict[str, int] = {}
 
     def following(sign: str, at: int) -> int:
@@ -76,10 +80,11 @@ def _following(text: str) -> Callable[[str, int], int]:
 
 
 def _formula(text: str, sign: str) -> Callable[[int], int | None]:
-    """The end of the formula that begins at a place, after `sign`; None if it is not closed.
+    """Return a function that finds the end of the formula that begins at a place, after `sign`;
+    None if it is not closed.
 
-    Escapes, comments and characters are read one after the other. From a place that was passed in
-    vain before, the sign is not reached this time either.
+    Escapes, comments and characters are read one after the other. A place that an earlier search
+    passed without finding the sign does not lead to it either.
     """
     in_vain = bytearray(len(text) + 1)
 
@@ -87,7 +92,7 @@ def _formula(text: str, sign: str) -> Callable[[int], int | None]:
         at, passed = begun, []
         while (at := _end(_PLAIN, text, at)) < len(text) and not in_vain[at]:
             if text[at] == "$" and text.startswith(sign, at):
-                if at + len(sign) > begun + 1:  # $$ is no empty formula, $$$$ is
+                if at + len(sign) > begun + 1:  # $$ is not an empty formula, $$$$ is
                     return at + len(sign)
                 break
             if text[at] == "\n" and _EMPTY_LINE.match(text, at):
@@ -102,7 +107,7 @@ def _formula(text: str, sign: str) -> Callable[[int], int | None]:
 
 
 def _after(text: str, at: int) -> int:
-    """The place after an escape, a comment or a single sign."""
+    """Return the place after an escape, a comment or a single sign."""
     if text[at] == "%":
         end = text.find("\n", at)
         return end if end >= 0 else len(text)

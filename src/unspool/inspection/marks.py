@@ -1,4 +1,4 @@
-"""Marks over the characters of a text: from matches to arrays."""
+"""Turn matches in a text into arrays of marks over its characters."""
 
 import re
 from collections.abc import Iterable
@@ -7,17 +7,17 @@ import numpy as np
 
 
 def codes(text: str) -> np.ndarray:
-    """The code point of every character."""
+    """Return the code point of every character."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def mark(length: int, starts: Iterable[int], stops: Iterable[int]) -> np.ndarray:
-    """True from each start to before its stop; stretches may overlap."""
+    """Mark from each start to before its stop; stretches may overlap."""
     return depth(length, starts, stops) > 0
 
 
 def depth(length: int, starts: Iterable[int], stops: Iterable[int]) -> np.ndarray:
-    """How many stretches each place is in."""
+    """Count how many stretches each place is in."""
     change = np.zeros(length + 1, np.int32)
     np.add.at(change, np.fromiter(starts, np.int64), 1)
     np.add.at(change, np.fromiter(stops, np.int64), -1)
@@ -25,16 +25,16 @@ def depth(length: int, starts: Iterable[int], stops: Iterable[int]) -> np.ndarra
 
 
 def starts_and_ends(length: int, matches: Iterable[re.Match[str]]) -> np.ndarray:
-    """True inside the matches."""
+    """Mark the inside of matches."""
     spans = [match.span() for match in matches]
     return mark(length, (a for a, _ in spans), (b for _, b in spans))
 
 
 def pairs(opens: np.ndarray, closes: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """The places of brackets and of their partners, given the places of all that open and close.
+    """Return the places of brackets and of their partners, given all opening and closing places.
 
-    One without a partner, or with one more than `longest` characters away, is left out. At each
-    level of nesting those that open and close alternate: partners are neighbours there.
+    Brackets without a partner, or more than `longest` characters from it, are left out. At each
+    level of nesting, opening and closing brackets alternate, so partners are neighbours there.
     """
     place = np.concatenate([opens, closes])
     step = np.repeat([1, -1], [len(opens), len(closes)])

@@ -1,7 +1,7 @@
-r"""Regular expressions of the user's own: of the language of `re`, and ended if they take too long.
+r"""Custom regular expressions, in the language of `re`, stopped if they take too long.
 
 The package `regex` runs them, since it can be stopped and lets other threads and Ctrl-C through.
-Its \w counts combining marks, as words do everywhere else here.
+Its \w includes combining marks, as words do everywhere else in Unspool.
 """
 
 import re
@@ -13,7 +13,7 @@ import regex
 from ..errors import ConfigError
 from ..limits import MAX_PATTERN_CHARS, PATTERN_SECONDS
 
-# An escape, a class, or a brace that repeats nothing.
+# An escape, a class, or a brace that is not a repetition.
 _PIECE = re.compile(
     r"\\[pPN]\{[^}]*\}|\\(?s:.)"
     r"|(?P<class>\[\^?\]?(?:\\(?s:.)|[^\]\\])*+\])"
@@ -23,17 +23,17 @@ _BRACKET = re.compile(r"\\(?s:.)|(?<!^)\[")
 
 
 def find(text: str, name: str, pattern: str) -> Iterator[Any]:
-    """The matches of a pattern in a text (re.MULTILINE), from the first to the last.
+    """Yield the matches of a pattern in a text (re.MULTILINE), in order.
 
-    Raises ConfigError, which names the pattern, if it is too long, is no regular expression or
-    takes more than `PATTERN_SECONDS` in all.
+    Raises ConfigError, naming the pattern, if it is too long, is not a regular expression, or takes
+    more than `PATTERN_SECONDS` in all.
     """
     if len(pattern) > MAX_PATTERN_CHARS:
         raise ConfigError(f"pattern {name} must have at most {MAX_PATTERN_CHARS:,} characters")
     try:
         compiled = regex.compile(_as_re_has_it(pattern), regex.MULTILINE | regex.VERSION0)
     except (regex.error, RecursionError, OverflowError, MemoryError) as error:
-        raise ConfigError(f"pattern {name} is no regular expression: {error}") from error
+        raise ConfigError(f"pattern {name} is not a regular expression: {error}") from error
     try:
         yield from compiled.finditer(text, timeout=PATTERN_SECONDS, concurrent=True)
     except TimeoutError as error:
@@ -43,7 +43,7 @@ def find(text: str, name: str, pattern: str) -> Iterator[Any]:
 
 
 def _as_re_has_it(pattern: str) -> str:
-    r"""The pattern without what `regex` alone knows: x_{i} (a fuzzy match), [[:alpha:]]."""
+    r"""Escape what only `regex` knows in a pattern: x_{i} (a fuzzy match), [[:alpha:]]."""
     return _PIECE.sub(_literal, pattern)
 
 

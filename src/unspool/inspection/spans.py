@@ -48,6 +48,6 @@ def rank_span(
 
 
 def bounded(layer: dict[str, np.ndarray], quantity: str) -> np.ndarray:
-    """A quantity (T, H) within -1 and 1: tanh(c) of a cell state, which is unbounded."""
+    """Return a quantity (T, H) within -1 and 1: tanh(c) for a cell state, which is unbounded."""
     values = layer[quantity]
     return np.tanh(values) if quantity == "c" else values

@@ -1,6 +1,6 @@
 r"""Annotations that depend on the language of a text: C, Python, LaTeX, or plain text.
 
-Each language is a few regular expressions (LaTeX: `latex.scan`) that skip what could be mistaken
+Each language is a few regular expressions (for LaTeX `latex.scan`) that skip what could be mistaken
 (escapes, strings in comments, comments in strings), used as a scanner: linear in the text.
 """
 
@@ -13,13 +13,13 @@ from ..errors import ConfigError
 from . import latex
 from .marks import codes, depth, mark, pairs, starts_and_ends
 
-LONGEST_PAIR = 10_000  # characters between brackets; #ifdef and smileys leave some without partner
+LONGEST_PAIR = 10_000  # characters between brackets; #ifdef and smileys leave some unmatched
 GUESS_FROM = 200_000
 
 Made = list[tuple[str, np.ndarray, str]]
 Match = re.Match[str]
 
-# A character constant has one character or an escape, so that the apostrophes of prose are none.
+# A character constant has one character or an escape, so that apostrophes in prose are none.
 # A string ends with its line or with the text, even after a backslash: no text is scanned twice.
 _C = re.compile(
     r"(?P<comment>/\*(?s:.*?)(?:\*/|\Z)|//(?:[^\\\n]|\\(?s:.))*+)"
@@ -49,11 +49,11 @@ _QUOTES = re.compile(
 
 
 def guess_language(text: str) -> str:
-    """One of "c", "python", "latex": whose signs the first 200,000 characters have most often.
+    """Return "c", "python" or "latex", whichever has most signs in the first 200,000 characters.
 
     Signs of C: lines that begin with } or a directive, or end with ); or {. Of Python: lines that
-    begin with def, class, import, return or @, and others that end with a colon. Of LaTeX:
-    commands and displayed formulas. A text with fewer signs than one in ten lines is "text".
+    begin with def, class, import, return or @, and others that end with a colon. Of LaTeX: commands
+    and displayed formulas. A text with fewer signs than one per ten lines is "text".
     """
     head = text[:GUESS_FROM]
     lines = head.count("\n") + 1
@@ -75,7 +75,7 @@ _SIGNS = {
 
 
 def annotate(text: str, language: str) -> Made:
-    """Name, values and meaning of each annotation of this language."""
+    """Return name, values and meaning of each annotation of this language."""
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise ConfigError(f"language must be one of {known}, got {language!r}")
@@ -127,7 +127,7 @@ def _python(text: str) -> Made:
 
 
 def _python_conditions(text: str, hidden: np.ndarray, around: np.ndarray) -> tuple[list[int], ...]:
-    """From each `if` that begins a line to the colon of the same bracket depth."""
+    """Find, from each `if` that begins a line, the colon at the same bracket depth."""
     code = codes(text)
     colon = (code == ord(":")) & ~hidden
     colon[:-1] &= code[1:] != ord("=")
@@ -158,7 +158,7 @@ def _latex(text: str) -> Made:
 
 
 def _environments(text: str) -> np.ndarray:
-    """From each \begin to the \\ of its \\end."""
+    """Mark from each \begin to the \\ of its \\end."""
     found = [m for m in _ENVIRONMENT.finditer(text) if m[2]]
     opens = np.array([m.start() for m in found if m[1] == "begin"], np.int64)
     ends = np.array([m.end() - 1 for m in found if m[1] == "end"], np.int64)
@@ -175,13 +175,13 @@ def _plain(text: str) -> Made:
 
 
 def _prose_quotes(text: str) -> np.ndarray:
-    """From a mark that opens to before the one that closes, or to the end of the paragraph."""
+    """Mark from an opening quotation mark to before the closing one, or to the paragraph's end."""
     spans = [(m.start(), m.end() - len(_closing(m[0]))) for m in _QUOTES.finditer(text)]
     return mark(len(text), (a for a, _ in spans), (b for _, b in spans))
 
 
 def _closing(quote: str) -> str:
-    """The part of a quotation after which it is over."""
+    """Return the part of a quotation after which it is over."""
     for sign, closed in (('"', '"'), ("“", "”"), ("``", "'")):
         if quote.startswith(sign) and len(quote) > len(sign) and quote.endswith(closed):
             return closed
@@ -197,22 +197,22 @@ LANGUAGES: dict[str, Callable[[str], Made]] = {
 
 
 def _scan(scanner: re.Pattern[str], text: str) -> dict[str, list[Match]]:
-    """The matches of each named group that is a whole alternative."""
+    """Return the matches of each named group that is a whole alternative."""
     found: dict[str, list[Match]] = {name: [] for name in scanner.groupindex}
     for m in scanner.finditer(text):
-        if m.lastgroup is not None:  # the outermost, as it closes last
+        if m.lastgroup is not None:  # the outermost, since it closes last
             found[m.lastgroup].append(m)
     return found
 
 
 def _before_last(length: int, matches: Iterable[Match]) -> np.ndarray:
-    """True inside the matches but for their last character, the end of the closing sign."""
+    """Mark the inside of matches, except their last character, the end of the closing sign."""
     spans = [m.span() for m in matches]
     return mark(length, (a for a, _ in spans), (b - 1 for _, b in spans))
 
 
 def _sides(spans: latex.Spans, more: int = 0) -> tuple[list[int], list[int]]:
-    """The first places and the ends, `more` characters later."""
+    """Return the first places and the ends, `more` characters later."""
     return [a for a, _ in spans], [b + more for _, b in spans]
 
 

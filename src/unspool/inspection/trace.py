@@ -1,4 +1,4 @@
-"""A traced text on disk: every state and gate at every token, in files that are memory-mapped."""
+"""A traced text on disk: every state and gate at every token, in memory-mapped files."""
 
 import os
 import re
@@ -26,13 +26,13 @@ FORMAT_VERSION = 1
 DESCRIPTION, TEXT = "trace.json", "text"
 GATES = frozenset("ifogrzn")  # with a range of 0 to 1, or for g and n of -1 to 1
 _OWN = re.compile(r"(text|tokens|first|last|layer\d+\..*)\.npy")
-LEFT, RIGHT = 0.1, 0.9  # a gate below the one is shut, above the other it is open
+LEFT, RIGHT = 0.1, 0.9  # below LEFT a gate is shut, above RIGHT it is open
 
 
 class Spans(NamedTuple):
-    """A text as a model reads it: token ids, and the places of each one's first and last character.
+    """A text as a model reads it: token ids, and the places of their first and last characters.
 
-    `inputs` are what `trace_model` takes: the ids (T,), or bags of ids (T, K).
+    `inputs` are those of `trace_model`: the ids (T,), or bags of ids (T, K).
     """
 
     text: str
@@ -55,7 +55,7 @@ class Trace:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open what `record` wrote; RunError where a file is missing or damaged."""
+        """Open what `record` wrote. Raises RunError if a file is missing or damaged."""
         self.path = Path(path)
         about = files.read_json(self.path / DESCRIPTION, RunError)
         try:
@@ -76,7 +76,7 @@ class Trace:
             raise RunError(f"{path} is damaged: {error}") from error
 
     def __len__(self) -> int:
-        """The number of tokens."""
+        """Return the number of tokens."""
         return len(self.tokens)
 
     @classmethod
@@ -91,11 +91,11 @@ class Trace:
         block: int = BLOCK,
         progress: Callable[[int], None] = lambda tokens: None,
     ) -> Self:
-        """Trace a text into `directory`, or a temporary one that goes with the object.
+        """Trace a text into `directory`, or a temporary one that is removed with the object.
 
-        `quantities` are those to keep (all), "cell" for `cell_quantity` alone; saturation is
-        counted of all gates. `progress` is told the tokens done after each block. Memory does not
-        grow with the text.
+        `quantities` are those to keep (all by default), "cell" for `cell_quantity` alone;
+        saturation is counted for all gates. `progress` is called with the tokens done after each
+        block. Memory does not grow with the text.
         """
         target = _temporary() if directory is None else directory
         try:
@@ -113,7 +113,7 @@ class Trace:
         return trace
 
     def save(self, path: Path) -> None:
-        """Write all arrays as an .npz (uncompressed), file by file: none is held in memory.
+        """Write all arrays as an uncompressed .npz, file by file, without holding one in memory.
 
         Names: text (UTF-8 bytes), tokens, first, last, layer0.h, layer0.f.saturation, ...
         """
@@ -126,7 +126,7 @@ class Trace:
 
 
 def _temporary() -> Path:
-    """A new folder; those of processes of ours that were killed are removed."""
+    """Make a new folder; remove those of killed processes of ours."""
     root = Path(tempfile.gettempdir())
     for old in root.glob("unspool-trace-*-*"):
         number = old.name.split("-")[2]
@@ -136,7 +136,7 @@ def _temporary() -> Path:
 
 
 def _is_abandoned(folder: Path, process: int) -> bool:
-    """Whether a folder is this user's and the process that made it has ended."""
+    """Say whether a folder is this user's and the process that made it has ended."""
     try:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -164,7 +164,7 @@ def _write(
     quantities: Collection[str] | None,
     progress: Callable[[int], None],
 ) -> None:
-    """All files of a trace; the description comes last and vouches for the others."""
+    """Write all files of a trace; the description comes last and vouches for the others."""
     if not (target / DESCRIPTION).exists() and any(target.iterdir()):
         raise ConfigError(f"{target} must be empty or hold a trace: empty it or name another")
     (target / DESCRIPTION).unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def _write(
             steps = block.start + len(next(iter(block.layers[0].values())))
             progress(steps)
     if steps != len(spans.inputs):
-        raise ConfigError(f"a trace needs one step a token, got {steps} for {len(spans.inputs)}")
+        raise ConfigError(f"a trace needs one step per token, got {steps} for {len(spans.inputs)}")
     about = {"format_version": FORMAT_VERSION, "layers": [one.finish(steps) for one in layers]}
     files.write_json(target / DESCRIPTION, about)
 
@@ -236,7 +236,7 @@ class _LayerWriter:
             counts += np.asarray(_saturated(layer[name], name in "gnh"))
 
     def finish(self, steps: int) -> dict[str, list[str]]:
-        """Write the saturation; names for the description."""
+        """Write the saturation; return names for the description."""
         for name, counts in self.counts.items():
             np.save(self._path(f"{name}.saturation"), counts / steps)
         return {"quantities": list(self.files), "saturation": list(self.counts)}

@@ -19,7 +19,7 @@ SHIFTS = 19  # above all of them: 1 in 20 by chance
 UNITS_AT_ONCE = 32  # their float32 numbers at one step fill two cache lines
 STEPS_AT_ONCE = 1 << 11  # of so many rows, shifted annotations: they stay in a processor's cache
 ROWS_AT_ONCE = 320
-SMALL_PRODUCT = 1 << 18  # OpenBLAS runs one of so many multiplications in the thread that calls
+SMALL_PRODUCT = 1 << 18  # up to this many multiplications OpenBLAS uses the calling thread
 SAME = 1e-5  # relative: controls in float32 differ by less
 
 
@@ -48,7 +48,9 @@ class UnitScore(NamedTuple):
 
     @property
     def strength(self) -> float:
-        """From 0 to 1, comparable between kinds: 2 auc - 1, or the correlation's magnitude."""
+        """Return 2 auc - 1, or the correlation's magnitude: from 0 to 1, comparable between
+        kinds.
+        """
         return 2 * self.auc - 1 if self.auc is not None else abs(self.correlation or 0.0)
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,8 +83,8 @@ def score_units(
     is: a slow unit and an annotation in long runs agree by chance far more often than shuffled
     values do.
 
-    Raises ConfigError for a quantity that the trace has not, DataError for a state that is not
-    finite or annotations of another text.
+    Raises ConfigError if the trace does not have the quantity, DataError if a state is not finite
+    or the annotations are of another text.
     """
     tokens = (_of_tokens(trace, one) for one in annotations.values())
     targets = [one for one in tokens if not one.is_constant]
@@ -141,7 +143,9 @@ def best_units(scores: Iterable[UnitScore], count: int = 1) -> dict[str, list[Un
 
 
 def centred_ranks(values: np.ndarray) -> np.ndarray:
-    """The ranks of finite float32 numbers less their mean; equal numbers share a mean rank."""
+    """Return the ranks of finite float32 numbers minus their mean; equal numbers share a mean
+    rank.
+    """
     values = np.ascontiguousarray(values, np.float32) + np.float32(0)  # -0.0 becomes 0.0
     steps = len(values)
     bits = values.view(np.uint32)
@@ -149,14 +153,14 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
     # The numbers' order as unsigned integers, above their places: sorting one array is several
     # times faster than sorting places by another.
     keys = np.empty(steps, np.uint64)
-    place, number = keys.view(np.uint32).reshape(-1, 2).T  # of a little-endian machine
+    place, number = keys.view(np.uint32).reshape(-1, 2).T  # on a little-endian machine
     place[:], number[:] = np.arange(steps, dtype=np.uint32), bits ^ (sign | np.uint32(1 << 31))
     keys.sort()
     order, number = place.astype(np.intp), number.copy()
     if not np.isfinite(values[order[[0, -1]]]).all():
         raise DataError("a state is not a finite number: the run's weights are damaged")
     ordered = np.arange(steps) - (steps - 1) / 2
-    same = np.flatnonzero(number[1:] == number[:-1])  # as the next
+    same = np.flatnonzero(number[1:] == number[:-1])  # equal to the next
     if len(same):
         _share(ordered, same)
     ranks = np.empty(steps)
@@ -165,7 +169,7 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _share(ordered: np.ndarray, same: np.ndarray) -> None:
-    """Give all of a run of equal numbers the mean of their ranks; `same` are equal to the next."""
+    """Give each run of equal numbers its mean rank; numbers at `same` equal the next one."""
     begins = np.flatnonzero(np.diff(same, prepend=-2) > 1)
     first, last = same[begins], same[np.append(begins[1:], len(same)) - 1] + 1
     counts = last - first + 1
@@ -176,7 +180,7 @@ def _share(ordered: np.ndarray, same: np.ndarray) -> None:
 
 
 def _of_tokens(trace: Trace, annotation: Annotation) -> Annotation:
-    """The annotation at each token's last character."""
+    """Return the annotation at each token's last character."""
     if len(annotation.values) != len(trace.text):
         raise DataError(
             f"annotation {annotation.name} must have a value for each of {len(trace.text)} "
@@ -194,7 +198,7 @@ def _quantity(arrays: dict[str, np.ndarray], quantity: str) -> str:
 
 
 def _target(annotation: Annotation) -> np.ndarray:
-    """What the ranks are multiplied by: 0 and 1, so that their sums are exact; or other ranks."""
+    """Return what the ranks are multiplied by: 0 and 1, so that sums are exact; or other ranks."""
     values = annotation.values
     return (values if annotation.is_binary else centred_ranks(values)).astype(np.float32)
 
@@ -212,13 +216,13 @@ def _size(ranks: np.ndarray) -> float:
 
 
 def _rank(values: np.ndarray) -> float:
-    """Put ranks in the place of the values; float32 holds them exactly up to 2^24 values."""
+    """Replace values by ranks; float32 holds them exactly up to 2^24 values."""
     values[:] = centred_ranks(values)
     return _size(values)
 
 
 def _shifts(steps: int, count: int, seed: int) -> np.ndarray:
-    """Distinct distances from 1 to steps - 1, spread over the text."""
+    """Choose distinct distances from 1 to steps - 1, spread over the text."""
     count = max(1, min(count, steps // 2 - 1))
     near = np.random.default_rng(seed).uniform(-0.25, 0.25, count)
     return np.floor((np.arange(1, count + 1) + near) * steps / (count + 1) + 0.5).astype(int)
@@ -234,7 +238,7 @@ def _products(ranks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _shifted_products(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """ranks @ wanted.T with `wanted` moved later by each shift and around the end.
+    """Compute ranks @ wanted.T with `wanted` moved later by each shift, wrapping around the end.
 
     `around` is `wanted` twice. Of a few shifts at a time all annotations are rows of one product
     in float32: (shifts, units, annotations).
@@ -257,10 +261,10 @@ def _side_by_side(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> 
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a @ b.T as a sum of small products.
+    """Compute a @ b.T as a sum of small products.
 
-    OpenBLAS shares a large one among its threads, which then wait for each other: beside other
-    programs that takes up to twenty times as long.
+    OpenBLAS splits a large one over its threads, which then wait for each other: while other
+    programs run, that takes up to twenty times as long.
     """
     depth = max(1, SMALL_PRODUCT // (len(a) * len(b)))
     whole = a.shape[1] // depth * depth

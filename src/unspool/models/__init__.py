@@ -1,1 +1,1 @@
-"""Models return logits and the new state: no loss, no sampling."""
+"""Models, which return logits and the new state: no loss, no sampling."""

@@ -1,4 +1,4 @@
-"""Attention: a decoder's query against a memory of vectors gives weights and a context."""
+"""Attention: weights and a context from a decoder's query and a memory of vectors."""
 
 from abc import abstractmethod
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..cells.init import uniform
 
-_NEVER = -1e30  # a finite score, so that a row without any position gives no NaN
+_NEVER = -1e30  # a finite score, so that a row without positions does not give NaN
 
 
 class Memory(NamedTuple):
-    """What a decoder looks at: S positions a row, of which the first `lengths` are there."""
+    """What a decoder attends to: S positions per row, of which the first `lengths` are real."""
 
     keys: Float[Array, "B S A"]
     values: Float[Array, "B S F"]
@@ -24,27 +24,27 @@ class Memory(NamedTuple):
 class Attention(eqx.Module):
     """alpha_ts = softmax_s(score(q_t, k_s)),  c_t = sum_s alpha_ts v_s
 
-    Keys need no query, so they are computed once a sequence; the score is the subclass's.
+    Keys need no query, so they are computed once per sequence; subclasses define the score.
     """
 
     @abstractmethod
     def keys(self, values: Float[Array, "B S F"]) -> Float[Array, "B S A"]:
-        """What queries are compared with."""
+        """Compute the keys that queries are compared with."""
 
     @abstractmethod
     def scores(
         self, queries: Float[Array, "B Q H"], keys: Float[Array, "B S A"]
     ) -> Float[Array, "B Q S"]:
-        """How well each position answers each query."""
+        """Score each position for each query."""
 
     def remember(self, values: Float[Array, "B S F"], lengths: Int[Array, "B"]) -> Memory:
-        """The memory of some vectors."""
+        """Make a memory of vectors."""
         return Memory(self.keys(values), values, lengths)
 
     def __call__(
         self, queries: Float[Array, "B Q H"], memory: Memory
     ) -> tuple[Float[Array, "B Q F"], Float[Array, "B Q S"]]:
-        """Contexts and weights; weights are zero at positions that are not there."""
+        """Return contexts and weights; weights are zero at padded positions."""
         scores = self.scores(queries, memory.keys)
         there = jnp.arange(scores.shape[-1]) < memory.lengths[:, None, None]
         weights = jax.nn.softmax(jnp.where(there, scores, _NEVER), axis=-1)
@@ -63,7 +63,7 @@ class Additive(Attention):
 
     @classmethod
     def create(cls, query_size: int, value_size: int, key: PRNGKeyArray) -> "Additive":
-        """As many units as a query has; uniform weights in +-1/sqrt(inputs)."""
+        """Initialise with as many units as a query has; uniform weights in +-1/sqrt(inputs)."""
         k_query, k_key, k_v = jax.random.split(key, 3)
         size = query_size
         return cls(
@@ -90,7 +90,7 @@ class Multiplicative(Attention):
 
     @classmethod
     def create(cls, query_size: int, value_size: int, key: PRNGKeyArray) -> "Multiplicative":
-        """Uniform weights in +-1/sqrt(F)."""
+        """Initialise with uniform weights in +-1/sqrt(F)."""
         return cls(uniform(key, (query_size, value_size), value_size))
 
     def keys(self, values: Float[Array, "B S F"]) -> Float[Array, "B S H"]:

@@ -1,4 +1,4 @@
-"""Models to JSON and back: what config.json says of a model."""
+"""Describe models in JSON, for config.json, and rebuild them."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,8 +14,8 @@ MOST = {"num_layers": MAX_LAYERS, "glimpses": MAX_GLIMPSES}
 
 
 def describe_model(model: Any) -> dict[str, Any]:
-    """Return its kind and the arguments of its class's `create`; of a model of your own without
-    `kind` and `describe`, the name of its class.
+    """Return its kind and the arguments of its class's `create`; for a custom model without `kind`
+    and `describe`, the name of its class.
     """
     if not hasattr(model, "describe"):
         return {"kind": type(model).__name__}
@@ -35,19 +35,19 @@ def backends(model: Any) -> tuple[str, ...]:
 
 
 def check_bounds(description: dict[str, Any]) -> None:
-    """Raise RunError for sizes that no model has, before any memory is taken for them."""
+    """Raise RunError if a size is beyond that of any model, before memory is allocated for it."""
     for name, value in description.items():
         for number in value if isinstance(value, list) else [value]:
             most = MOST.get(name, MAX_SIZE)
             if isinstance(number, int) and abs(number) > most:
-                got = f"{Decimal(number):.3g}"  # which floats cannot hold
+                got = f"{Decimal(number):.3g}"  # too large for a float
                 raise RunError(
                     f"config.json is damaged: {name} must be at most {most:,}, got {got}"
                 )
 
 
 def build_model(model_class: Any, description: dict[str, Any]) -> Any:
-    """Draw a model of the described shape: undo `describe_model`.
+    """Create a model of the described shape: undo `describe_model`.
 
     Raises RunError if the description is not one of this class.
     """
@@ -57,9 +57,9 @@ def build_model(model_class: Any, description: dict[str, Any]) -> Any:
     if kind != model_class.kind or arguments.get("cell") not in list(CELLS):
         raise RunError(
             f"cannot rebuild a model of cell {description.get('cell')!r} from config.json: "
-            "give load(run, model=...) a model of the same structure"
+            "pass a model of the same structure as load(run, model=...)"
         )
     try:
         return model_class.create(**arguments)
-    except Exception as error:  # values of other types may raise anything at all
+    except Exception as error:  # values of the wrong type may raise anything
         raise RunError(f"config.json is damaged: its model section is wrong: {error}") from error

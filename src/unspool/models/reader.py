@@ -1,4 +1,4 @@
-"""What classifiers and taggers share: a sequence in, a vector for each step out."""
+"""Shared by classifiers and taggers: a sequence in, a vector for each step out."""
 
 import dataclasses
 from typing import Any
@@ -20,9 +20,9 @@ from ..unroll import check_batch, check_rates, locked_dropout
 class Reader(eqx.Module):
     """Layers of cells over a whole sequence, each in one direction or in both.
 
-    Inputs are token ids, bags of feature ids (whose embeddings are summed), or numbers. Where
-    a `key` is given, `dropout_tokens` sets whole steps of the input to zero, and `dropout` acts
-    on the embeddings and on every layer's outputs with one mask for all steps.
+    Inputs are token ids, bags of feature ids (whose embeddings are summed), or numbers. If a `key`
+    is given, `dropout_tokens` sets whole steps of the input to zero, and `dropout` acts on the
+    embeddings and on every layer's outputs, with one mask for all steps.
     """
 
     embedding: Float[Array, "V E"] | None
@@ -49,7 +49,7 @@ class Reader(eqx.Module):
         dropout_tokens: float = 0.0,
         key: PRNGKeyArray,
     ) -> "Reader":
-        """For ids below `vocab_size`, or for vectors of `input_size` numbers (give one)."""
+        """Create a reader of ids below `vocab_size`, or of vectors of `input_size` numbers."""
         if (vocab_size is None) == (input_size is None):
             raise ConfigError("give either vocab_size (ids) or input_size (numbers)")
         check_sizes(hidden_size=hidden_size, num_layers=num_layers, embedding_size=embedding_size)
@@ -73,20 +73,20 @@ class Reader(eqx.Module):
 
     @property
     def output_size(self) -> int:
-        """Numbers in each step's output."""
+        """Return the size of each step's output."""
         return sum(cell.hidden_size for cell in cells_of(self.layers[-1]))
 
     @property
     def is_bidirectional(self) -> bool:
-        """Whether it reads backwards too."""
+        """Say whether it reads in both directions."""
         return isinstance(self.layers[0], Bidirectional)
 
     def with_embedding(self, table: Float[Array, "V E"] | None) -> "Reader":
-        """The reader with another table, for one that several networks share."""
+        """Return the reader with another table, which several networks may share."""
         return dataclasses.replace(self, embedding=table)
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the key."""
+        """Return the arguments of `create` except the key."""
         cell = cells_of(self.layers[0])[0]
         width = cell.w_ih.shape[1]  # type: ignore[attr-defined]
         return {
@@ -108,7 +108,9 @@ class Reader(eqx.Module):
         lengths: Int[Array, "B"],
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "T B F"], Float[Array, "B F"]]:
-        """The last layer's outputs, time-major and zero in padding, and its last output(s)."""
+        """Return the last layer's outputs, time-major and zero in padding, and its last
+        output(s).
+        """
         check_batch(inputs.shape[0], (), lengths)
         k_tokens, k_inputs, *keys = _split(key, 2 + len(self.layers))
         x = self.embed(jnp.swapaxes(inputs, 0, 1))
@@ -124,7 +126,9 @@ class Reader(eqx.Module):
         return x, last
 
     def embed(self, inputs: Array) -> Float[Array, "T B E"]:
-        """What the first layer reads: embeddings, their sums for bags, numbers as they are."""
+        """Return what the first layer reads: embeddings, their sums for bags, or unchanged
+        numbers.
+        """
         if self.embedding is None:
             return inputs
         x = look_up(self.embedding, inputs)
@@ -139,12 +143,12 @@ class _Forward(eqx.Module):
 
 
 def cells_of(layer: Cell | Bidirectional) -> tuple[Cell, ...]:
-    """The one or two cells of a layer."""
+    """Return the one or two cells of a layer."""
     return (layer.forward, layer.backward) if isinstance(layer, Bidirectional) else (layer,)
 
 
 def live(lengths: Int[Array, "B"], steps: int) -> Bool[Array, "T B"]:
-    """True where a row's sequence has not ended."""
+    """Return True where a row's sequence has not ended."""
     return jnp.arange(steps)[:, None] < lengths
 
 

@@ -1,1 +1,1 @@
-"""The studio: a local page that shows runs, plays with them and explains them."""
+"""The studio: a local page to see runs, play with them and inspect them."""

@@ -1,4 +1,4 @@
-"""The studio's application: routers, errors, files of the page."""
+"""The studio's application: routers, errors and the files of the page."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,11 +29,10 @@ ROUTERS = (
 
 
 def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAPI:
-    """The application for the runs below a folder; `token` is what its page has to show.
+    """Create the application for the runs below a folder; its page has to present `token`, which it
+    gets in exchange for one of the codes.
 
-    The page gets it for one of the codes.
-
-    When it ends, the trainings that it started are asked to save and stop.
+    When the application stops, the trainings that it started are asked to save and stop.
     """
 
     @asynccontextmanager
@@ -62,13 +61,13 @@ def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAP
 
 
 class Code(BaseModel):
-    """What the address has that opened the page."""
+    """The code in the address that opened the page."""
 
     code: str = Field(max_length=100)
 
 
 def _enter(given: Code, request: Request) -> Response:
-    """The token in exchange for a code."""
+    """Exchange a code for the token."""
     if not request.app.state.codes.spend(given.code):
         return answers.Answer({"detail": ASK}, 401)
     return answers.Answer({"token": request.app.state.token}, headers={"cache-control": "no-store"})

@@ -1,4 +1,4 @@
-"""Captions of a picture, and where the run's model looked for each word."""
+"""Caption a picture, and show where the run's model attended for each word."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from ..vision.preparation import GIVEN
 router = APIRouter(prefix="/api/captions")
 
 BEAMS = (1, 2, 5, 10)
-MOST_BYTES = 32 * 2**20  # of a picture's file
+MOST_BYTES = 32 * 2**20  # size of a picture's file
 
 
 @router.get("/{run:path}")
 def about(run: str, request: Request) -> dict[str, Any]:
-    """What the page offers."""
+    """Return what the page offers."""
     return {"attention": _load(request, run).model.way == "attention", "beams": BEAMS}
 
 
@@ -28,7 +28,7 @@ def about(run: str, request: Request) -> dict[str, Any]:
 async def caption(
     run: str, request: Request, num_beams: int = Query(default=5, ge=1, le=max(BEAMS))
 ) -> dict[str, Any]:
-    """The best caption of the picture that is the body, and (T, S) weights of a square grid."""
+    """Return the best caption of the picture in the body, and (T, S) weights of a square grid."""
     content = await _body(request)
     return await run_in_threadpool(_caption, request, run, content, num_beams)
 
@@ -47,7 +47,7 @@ def _caption(request: Request, run: str, content: bytes, num_beams: int) -> dict
 def _load(request: Request, run: str) -> CaptionerRun:
     loaded = require(request.app.state.store.load(run), CaptionerRun)
     if loaded.preparation.cnn == GIVEN:
-        raise ConfigError(f"{run} describes features made elsewhere: it cannot look at pictures")
+        raise ConfigError(f"{run} describes features computed elsewhere, not pictures")
     return loaded
 
 
@@ -61,7 +61,9 @@ async def _body(request: Request) -> bytes:
 
 
 def _square(pixels: np.ndarray) -> list[float]:
-    """Left, top, width and height of the middle that the model saw, as shares of the picture."""
+    """Return left, top, width and height of the square that the model saw, as shares of the
+    picture.
+    """
     height, width, _ = pixels.shape
     side = min(height, width)
     return [(1 - side / width) / 2, (1 - side / height) / 2, side / width, side / height]

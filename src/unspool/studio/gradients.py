@@ -1,4 +1,4 @@
-"""How far back a loss reaches: in a run's model, and in untrained ones beside it."""
+"""Show how far back a loss reaches, in a run's model and in untrained ones."""
 
 from typing import Any
 
@@ -30,12 +30,12 @@ class Asked(BaseModel):
 
 @router.post("/{run:path}")
 def flow(run: str, asked: Asked, request: Request) -> dict[str, Any]:
-    """Lines of ||dL_T/dh_t||, medians over the places T of the text, the loss's own state first."""
+    """Return lines of ||dL_T/dh_t||, medians over positions T of the text, starting at T."""
     loaded = require(request.app.state.store.load(run), Run)
     text = (asked.text or inspected_text(loaded, None, LONGEST))[:LONGEST]
     ids = loaded.vocab.encode(text)
     if len(ids) < 3:
-        raise DataError("there is nothing to go back through: give a text of some sentences")
+        raise DataError("the text is too short to go back in: use one of a few sentences")
     steps = min(asked.steps, len(ids) - 1)
     lines = _lines(run, "run", loaded.model, ids, steps)
     size = min(WIDEST, loaded.model.stack.cells[0].hidden_size)
@@ -48,7 +48,7 @@ def flow(run: str, asked: Asked, request: Request) -> dict[str, Any]:
 def _lines(
     name: str, kind: str, model: LanguageModel, ids: np.ndarray, steps: int
 ) -> list[dict[str, Any]]:
-    """The gradient of h in each layer, and how it goes on from step to step."""
+    """Return the gradient of h in each layer, and its factor per step."""
     found = [
         one for one in gradient_flow(model, ids, steps=steps, ends=ENDS) if one.quantity == "h"
     ]

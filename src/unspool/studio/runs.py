@@ -1,4 +1,4 @@
-"""Runs: what there is, how it trains, and starting and stopping it."""
+"""List runs, follow their training, start and stop them."""
 
 import json
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ from .answers import Answer
 
 router = APIRouter(prefix="/api/runs")
 
-MOST_READ = 4 * 2**20  # of metrics.jsonl in one answer
-LARGEST = 2**53  # of the whole numbers that a page can tell apart
+MOST_READ = 4 * 2**20  # bytes of metrics.jsonl in one answer
+LARGEST = 2**53  # the largest whole number that JavaScript represents exactly
 
 
 class Wanted(BaseModel):
-    """A training to start on a text."""
+    """A request to train on a text."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     text: str
@@ -41,7 +41,7 @@ class Wanted(BaseModel):
 
 @router.get("")
 def every(request: Request) -> list[dict[str, Any]]:
-    """All runs, the last one changed first."""
+    """List all runs, the most recently changed first."""
     store, trainings = request.app.state.store, request.app.state.trainings
     names = store.names()
     found = [_summary(store, name, trainings) for name in names]
@@ -51,13 +51,13 @@ def every(request: Request) -> list[dict[str, Any]]:
 
 @router.get("/views/{run:path}")
 def views(run: str, request: Request) -> tuple[str, ...]:
-    """The views that show the run's kind."""
+    """Return the views that show the run's kind."""
     return kind_of(read_config(request.app.state.store.path(run))).views
 
 
 @router.get("/config/{run:path}")
 def config(run: str, request: Request) -> Answer:
-    """The run's config.json."""
+    """Return the run's config.json."""
     path = request.app.state.store.path(run)
     found: dict[str, Any] = read_config(path)
     try:
@@ -69,7 +69,7 @@ def config(run: str, request: Request) -> Answer:
 
 @router.get("/curve/{run:path}")
 def curve(run: str, request: Request, offset: int = 0) -> dict[str, Any]:
-    """Records of metrics.jsonl from a byte on, and the byte to go on from."""
+    """Return records of metrics.jsonl from a byte on, and the byte to continue from."""
     path = request.app.state.store.path(run) / METRICS
     if not path.exists():
         return {"records": [], "offset": 0}
@@ -87,9 +87,9 @@ def curve(run: str, request: Request, offset: int = 0) -> dict[str, Any]:
 
 @router.post("/start")
 def start(wanted: Wanted, request: Request) -> dict[str, str]:
-    """Begin a training of a language model on a text."""
+    """Start training a language model on a text."""
     if not wanted.text.strip():
-        raise DataError("there is no text to learn from: drop a file or paste one")
+        raise DataError("there is no text to train on: drop a file or paste a text")
     given = wanted.model_dump(exclude={"name", "text", "minutes"})
     options = {**given, "max_minutes": wanted.minutes, "eval_every": 100}
     TEXT.options.merge(options)  # checks them
@@ -120,12 +120,12 @@ def resume(run: str, request: Request) -> dict[str, str]:
 
 
 def _summary(store: Any, name: str, trainings: Any) -> dict[str, Any]:
-    """A line of the list; what is wrong with a run stands in its own."""
+    """Return a row of the list; if something is wrong with a run, its row says so."""
     try:
         return _described(store.path(name), name, trainings)
-    except (UnspoolError, OSError) as error:  # damaged, or gone since it was listed
+    except (UnspoolError, OSError) as error:  # damaged, or removed since it was listed
         wrong = str(error)
-    except Exception as error:  # a run that somebody sent may have anything in its files
+    except Exception as error:  # an untrusted run may have anything in its files
         wrong = f"{name} is damaged: {error!r:.200}"
     return {"name": printable(name), "error": wrong, "changed": 0}
 
@@ -157,7 +157,7 @@ def _described(path: Path, name: str, trainings: Any) -> dict[str, Any]:
 
 
 def _told(part: dict[str, Any], key: str, kinds: Any, missing: Any = None) -> Any:
-    """What config.json says; RunError if it is of another kind, or too large for a page."""
+    """Return a value of config.json. Raises RunError if its type is wrong, or it is too large."""
     value = part.get(key, missing)
     if value is None or (isinstance(value, str) and isinstance(value, kinds)):
         return value
@@ -173,7 +173,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
-    """Later limits for a run that has reached its own."""
+    """Return higher limits for a run that has reached its own."""
     try:
         minutes = float(training.get("max_minutes") or 0)
         steps = int(training.get("max_steps") or (0 if minutes else DEFAULT_MAX_STEPS))
@@ -188,7 +188,7 @@ def _as_long_again(training: dict[str, Any], last: dict[str, Any]) -> dict[str, 
 
 
 def _tokens(path: Path) -> str | None:
-    """The kind of the vocabulary, for models that read text."""
+    """Return the kind of the vocabulary, for models that read text."""
     for name in VOCABULARY_FILES:
         if (path / name).exists():
             return _kind(path / name, (path / name).stat().st_mtime_ns)
@@ -202,7 +202,7 @@ def _kind(path: Path, changed: int) -> str | None:
 
 
 def _last(path: Path) -> dict[str, Any]:
-    """Step, losses and time of the last records."""
+    """Return step, losses and time of the last records."""
     if not path.exists():
         return {}
     with open_regular(path) as file:
@@ -217,7 +217,7 @@ def _last(path: Path) -> dict[str, Any]:
 
 
 def _records(data: bytes) -> Iterator[dict[str, Any]]:
-    """The records of lines; one that is cut or half written is left out."""
+    """Yield the records of lines; incomplete ones are left out."""
     for line in data.splitlines():
         try:
             record = json.loads(line)
@@ -228,7 +228,9 @@ def _records(data: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a record as a page can take it: numbers, texts and lists of texts; others None."""
+    """Return a record's value if the page can use it: numbers, strings, lists of strings; else
+    None.
+    """
     if isinstance(value, bool | str):
         return value
     if isinstance(value, list):
@@ -237,7 +239,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_line(file: BinaryIO, offset: int) -> bool:
-    """Whether a line begins there: a resumed run may have been cut back."""
+    """Say whether a line begins at `offset`: a resumed run may have been cut back."""
     if offset < 1 or offset > file.seek(0, SEEK_END):
         return offset == 0
     file.seek(offset - 1)

@@ -1,4 +1,4 @@
-"""Who may call the studio: its own page on this machine, and nobody else."""
+"""Accept requests only from the studio's own page on this machine."""
 
 import re
 import secrets
@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-unspool-token"
 LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
-ASK = "open the address that `unspool studio` printed last: each is good for one browser"
-MOST_BYTES = 64 * 2**20  # of what a request carries
+ASK = "open the address that `unspool studio` printed last: each works in one browser"
+MOST_BYTES = 64 * 2**20  # size of a request's body
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -27,23 +27,23 @@ HEADERS = {
 
 
 class Codes:
-    """Codes that are each good for one browser: it gets the token of this start in exchange.
+    """Codes that each work in one browser, which gets the token of this start in exchange.
 
-    So the addresses that a browser's history or the list of processes keeps let nobody in. There
-    is no cookie, as a cookie of 127.0.0.1 goes to every port: to other servers of this machine too.
+    So addresses in a browser's history or in the list of processes let nobody in. There is no
+    cookie, because a cookie of 127.0.0.1 goes to every port: to other servers of this machine too.
     """
 
     def __init__(self) -> None:
         self._then: dict[str, Callable[[], object]] = {}
 
     def new(self, then: Callable[[], object] = lambda: None) -> str:
-        """A code; `then` is called once it has been used."""
+        """Make a code; `then` is called once it has been used."""
         code = secrets.token_urlsafe(24)
         self._then[code] = then
         return code
 
     def spend(self, code: str) -> bool:
-        """Whether it is a code that nobody has used before."""
+        """Say whether this is a code that has not been used before."""
         then = self._then.pop(code, None)
         if then is not None:
             then()
@@ -51,14 +51,14 @@ class Codes:
 
 
 class Guard:
-    """Refuses what does not come from the studio's own page.
+    """Refuses requests that do not come from the studio's own page.
 
     - The host that a browser asked for must be this machine: a foreign name that points here
       (DNS rebinding) is refused.
-    - The page that a request comes from must be the studio's, where the browser names it.
+    - The page that a request comes from, if the browser names it, must be the studio's.
     - Calls of /api need the token of this start, which a page gets for a code (see `Codes`).
-    - What a request carries must say its size, and be no larger than `MOST_BYTES`: larger ones are
-      refused before they are read.
+    - A body must announce its size, at most `MOST_BYTES`: larger ones are refused before they are
+      read.
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
@@ -89,12 +89,12 @@ class Guard:
 
 def _too_large(headers: Headers) -> tuple[int, str] | None:
     if "transfer-encoding" in headers:
-        return 411, "a request must say how long it is"
+        return 411, "a request must announce its length"
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 15 or int(length) > MOST_BYTES:
         return 413, (
-            f"the studio takes at most {MOST_BYTES >> 20} MB: for a larger text run "
-            "`unspool train text FILE --run DIR`, the studio will show it"
+            f"the studio accepts at most {MOST_BYTES >> 20} MB: for a larger text run "
+            "`unspool train text FILE --run DIR`, and the studio will show it"
         )
     return None
 

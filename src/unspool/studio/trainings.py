@@ -1,4 +1,4 @@
-"""Trainings that the studio starts: processes of `unspool train text`, stopped as by Ctrl-C."""
+"""Trainings started by the studio: processes of `unspool train text`, stopped as by Ctrl-C."""
 
 import contextlib
 import os
@@ -16,28 +16,30 @@ from ..errors import ConfigError, RunError
 from ..training.directory import CONFIG, METRICS
 from ..training.starting import is_locked
 
-MOST_SAID = 1 << 16  # bytes of what a process printed last
-PATIENCE_S = 30.0  # for the last save of all trainings
+MOST_SAID = 1 << 16  # bytes of a process's last output
+PATIENCE_S = 30.0  # time for all trainings to save
 
 
 class Training(NamedTuple):
-    """A process, and the file that it prints into: it has no name, so nobody else has it."""
+    """A process, and the file with its output, which has no name, so that no one else can open
+    it.
+    """
 
     process: subprocess.Popen[bytes]
     log: BinaryIO
 
 
 class Trainings:
-    """The processes that were started here, by the names of their runs (`Store.name`)."""
+    """The processes that were started here, by the name of their run (`Store.name`)."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._started: dict[str, Training] = {}
-        self._stopped: set[str] = set()  # a second signal would end them before they have saved
+        self._stopped: set[str] = set()  # a second signal would end them before they save
         self._lock = Lock()
 
     def start(self, name: str, text: str, options: dict[str, Any]) -> None:
-        """Train on a text; the run keeps it as token ids, and nothing else does."""
+        """Train on a text, which is kept only in the run, as token ids."""
         if (self.root / name / CONFIG).exists() or self._is_running(name):
             raise RunError(f"{name} exists already: choose another name")
         with tempfile.TemporaryFile() as file:
@@ -50,13 +52,13 @@ class Trainings:
         self._spawn(name, ["--resume"], options, subprocess.DEVNULL)
 
     def stop(self, name: str) -> None:
-        """Ask a process of ours to save and stop."""
+        """Ask one of our processes to save and stop."""
         if not self._is_running(name):
-            raise ConfigError(f"{name} is not a training that this studio started")
+            raise ConfigError(f"{name} was not started by this studio")
         self._interrupt(name)
 
     def stop_all(self) -> None:
-        """Ask all to save and stop, wait for them, and forget what they printed."""
+        """Ask all to save and stop, wait for them, and discard their output."""
         running = [name for name in self._started if self._is_running(name)]
         for name in running:
             self._interrupt(name)
@@ -68,7 +70,9 @@ class Trainings:
             training.log.close()
 
     def status(self, name: str, path: Path) -> dict[str, Any]:
-        """Whether a run is training (here or elsewhere), is ours to stop, and why it failed."""
+        """Return whether a run is training (here or elsewhere), is ours to stop, and why it
+        failed.
+        """
         ours = self._is_running(name)
         return {
             "training": ours or is_locked(path),
@@ -78,7 +82,7 @@ class Trainings:
         }
 
     def starting(self) -> list[dict[str, Any]]:
-        """Trainings that have not written their run yet, or never will."""
+        """List trainings that have not written their run yet, or never will."""
         return [
             {
                 "name": name, "starting": True, "failure": self._failure(name),
@@ -98,7 +102,7 @@ class Trainings:
 
     def _spawn(self, name: str, arguments: list[str], options: dict[str, Any], text: Any) -> None:
         flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-        # -P: a file typer.py in the current folder is not ours.
+        # -P, so that a typer.py in the current folder is not imported.
         command = [sys.executable, "-P", "-m", "unspool", "train", "text", *arguments, *flags]
         with self._lock:
             if self._is_running(name):
@@ -111,12 +115,12 @@ class Trainings:
                 [*command, "--run", str(self.root / name)],
                 stdin=text, stdout=log, stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,  # Ctrl-C in the terminal reaches the studio alone
+                start_new_session=True,  # so that Ctrl-C in the terminal reaches only the studio
             )  # fmt: skip
             self._started[name] = Training(process, log)
 
     def _failure(self, name: str) -> str | None:
-        """The line that the command failed with."""
+        """Return the line that the command failed with."""
         if name not in self._started:
             return None
         process, log = self._started[name]
