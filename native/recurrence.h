@@ -24,7 +24,7 @@ class Recurrence {
         batch_(io.sizes.batch),
         hidden_(io.sizes.hidden),
         depth_(step_[0].carried()),
-        stride_(depth_ + 2 * kLanes),
+        stride_(depth_ + 2 * kLanes),  // rows a power of two apart would share cache sets
         blocks_((hidden_ + kPanel - 1) / kPanel),
         weights_(directions_ * blocks_ * Step::kOutputs * panel_size()),
         carry_{Buffer(directions_ * batch_ * stride_), Buffer(directions_ * batch_ * stride_)} {
@@ -33,7 +33,8 @@ class Recurrence {
     }
   }
 
-  // The rows of both directions are divided as if they were one batch.
+  // The rows of both directions are divided as if they were one batch. A thread runs its rows of one
+  // direction to the end and then those of the other, so it needs no barrier between them.
   void run(int threads) {
     const int64_t rows = directions_ * batch_;
     const double operations = 2.0 * step_[0].steps() * rows * hidden_ * depth_ * Step::kOutputs;
@@ -45,7 +46,7 @@ class Recurrence {
     for (int i = 0; i < grid.row_parts; ++i) meeting_points[i].set_members(grid.block_parts);
     team.run([&](int rank) {
       pack(part(directions_ * blocks_, team.size(), rank));
-      everyone.wait();
+      everyone.wait();  // for all panels: a thread multiplies with panels that others packed
       if (rank >= grid.size()) return;
       const Range own = part(rows, grid.row_parts, rank / grid.block_parts);
       const Range blocks = part(blocks_, grid.block_parts, rank % grid.block_parts);
@@ -110,7 +111,8 @@ class Recurrence {
     }
   }
 
-  // What the next step will read and write of the sequences, divided over the products of this one.
+  // Cache lines that the next step reads or writes in the sequences, to prefetch during a product of
+  // this step; they are divided evenly over its products.
   Lines next_lines(int direction, int64_t s, Range rows, int64_t product, int64_t products) const {
     const Step& step = step_[direction];
     const int64_t t = step.time(s + 1);
@@ -124,7 +126,8 @@ class Recurrence {
             own.size()};
   }
 
-  // One step of a tile: a few rows and one block of units.
+  // One step of a tile: a few rows and one block of units. The products stay in the first-level cache
+  // until `update` consumes them. If all rows of the tile have ended, there is nothing to multiply.
   void advance(int direction, int64_t s, Range rows, int64_t block, const Lines* ahead) {
     alignas(64) float products[Step::kOutputs][kTileRows * kPanel];
     const Range units{block * kPanel, std::min((block + 1) * kPanel, hidden_)};
