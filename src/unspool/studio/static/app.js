@@ -1,4 +1,4 @@
-// The shell: which view an address means, and the links between views.
+// The shell: chooses a view by the address, and links the views.
 
 import { api, el, enter, failure } from "./lib.js";
 
@@ -7,9 +7,9 @@ const VIEWS = {
   translation: "Translation", captions: "Captions",
 };
 const ALONE = ["runs", "unrolled"];
-const known = new Map(); // run -> the views that show it, asked once
+const known = new Map(); // run -> its views, requested once
 
-let end = null; // ends the view that is shown
+let end = null; // ends the current view
 let shown = 0;
 
 async function route() {
@@ -25,7 +25,7 @@ async function route() {
   navigate(view, run);
   if (run && !known.has(run)) {
     const show = (views) => mine === shown && navigate(view, run, views);
-    viewsOf(run).then(show, () => {}); // what is wrong with a run, its view says
+    viewsOf(run).then(show, () => {}); // the view says what is wrong with a run
   }
   document.title = `${VIEWS[view]}${run ? ` – ${run}` : ""} – Unspool studio`;
   try {
@@ -51,7 +51,7 @@ async function viewsOf(run) {
   return known.get(run);
 }
 
-/** The links; if a run is chosen, those of its kind as soon as that is known. */
+/** Shows the links; if a run is chosen, those of its kind as soon as it is known. */
 function navigate(view, run, views = known.get(run)) {
   const link = (name, to) => {
     const made = el("a", { href: to }, VIEWS[name]);

@@ -1,6 +1,6 @@
-// What every canvas here needs: sharp pixels, one drawing a frame, a size that follows its box.
+// Shared by all canvases: sharp pixels, one drawing per frame, a size that follows the box.
 
-/** Calls `draw(context, width, height)` in CSS pixels, at most once a frame, after `redraw()`. */
+/** Calls `draw(context, width, height)` in CSS pixels, at most once per frame, after `redraw()`. */
 export class Sheet {
   constructor(canvas, draw) {
     this.canvas = canvas;
@@ -37,7 +37,7 @@ export class Sheet {
   }
 }
 
-/** A pointer's place in an element, in CSS pixels. */
+/** Returns a pointer's place in an element, in CSS pixels. */
 export function place(event, element) {
   const box = element.getBoundingClientRect();
   return [event.clientX - box.left, event.clientY - box.top];

@@ -1,7 +1,7 @@
-// Colours of values: blue below zero, orange above, the paper itself at zero; safe for the colour-blind.
-// Values come as int8, -127..127, which stand for -1..1.
+// Colours of values: blue below zero, orange above, the page's own colour at zero; suitable for colour-blind readers.
+// Values are int8, -127..127 for -1..1.
 
-const STRONGEST = 0.6; // of a colour behind text, so that the ink stays readable in both themes
+const STRONGEST = 0.6; // strength of a colour behind text, so that the text stays readable in both themes
 
 function variable(name) {
   const text = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -11,12 +11,12 @@ function variable(name) {
 const mix = (from, to, share) => from.map((value, i) => Math.round(value + (to[i] - value) * share));
 const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // ImageData's order
 
-/** The themed end colours, as [r, g, b] each. */
+/** Returns the end colours of the theme, each as [r, g, b]. */
 export function ends() {
   return { low: variable("--low-rgb"), zero: variable("--paper-rgb"), high: variable("--high-rgb") };
 }
 
-/** 256 packed pixels, at [value + 128]: `strength` 1 for pictures; less behind text. */
+/** Returns 256 packed pixels, at [value + 128]: `strength` 1 for pictures, less behind text. */
 export function table(strength = 1) {
   const { low, zero, high } = ends();
   return Uint32Array.from({ length: 256 }, (_, i) => {
@@ -27,14 +27,14 @@ export function table(strength = 1) {
 
 export const behindText = () => table(STRONGEST);
 
-/** A CSS colour for a value in -1..1. */
+/** Returns the CSS colour of a value in -1..1. */
 export function css(value, strength = STRONGEST) {
   const { low, zero, high } = ends();
   const [r, g, b] = mix(zero, value < 0 ? low : high, Math.min(1, Math.abs(value)) * strength);
   return `rgb(${r} ${g} ${b})`;
 }
 
-/** Calls `redraw` when the theme changes; returns what stops it. */
+/** Calls `redraw` when the theme changes; returns a function that stops this. */
 export function onTheme(redraw) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", redraw);

@@ -1,8 +1,8 @@
-// Loss curves on a canvas: lines over steps, a value where one points.
+// Loss curves on a canvas: lines over steps, with the values under the pointer.
 
 import { Sheet } from "./canvas.js";
 
-// A contrast of 3 and more on light and dark paper.
+// A contrast of at least 3 in the light and the dark theme.
 const COLOURS = ["#3b82e0", "#d9720b", "#1b9e77", "#a968c4", "#d6493f", "#7a8598"];
 const LEFT = 44, BOTTOM = 22, TOP = 8, RIGHT = 10;
 
@@ -13,7 +13,7 @@ export class Curve {
   constructor(canvas, onPoint) {
     this.lines = [];
     this.log = false;
-    this.at = null; // the step that one points at
+    this.at = null; // the step under the pointer
     this.sheet = new Sheet(canvas, (...args) => this.draw(...args));
     canvas.addEventListener("pointermove", ({ offsetX }) => this.point(offsetX, onPoint));
     canvas.addEventListener("pointerleave", () => this.point(null, onPoint));
@@ -42,7 +42,7 @@ export class Curve {
     onPoint(this.at, this.values());
   }
 
-  /** The last value of each line at or before the step that one points at. */
+  /** Returns the last value of each line at or before the step under the pointer. */
   values() {
     if (this.at === null) return [];
     return this.lines.map((line) => ({ ...line, value: line.points.findLast(([step]) => step <= this.at)?.[1] }));
@@ -84,7 +84,7 @@ export class Curve {
     }
   }
 
-  /** Without the first few steps, whose loss would flatten all that follows. */
+  /** Leaves out the first few steps, whose loss would flatten everything after them. */
   visible(all) {
     const kept = all.filter(([step]) => step > all.at(-1)[0] / 50);
     return kept.length > 1 ? kept : all;

@@ -115,7 +115,7 @@ export class HeatMap {
     this.paintCursor(context, width, height);
   }
 
-  /** A pixel for each visible value, on the small canvas. */
+  /** Draws a pixel for each visible value on the small canvas. */
   fill(values, tokens, [t0, c0], w, h) {
     if (this.image?.width !== w || this.image?.height !== h) {
       Object.assign(this.small.canvas, { width: w, height: h });
@@ -147,7 +147,7 @@ export class HeatMap {
     context.globalAlpha = 1;
   }
 
-  /** The token and the row under a pointer. */
+  /** Returns the token and the row under a pointer. */
   under(event) {
     const [x, y] = place(event, this.canvas);
     const token = clamp(Math.floor(this.left + x / this.across), 0, this.tokens - 1);
@@ -228,7 +228,7 @@ export class HeatMap {
     this.zoom(apart(now) / apart(before), (fixed[0] + now[0]) / 2, (fixed[1] + now[1]) / 2);
   }
 
-  /** Sideways always pans; up and down zooms with Ctrl or once the picture has the focus: else the page scrolls. */
+  /** Sideways always pans; up and down zooms with Ctrl or once the picture has the focus: otherwise the page scrolls. */
   wheel(event) {
     if (!this.tokens) return;
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {

@@ -4,7 +4,7 @@ import { Sheet, clamp, place } from "./canvas.js";
 import { css, onTheme } from "./colours.js";
 
 const [SMALLEST, LARGEST] = [16, 34];
-const SLOPE = Math.PI / 4; // of the column names
+const SLOPE = Math.PI / 4; // angle of the column names
 
 export class Matrix {
   /** `onRead(row, column)`: the place under the pointer or the arrow keys; null outside. */
@@ -17,7 +17,7 @@ export class Matrix {
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** `weights[row][column]` in 0..1. */
+  /** Shows `weights[row][column]`, in 0..1. */
   set(rows, columns, weights) {
     Object.assign(this, { rows, columns, weights, at: [0, 0] });
     this.measure();
@@ -25,7 +25,7 @@ export class Matrix {
     this.tell();
   }
 
-  /** The room that the names need, and squares as large as fit. */
+  /** Makes room for the names, and the squares as large as fit. */
   measure() {
     const { context, canvas } = this.sheet;
     context.font = this.font = `13px ${getComputedStyle(canvas).fontFamily}`;

@@ -1,4 +1,4 @@
-// What a model expected after a token: the five likeliest next ones, and how surprising the token itself was.
+// Shows what a model expected after a token: the five likeliest next tokens, and how surprising the token itself was.
 
 import { el } from "./lib.js";
 
@@ -6,7 +6,7 @@ const SHOWN = { " ": "\u2423", "\n": "\u21b5", "\t": "\u21e5" };
 const shown = (token) => token.replace(/[ \n\t]/g, (char) => SHOWN[char]);
 
 export class NextTokens {
-  /** `bytes`: int32 ids [T, 5], float32 probabilities [T, 5], float32 surprise [T] in nats, NaN where unknown. */
+  /** `bytes`: int32 ids [T, 5], float32 probabilities [T, 5], float32 surprise [T] in nats, NaN if unknown. */
   constructor(element, { tokens, vocabulary }, bytes) {
     const [T, k] = [tokens.length, bytes.byteLength / 4 / tokens.length];
     const likeliest = (k - 1) / 2;
@@ -30,8 +30,8 @@ export class NextTokens {
     element.replaceChildren(
       el("p", {},
         el("code", {}, shown(this.tokens[token])),
-        Number.isNaN(nats) ? " is the first: nothing told of it" : ` came with a surprise of ${nats.toFixed(2)} nats (p = ${Math.exp(-nats).toPrecision(2)})`,
-        ". After it the model expects:"),
+        Number.isNaN(nats) ? " is the first token: the model did not predict it" : ` came with a surprise of ${nats.toFixed(2)} nats (p = ${Math.exp(-nats).toPrecision(2)})`,
+        ". Next the model expects:"),
       el("ol", { className: "next" }, ...bars),
     );
   }

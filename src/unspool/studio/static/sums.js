@@ -1,10 +1,10 @@
-// The equations of the cells for one unit at one step, from the weights: what the page writes out.
+// Computes the equations of a cell for one unit at one step, as the page writes them out.
 
 import { number } from "./graph.js";
 
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
-/** Rows of {name, parts: [input, state, bias, sum], made}, and the lines that make the new state of them. */
+/** Returns rows of {name, parts: [input, state, bias, sum], made}, and the lines that compute the new state from them. */
 export function unitSums(lesson, step, unit) {
   const { weights, vocabulary, hidden_size: H, cell, steps } = lesson;
   const now = steps[step].state;

@@ -1,18 +1,18 @@
-// A text whose every token has a colour behind it: 10,000 characters change colour within a frame.
+// A text with a colour behind every token: 10,000 characters change colour within a frame.
 //
 // The text is in a monospaced font and in lines that are broken here, so the place of every character is known. The
-// colours are a canvas behind it with ONE pixel for each character, magnified by CSS: to colour the text anew is to write
-// a few ten thousand pixels. The text itself never changes, and stays selectable.
+// colours are a canvas behind it with ONE pixel per character, magnified by CSS: to recolour the text is to write a few
+// ten thousand pixels. The text itself never changes, and can be selected.
 
 import { clamp, place } from "./canvas.js";
 import { behindText, onTheme } from "./colours.js";
 
 const TAB = 4;
-const SIMPLE = /^[\t\n\x20-\x7e\u00a0-\u017f\u0370-\u03ff\u0400-\u04ff\u2010-\u2027]*$/; // one column each
+const SIMPLE = /^[\t\n\x20-\x7e\u00a0-\u017f\u0370-\u03ff\u0400-\u04ff\u2010-\u2027]*$/; // each one column wide
 const WIDE = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
-const NARROW = /\p{Mark}|\u200b|\u200d|\ufe0f/u; // no column of their own
+const NARROW = /\p{Mark}|\u200b|\u200d|\ufe0f/u; // no column wide
 
-/** Lines of [{text, token, column, width}], broken after a blank where there is one. */
+/** Returns lines of [{text, token, column, width}], broken after a space if there is one. */
 export function layout(tokens, columns) {
   const lines = [];
   let line = [];
@@ -74,7 +74,7 @@ export class TextMap {
     this.fit();
   }
 
-  /** int8 values, one a token. */
+  /** Shows int8 values, one per token. */
   colour(values) {
     this.values = values;
     if (!this.image) return;
@@ -93,7 +93,7 @@ export class TextMap {
     if (this.values) this.colour(this.values);
   }
 
-  /** Breaks the lines anew where the width has changed. */
+  /** Breaks the lines again if the width has changed. */
   fit() {
     const [width, height] = this.measure();
     const columns = Math.max(20, Math.floor(this.inside.clientWidth / width));
@@ -129,7 +129,7 @@ export class TextMap {
     );
   }
 
-  /** A character of uncertain width, held to its columns. */
+  /** Fits a character of uncertain width to its columns. */
   box({ text, width }) {
     if (SIMPLE.test(text)) return text;
     const made = document.createElement("span");
@@ -138,7 +138,7 @@ export class TextMap {
     return made;
   }
 
-  /** Which token every pixel belongs to, and where every token begins. */
+  /** Computes which token every pixel belongs to, and where every token begins. */
   map() {
     const { columns, broken } = this;
     const rows = Math.max(1, broken.length);
@@ -157,7 +157,7 @@ export class TextMap {
     this.canvas.style.height = `${rows * this.lineHeight}px`;
   }
 
-  /** The token under a pointer, or the line's last before it; null outside the text. */
+  /** Returns the token under a pointer, or the line's last before it; null outside the text. */
   under(event) {
     const [x, y] = place(event, this.lines);
     const row = Math.floor(y / this.lineHeight);
@@ -199,7 +199,7 @@ export class TextMap {
     }
   }
 
-  /** A line under every row of the chosen span. */
+  /** Draws a line under every row of the chosen span. */
   showSpan() {
     this.marks.replaceChildren();
     if (this.anchor === null || this.anchor === this.caret) return;
@@ -275,7 +275,7 @@ export class TextMap {
     return this.pixelToken[pixel];
   }
 
-  /** What is copied has the text's own line breaks, not those of the screen. */
+  /** Copied text has the line breaks of the text, not those of the screen. */
   copy(event) {
     const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
     const ends = [this.offset(anchorNode, anchorOffset), this.offset(focusNode, focusOffset)];

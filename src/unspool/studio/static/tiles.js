@@ -29,7 +29,7 @@ export class Tiles {
     this.sheet.redraw();
   }
 
-  /** Squares as large as fit into a box as wide as it is and about so high. */
+  /** Makes squares as large as fit into the width of the box and about this height. */
   fit(width = this.canvas.getBoundingClientRect().width) {
     const count = this.values.length;
     if (!width || !count) return;

@@ -26,7 +26,7 @@ export function page(element, run) {
     readout: el("span", { className: "readout" }), mapReadout: el("span", { className: "readout" }),
     spanText: el("span", {}), ranked: el("ol", { className: "ranked" }), scale: el("span", { className: "scale" }),
   };
-  parts.spanBox = el("p", { hidden: true }, parts.spanText, el("br"), box("on means at least", parts.threshold));
+  parts.spanBox = el("p", { hidden: true }, parts.spanText, el("br"), box("on: at least", parts.threshold));
   parts.patternBox = el("label", { hidden: true }, "regular expression ", parts.pattern);
   element.replaceChildren(
     el("h1", {}, "Units ", el("small", {}, run)),

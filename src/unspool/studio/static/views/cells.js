@@ -60,7 +60,7 @@ class Units {
     });
   }
 
-  /** Part of the run's held-out text; another one each time. */
+  /** Loads part of the run's held-out text, another one each time. */
   async sample() {
     try {
       const { text } = await api(`/api/cells/sample/${this.path}?number=${(this.number = (this.number ?? -1) + 1)}`);
@@ -86,7 +86,7 @@ class Units {
       const trace = await api(`/api/cells/trace/${this.path}`, { method: "POST", json: { text } });
       Object.assign(this, { trace, ranked: [], order: null, span: null, token: 0 });
       this.held.clear();
-      const next = trace.vocabulary && octets(`/api/cells/next/${trace.id}`); // while the text is laid out
+      const next = trace.vocabulary && octets(`/api/cells/next/${trace.id}`); // in parallel with the layout of the text
       this.fillChoices();
       this.text.set(trace.tokens);
       await this.choose({ layer: Math.min(this.layer, trace.layers.length - 1) });
@@ -123,7 +123,7 @@ class Units {
     this.show(change);
   }
 
-  /** The values of a layer's quantity: int8 [H, T]. False where another choice has overtaken this one. */
+  /** Loads the values of a layer's quantity, int8 [H, T]. Returns false if another choice has overtaken this one. */
   async fetchValues() {
     const key = `${this.layer}/${this.quantity}`;
     const { id, tokens } = this.trace;

@@ -1,8 +1,8 @@
-// The form that begins a training: a text, a few choices.
+// The form that starts training: a text and a few choices.
 
 import { el, failure, raw } from "../lib.js";
 
-const MOST = 64 * 2 ** 20; // characters that the studio takes
+const MOST = 64 * 2 ** 20; // bytes that the studio accepts
 
 export function form(onStart) {
   const text = el("textarea", { placeholder: "Paste a text, or drop a file here.", spellcheck: false, ariaLabel: "text" });
@@ -17,7 +17,7 @@ export function form(onStart) {
     tokens: choice(["char", "byte", "word", "bpe"]),
     minutes: el("input", { type: "number", min: 0.1, max: 1440, step: "any", value: 5 }),
   };
-  const labels = { hidden: "units a layer" };
+  const labels = { hidden: "units per layer" };
   const message = el("div", { role: "status" });
   const made = el("form", { className: "form" },
     drop, size,
@@ -25,7 +25,7 @@ export function form(onStart) {
     el("div", {}, el("button", { className: "primary", type: "submit" }, "Train")),
     message);
 
-  let content = null; // of a file: too long for a text area
+  let content = null; // of a file, which may be too long for a text area
   const measure = () => {
     const length = (content ?? text.value).length;
     size.textContent = length ? `${length.toLocaleString("en")} characters` : "";
@@ -33,7 +33,7 @@ export function form(onStart) {
   async function take(given) {
     if (!given) return;
     if (given.size > MOST) {
-      message.replaceChildren(failure(new Error("The studio takes texts of up to 64 MB: for a larger one use unspool train text FILE --run DIR.")));
+      message.replaceChildren(failure(new Error("The studio accepts texts of up to 64 MB: for a larger one use unspool train text FILE --run DIR.")));
       return;
     }
     content = await given.text();
