@@ -1,9 +1,9 @@
 """What does `unspool train caption` reach on Flickr8k, with its defaults?
 
 Trains by the public recipe on the 6,000 pictures of the training part, features included (the cache
-is an empty folder). A twentieth is held out to choose the weights; the 1,000 pictures of the
-validation part are described once, by a beam of 3 and greedily, against five references. Time is
-the wall clock with features, compilation, evaluations and saving.
+starts empty). A twentieth is held out to choose the weights; the 1,000 pictures of the validation
+part are captioned once, by a beam of 3 and greedily, and scored against five references. Time is
+wall clock, with features, compilation, evaluations and saving.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("question", choices=QUESTIONS)
     parser.add_argument(
-        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+        "--run", type=Path, help="keep the run there; an existing one is used as it is"
     )
     arguments = parser.parse_args()
     given = QUESTIONS[arguments.question]
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def train(given: dict[str, Any], run: Path) -> float:
-    """By the recipe, showing the curve; the seconds, with features."""
+    """Train by the recipe and show the curve; return the seconds, with features."""
     began = time.monotonic()
     sources = tuple(str(data_file(f"flickr8k/train-{part}")) for part in PARTS)
     with tempfile.TemporaryDirectory() as cache:
@@ -77,7 +77,7 @@ def train(given: dict[str, Any], run: Path) -> float:
 
 
 def score(run: Path, beams: int) -> dict[str, Any]:
-    """The figures of `unspool eval`, and how long it took, with features."""
+    """Return the figures of `unspool eval`, and how long it took, with features."""
     files = (str(data_file(f"flickr8k/val-{part}")) for part in PARTS)
     began = time.monotonic()
     found = load(run).evaluate(*files, num_beams=beams).as_dict()
@@ -85,7 +85,7 @@ def score(run: Path, beams: int) -> dict[str, Any]:
 
 
 def examples(run: Path) -> list[dict[str, str]]:
-    """What it says of some pictures by a beam of 3, and what there is."""
+    """Return captions of some pictures by a beam of 3, and what the pictures show."""
     source = Pictures(data_file("flickr8k/val-images.tar"))
     shown = [(name, content) for name, content in source.contents() if Path(name).name in EXAMPLES]
     found = load(run).caption([decode_picture(content, name) for name, content in shown])

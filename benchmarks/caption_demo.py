@@ -1,7 +1,7 @@
 """How many new pictures of shapes does `unspool demo caption` describe exactly?
 
-Its pictures, recipe and time. `wall_s` is that of the training, with compilation, evaluations and
-saving; the pictures are drawn before, the 500 new ones described afterwards.
+Uses its pictures, recipe and time. `wall_s` is that of the training, with compilation, evaluations
+and saving; the pictures are generated before, and the 500 new ones described afterwards.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def train(sources: tuple[str, str], run: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """The wall clock, and the last step."""
+    """Return the wall clock time and the last step."""
     began, step = time.perf_counter(), 0
     for report in whole(CAPTIONER.start(sources, run, CAPTIONER.merge(sources, options))):
         if isinstance(report, EvalReport):

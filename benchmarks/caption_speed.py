@@ -1,9 +1,9 @@
-"""How fast are captions by a beam of 3, against a plain torch loop of the same decoder?
+"""How fast are captions by a beam of 3, compared with a plain torch loop of the same decoder?
 
-320 pictures of Flickr8k by a run of `train caption` with the defaults (attention over the
-7x7 grid, GRU), by ours and by torch with our weights: a loop over tokens that takes a picture at a
-time, as is usual, and one for batches of 32. From the grids of features to sentences; and ours from
-the files too, with decoding of JPEG and EfficientNet. Rounds are interleaved in one process, after
+320 pictures of Flickr8k, by a run of `train caption` with the defaults (attention over the 7x7
+grid, GRU) and by torch with our weights: a loop over tokens that takes one picture at a time, as is
+usual, and one for batches of 32. Measured from grids of features to sentences, and for ours also
+from files, with decoding of JPEG and EfficientNet. Rounds are interleaved in one process, after
 one that is not counted. Needs torch.
 """
 
@@ -50,7 +50,7 @@ class Peer(nn.Module):
         self._take(model, d, cell)
 
     def _take(self, model: Captioner, d: Any, cell: Any) -> None:
-        """The weights of ours."""
+        """Take our weights."""
         recurrent = np.concatenate([np.zeros(2 * cell.hidden_size, np.float32), cell.b_hn])
         pairs = [
             (self.embedding.weight, d.embedding),
@@ -131,7 +131,7 @@ def torch_texts(peer: Peer, run: Any, grids: np.ndarray, batch: int, end: int) -
 
 
 def from_files(run: Any) -> float:
-    """Pictures a second with decoding and the CNN, all of them once."""
+    """Return pictures per second with decoding and the CNN, each picture once."""
     source = Pictures(data_file("flickr8k/val-images.tar"))
     began = time.perf_counter()
     pixels = [decode_picture(content, name) for name, content in source.contents()]

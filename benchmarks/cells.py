@@ -24,7 +24,7 @@ CHARS = 1_000_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+        "--run", type=Path, help="keep the run there; an existing one is used as it is"
     )
     parser.add_argument("--minutes", type=float, default=15)
     arguments = parser.parse_args()
@@ -61,7 +61,9 @@ def quality(run: Path) -> dict[str, Any]:
 
 
 def speed(run: Path) -> dict[str, Any]:
-    """Seconds of the whole command, and the most memory that one of the commands took."""
+    """Return the seconds of the whole command, and the most memory that one of the commands
+    took.
+    """
     began = time.perf_counter()
     unspool("inspect", run, data_file("linux-kernel.txt"), "--max-chars", CHARS, "--json")
     return {

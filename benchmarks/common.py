@@ -1,4 +1,4 @@
-"""Where a result comes from, and where it goes."""
+"""Read data and write results, for all benchmarks."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def write_result(name: str, answer: dict[str, Any]) -> None:
 
 
 def data_file(name: str) -> Path:
-    """A file of the real data that UNSPOOL_DATA points to."""
+    """Return a file of the real data in the folder UNSPOOL_DATA."""
     root = os.environ.get("UNSPOOL_DATA")
     if root is None:
         sys.exit("set UNSPOOL_DATA to the folder that holds the data: see benchmarks/README.md")
@@ -34,7 +34,7 @@ def data_file(name: str) -> Path:
 
 @contextmanager
 def run_directory(kept: Path | None) -> Iterator[Path]:
-    """Where to train: the directory that the user wants to keep, or one that goes away."""
+    """Yield the directory to train in: one that the user wants to keep, or a temporary one."""
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         yield kept
@@ -44,7 +44,7 @@ def run_directory(kept: Path | None) -> Iterator[Path]:
 
 
 def whole(reports: Iterable[Any]) -> Iterator[Any]:
-    """The reports of a training; there is no result of one that a signal stopped."""
+    """Yield the reports of a training; exit without a result if a signal stops it."""
     last = None
     for last in reports:
         yield last
@@ -53,7 +53,7 @@ def whole(reports: Iterable[Any]) -> Iterator[Any]:
 
 
 def unspool(*arguments: object) -> str:
-    """What a command prints; its progress goes where ours does."""
+    """Return what a command prints; its progress goes to our stderr."""
     command = [sys.executable, "-m", "unspool", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

@@ -1,4 +1,4 @@
-"""Results and figures of them as text; no rounding is in our favour."""
+"""Read results and format figures; no rounding is in our favour."""
 
 import json
 import math
@@ -8,21 +8,21 @@ from typing import Any
 
 from .common import RESULTS
 
-NEARLY = 1e-9  # what binary fractions may be off: 0.29 * 100 is 28.999999999999996
+NEARLY = 1e-9  # tolerance for binary fractions: 0.29 * 100 is 28.999999999999996
 
 
 def result(name: str) -> Any:
-    """What results/NAME.json holds."""
+    """Read results/NAME.json."""
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def floor(value: float, digits: int = 0) -> str:
-    """Rounded down, with thousands marked: for what is better when it is higher."""
+    """Round down, with thousands separators: for figures of which higher is better."""
     return f"{math.floor(value * 10**digits + NEARLY) / 10**digits:,.{digits}f}"
 
 
 def ceil(value: float, digits: int = 0) -> str:
-    """Rounded up: for what is better when it is lower."""
+    """Round up: for figures of which lower is better."""
     return f"{math.ceil(value * 10**digits - NEARLY) / 10**digits:,.{digits}f}"
 
 
@@ -43,14 +43,14 @@ def parameters(count: int) -> str:
 
 
 def table(*rows: Iterable[str]) -> str:
-    """A Markdown table; the first row is its head."""
+    """Format a Markdown table; the first row is its head."""
     head, *rest = (list(row) for row in rows)
     lines = [head, ["---"] * len(head), *rest]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def item(text: str) -> str:
-    """Of a Markdown list."""
+    """Format an item of a Markdown list."""
     return (
         textwrap.fill(
             text, 118, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False

@@ -1,9 +1,8 @@
 """What do the defaults of `unspool train classify`, `tag` and `glimpse` reach on real data?
 
-Trains by the public recipe, chooses the best weights on the development part, and evaluates
-them once on the test part: that of the data set, or for the names and scikit-learn's digits a
-fifth of every label held out with seed 0. Time is the wall clock with compilation, evaluations
-and saving.
+Trains by the public recipe, chooses the best weights on the development part, and evaluates them
+once on the test part: that of the data set, or for the names and scikit-learn's digits a fifth of
+every label, held out with seed 0. Time is wall clock, with compilation, evaluations and saving.
 """
 
 import argparse
@@ -23,9 +22,9 @@ from .common import data_file, whole, write_result
 
 
 class Question(NamedTuple):
-    """Files below UNSPOOL_DATA (or a name), and the options that the command line would be given.
+    """Files below UNSPOOL_DATA (or a name), and the options for the command line.
 
-    Where both files are one, it has no split of its own.
+    If both files are the same, the data set has no split.
     """
 
     recipe: LabelledRecipe
@@ -92,7 +91,7 @@ def main() -> None:
 
 
 def files(question: Question, folder: Path) -> tuple[str, str, dict[str, Any]]:
-    """The training and test files, and the options with the development file's path."""
+    """Return the training and test files, and the options with the development file's path."""
     given = dict(question.options)
     if "val" in given:
         given["val"] = str(data_file(given["val"]))
@@ -103,7 +102,7 @@ def files(question: Question, folder: Path) -> tuple[str, str, dict[str, Any]]:
 
 
 def split(source: str | Path, folder: Path) -> tuple[str, str]:
-    """Two files: four fifths of every label, and a fifth."""
+    """Write two files: four fifths of every label, and a fifth."""
     rows = read_labelled(source)
     is_images = isinstance(rows.rows[0], np.ndarray)
     paths = [folder / f"{part}.{'npz' if is_images else 'tsv'}" for part in ("train", "test")]
@@ -121,7 +120,7 @@ def split(source: str | Path, folder: Path) -> tuple[str, str]:
 
 
 def follow(reports: Any) -> dict[str, Any]:
-    """Notes, speed and the curve on the development part."""
+    """Return notes, speed and the curve on the development part."""
     curve, speeds, start = [], [], None
     for report in whole(reports):
         match report:

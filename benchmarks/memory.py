@@ -1,8 +1,8 @@
 """Do memory and the time of a step stay flat while training on a large text?
 
-Writes a synthetic text, trains on it in a process of its own, and samples that process's
-resident memory: once it has its first step, and at its end. Preparing (vocabulary and ids) is
-timed until then, steps afterwards.
+Writes a synthetic text, trains on it in a separate process, and samples the resident memory of that
+process: after its first steps, and at its end. Preparing (vocabulary and ids) is timed until then,
+steps afterwards.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def measure(megabytes: int, steps: int) -> dict[str, float]:
-    """Anonymous resident memory after 20 steps and at the end, the process's peak, and times."""
+    """Return anonymous resident memory after 20 steps and at the end, its peak, and times."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "text.txt"
         write_text(source, megabytes * 10**6)
@@ -65,7 +65,7 @@ def measure(megabytes: int, steps: int) -> dict[str, float]:
 
 
 def write_text(path: Path, size: int) -> None:
-    """Lines of numbered words, so that no two blocks are the same."""
+    """Write lines of numbered words, so that no two blocks are the same."""
     with open(path, "w") as file:
         written = number = 0
         while written < size:

@@ -1,12 +1,12 @@
 """How long does nanoGPT's CPU configuration take on this machine, and what does it reach?
 
-Not nanoGPT itself but our own writing of it in torch, with the sizes and the recipe that nanoGPT's
-README gives for CPUs: 4 layers, 4 heads, width 128, context 64, batch 12, 2,000 steps, no dropout;
-AdamW 1e-3 falling to 1e-4 over a cosine after 100 steps of warm-up, betas 0.9 and 0.99, decay 0.1,
-clip 1. The published figure is 1.88 nats. Parts and clocks are those of shakespeare.py: weights of
-the best evaluation on the development part (every 250 steps), evaluated once on each part, in
-non-overlapping windows of the model's 64 characters, so that a character is predicted from 1 to 64
-before it ("window_64"). Needs torch.
+This is not nanoGPT itself but our own implementation in torch, with the sizes and the recipe that
+nanoGPT's README gives for CPUs: 4 layers, 4 heads, width 128, context 64, batch 12, 2,000 steps, no
+dropout; AdamW, 1e-3 falling to 1e-4 over a cosine after 100 steps of warm-up, betas 0.9 and 0.99,
+decay 0.1, clip 1. The published figure is 1.88 nats. Parts and clocks are those of shakespeare.py:
+the weights of the best evaluation on the development part (every 250 steps), evaluated once on each
+part, in non-overlapping windows of the model's 64 characters, so that a character is predicted from
+the 1 to 64 before it ("window_64"). Needs torch.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def steps(model: nn.Module, train: Tensor, last: int) -> Iterator[int]:
-    """Train; yields the number of each step."""
+    """Train; yield the number of each step."""
     decayed = [w for w in model.parameters() if w.ndim == 2]
     rest = [w for w in model.parameters() if w.ndim != 2]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
@@ -120,7 +120,9 @@ def steps(model: nn.Module, train: Tensor, last: int) -> Iterator[int]:
 
 
 def rate(step: int) -> float:
-    """nanoGPT's: linear warm-up over 100 steps, then half a cosine from 1e-3 to 1e-4."""
+    """Return nanoGPT's rate: linear warm-up over 100 steps, then half a cosine from 1e-3 to
+    1e-4.
+    """
     if step < 100:
         return 1e-3 * (step + 1) / 101
     return 1e-4 + 0.5 * (1 + math.cos(math.pi * (step - 100) / (STEPS - 100))) * 9e-4
@@ -128,7 +130,7 @@ def rate(step: int) -> float:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, ids: Tensor) -> float:
-    """Mean loss of all characters but the first, in windows of the model's context."""
+    """Return the mean loss of all characters but the first, in windows of the model's context."""
     total = len(ids) - 1
     whole = total // CONTEXT * CONTEXT
     inputs, targets = (part[:whole].view(-1, CONTEXT).split(256) for part in (ids[:-1], ids[1:]))

@@ -1,4 +1,4 @@
-"""Draws docs/img/scaling.svg from results/scaling.json and results/memory.json."""
+"""Plot docs/img/scaling.svg from results/scaling.json and results/memory.json."""
 
 import json
 import statistics

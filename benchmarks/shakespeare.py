@@ -2,11 +2,11 @@
 
 Training chooses the best weights on the development part; these are then evaluated once on each
 part (see tiny_shakespeare.py), in two ways. "carried": each character is predicted from all before
-it (the state is carried on; 32 lanes read 256 unscored characters before their own). "window_256":
-non-overlapping windows of 256 characters, each from a state of zeros, so that a character is
-predicted from 1 to 256 characters before it, as nanoGPT evaluates (which draws its windows at
-random); "window_64" likewise. `wall_s` starts before the text is read and includes compilation,
-evaluations and saving; `train_s` leaves evaluations and saving out.
+it (the state is carried; 32 lanes read 256 unscored characters before their own). "window_256":
+non-overlapping windows of 256 characters, each from a zero state, so that a character is predicted
+from the 1 to 256 characters before it, as nanoGPT evaluates (in windows at random places);
+"window_64" likewise. `wall_s` starts before the text is read and includes compilation, evaluations
+and saving; `train_s` excludes evaluations and saving.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def train(source: str, run: Path, options: Any) -> dict[str, Any]:
-    """Train into `run`: the curve on the development part."""
+    """Train into `run`; return the curve on the development part."""
     curve, speeds, wall, trained = [], [], 0.0, 0.0
     for report, wall, trained in clocked(whole(train_text((source,), run, options))):
         match report:
@@ -69,7 +69,7 @@ def train(source: str, run: Path, options: Any) -> dict[str, Any]:
 
 
 def evaluate(run: Path, path: str) -> dict[str, float]:
-    """Nats a character of a part, each way."""
+    """Return nats per character of a part, each way."""
     loaded = unspool.load(run)
     return {way: loaded.evaluate(path, window=size).loss_nats for way, size in WAYS.items()}
 

@@ -1,4 +1,4 @@
-"""How fast is a classifier trained, against the same model in torch with packed sequences?
+"""How fast is a classifier trained, compared with the same model in torch with packed sequences?
 
 The same batches of SST-2 (sentences of similar length), embeddings 128, a layer of 128 units in
 both directions, the maximum over time, AdamW with clipping, no dropout, no average. Torch packs
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def unspool_steps(task: unspool.ClassifyTask, cell: str, run: Path) -> Iterator[float]:
-    """One value a training step, by the public training loop."""
+    """Yield the time of each training step, by the public training loop."""
     model = unspool.Classifier.create(
         **task.data.model_options(), cell=cell, embedding_size=SIZE, hidden_size=SIZE
     )
@@ -95,7 +95,7 @@ def unspool_steps(task: unspool.ClassifyTask, cell: str, run: Path) -> Iterator[
 
 
 def torch_steps(task: unspool.ClassifyTask, cell: str, vocab_size: int) -> Iterator[float]:
-    """One value a training step on the same batches."""
+    """Yield the time of each training step on the same batches."""
     model = Classifier(vocab_size, cell)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0)
     position = 0

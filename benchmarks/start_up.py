@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def first_output_s(run: str, cache: str) -> float:
-    """Seconds until the first new character: the prompt is empty, so output is the model's."""
+    """Return the seconds until the first character; the prompt is empty, so it is the model's."""
     command = [sys.executable, "-m", "unspool", "sample", run, "--max-new-tokens", "100"]
     began = time.perf_counter()
     with subprocess.Popen(

@@ -1,8 +1,8 @@
 """How soon does the studio's page show, and how evenly does text stream into it?
 
-Headless Chromium of this machine (playwright) on a studio of the given run. First paint: Chromium's
-first-contentful-paint of the list of runs in a fresh context, median of five. Streaming: the
-longest time between two changes of the shown text while 2,000 tokens are written at full speed.
+Runs headless Chromium of this machine (playwright) on a studio of the given run. First paint:
+Chromium's first-contentful-paint of the list of runs in a fresh context, median of five. Streaming:
+the longest time between two changes of the text while 2,000 tokens are written at full speed.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[Callable[[], str]]:
-    """The studio of a folder, on a free port: a new address for every browser."""
+    """Serve the studio of a folder on a free port; yield a function that returns new addresses."""
     codes = Codes()
     config = uvicorn.Config(create_app(folder, TOKEN, codes), port=0, log_level="error")
     server = uvicorn.Server(config)
@@ -66,7 +66,7 @@ def serve(folder: Path) -> Iterator[Callable[[], str]]:
 
 
 def first_paints(browser: Browser, address: Callable[[], str]) -> list[float]:
-    """Milliseconds to the first contentful paint, each in a context without a cache."""
+    """Return milliseconds to the first contentful paint, each in a context without a cache."""
     times = []
     for _ in range(CONTEXTS):
         context = browser.new_context()
@@ -79,7 +79,7 @@ def first_paints(browser: Browser, address: Callable[[], str]) -> list[float]:
 
 
 def streaming(browser: Browser, address: Callable[[], str], run: str) -> dict[str, Any]:
-    """Gaps between changes of the text; the first tokens, while programs compile, come before."""
+    """Return the gaps between changes of the text, after first tokens that compile the programs."""
     page = browser.new_page()
     page.goto(f"{address()}#/play/{run}")
     page.wait_for_selector(".choices button")

@@ -1,6 +1,7 @@
-"""The pictures of docs/studio.md: each view of a studio in headless Chromium. Needs playwright.
+"""Take the pictures of README.md and docs/studio.md: views of a studio in headless Chromium.
 
-python -m benchmarks.studio_pictures RUN, a run of `train text` on C source that has its data.
+python -m benchmarks.studio_pictures RUN, a run of `train text` on C source that has its data. Needs
+playwright.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def opened(browser: Browser, address: Callable[[], str], scheme: str, size: dict
 
 
 def play(page: Page, run: str) -> None:
-    """Some text, gone back in a little."""
+    """Write some text and go back in it a little."""
     page.evaluate(f"location.hash = '#/play/{run}'")
     page.wait_for_selector(".choices button")
     page.fill("input[aria-label=prompt]", "static int ")

@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def untrained(text: str, folder: Path) -> Path:
-    """A folder with a run of one step: what is drawn does not depend on what was learned."""
+    """Make a folder with a run of one step: what is drawn does not depend on what was learned."""
     (folder / "text.txt").write_text(text)
     data = unspool.Text.read(folder / "text.txt")
     model = unspool.LanguageModel.create(data.vocab, cell="lstm", hidden_size=UNITS)
@@ -103,7 +103,7 @@ def untrained(text: str, folder: Path) -> Path:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The studio behind a free port."""
+    """Serve the studio on a free port."""
     codes = Codes()
     app = create_app(folder, TOKEN, codes)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
@@ -136,7 +136,7 @@ def measure(chromium: str, address: str, text: str) -> dict[str, Any]:
 
 
 def summary(page: Page, script: str, *arguments: Any) -> dict[str, float]:
-    """Median and largest milliseconds of the script, and of whole frames."""
+    """Return median and largest milliseconds of the script, and of whole frames."""
     times = page.evaluate(script, *arguments)
     return {
         f"{name}_ms_{kind}": round(of(times[name]), 2)

@@ -1,8 +1,8 @@
-"""How long until 1.886 and 1.60 nats on tiny Shakespeare, beside a plain torch.nn LSTM?
+"""How long until 1.886 and 1.60 nats on tiny Shakespeare, compared with a plain torch.nn LSTM?
 
 Both sides: the same LSTM (one layer of 256 units, token ids into the input weights), batch, chunks,
 carried state, AdamW, warm-up, cosine and clipping, float32, all cores. The clock starts before the
-model is drawn and includes compilation; it stands still while the whole held-out part (the last
+model is created and includes compilation; it is stopped while the whole held-out part (the last
 10 %) is evaluated, every 50 steps on both sides. Repeats take turns.
 """
 
@@ -38,7 +38,7 @@ Point = tuple[float, float]  # seconds of training, held-out nats
 
 
 def ours(source: str) -> Iterator[Point]:
-    """Unspool's own loop, with evaluation and saving taken off its clock."""
+    """Run Unspool's own loop, with evaluation and saving excluded from its clock."""
     with tempfile.TemporaryDirectory() as folder:
         reports = train_text((source,), Path(folder) / "run", merge_options(RECIPE))
         for report, _, trained in clocked(reports):
@@ -69,7 +69,7 @@ class TorchModel(nn.Module):
         return self.out(hidden * keep / (1 - rate)), state
 
     def weights_for(self, model: LanguageModel) -> LanguageModel:
-        """Our model with these weights: one evaluation for both sides."""
+        """Return our model with these weights, so that one evaluation serves both sides."""
         arrays = {name: jnp.asarray(p.detach().numpy()) for name, p in self.named_parameters()}
         return eqx.tree_at(
             lambda m: (
@@ -86,7 +86,7 @@ class TorchModel(nn.Module):
 
 
 def torchs(source: str) -> Iterator[Point]:
-    """A plain torch loop over the same batches."""
+    """Run a plain torch loop over the same batches."""
     options = merge_options(RECIPE)
     spent, began = 0.0, time.perf_counter()
     text = Text.read(source)
@@ -120,7 +120,7 @@ def torchs(source: str) -> Iterator[Point]:
 
 
 def run_until_goals(points: Iterator[Point]) -> dict[str, Any]:
-    """Seconds to each goal, and the curve as far as the last of them."""
+    """Return the seconds to each goal, and the curve up to the last of them."""
     curve: list[Point] = []
     for point in points:
         curve.append((round(point[0], 2), round(point[1], 4)))

@@ -1,8 +1,8 @@
-"""Tiny Shakespeare in parts, and clocks with and without evaluations, the same for all models.
+"""Split tiny Shakespeare into parts, and keep clocks with and without evaluations, for all models.
 
-The first 90 % of the characters train, the next 5 % (development) choose weights and tell when a
-goal is reached, the last 5 % (test) are for the weights that were chosen. "whole" is development
-and test together, which others call the validation set.
+The first 90 % of the characters are for training, the next 5 % (development) choose weights and
+show when a goal is reached, the last 5 % (test) only measure the chosen weights. "whole" is
+development and test together, which others call the validation set.
 """
 
 import time
@@ -19,7 +19,7 @@ EVALUATED = ("development", "test", "whole")
 
 
 def parts() -> dict[str, str]:
-    """The text of each part."""
+    """Return the text of each part."""
     text = data_file("tiny-shakespeare.txt").read_text()
     cut, middle = int(0.9 * len(text)), int(0.95 * len(text))
     return {
@@ -31,7 +31,7 @@ def parts() -> dict[str, str]:
 
 
 def write_parts(folder: Path) -> dict[str, str]:
-    """A file of each part."""
+    """Write a file of each part."""
     paths = {name: folder / f"{name}.txt" for name in ("train", *EVALUATED)}
     for name, text in parts().items():
         paths[name].write_text(text)
@@ -39,8 +39,8 @@ def write_parts(folder: Path) -> dict[str, str]:
 
 
 def clocked(reports: Iterable[Any]) -> Iterator[tuple[Any, float, float]]:
-    """Each report with the wall clock since the call, and the seconds of these that were training:
-    all but evaluating, sampling and saving.
+    """Yield each report with the wall clock since the call, and the seconds of it spent training:
+    without evaluating, sampling and saving.
     """
     start = began = time.perf_counter()
     trained = 0.0
@@ -53,7 +53,7 @@ def clocked(reports: Iterable[Any]) -> Iterator[tuple[Any, float, float]]:
 
 
 def seconds_to(curve: list[dict[str, float]]) -> dict[str, dict[str, float] | None]:
-    """By goal, both clocks at the first evaluation that reached it."""
+    """Return, by goal, both clocks at the first evaluation that reached it."""
     return {str(goal): _first(curve, goal) for goal in GOALS_NATS}
 
 
@@ -63,7 +63,7 @@ def _first(curve: list[dict[str, float]], goal: float) -> dict[str, float] | Non
 
 
 def point(step: int, wall_s: float, train_s: float, nats: float) -> dict[str, float]:
-    """A point of the curve, shown."""
+    """Print a point of the curve and return it."""
     found = {
         "step": step,
         "wall_s": round(wall_s, 2),
@@ -75,5 +75,5 @@ def point(step: int, wall_s: float, train_s: float, nats: float) -> dict[str, fl
 
 
 def best(curve: list[dict[str, float]]) -> dict[str, float]:
-    """The point of the lowest loss on the development part, the first of equals."""
+    """Return the point of lowest loss on the development part, the first of equals."""
     return min(curve, key=lambda point: point["development_nats"])

@@ -1,9 +1,9 @@
 """What does `unspool train translate` reach on Multi30k, English to German, with its defaults?
 
-Trains by the public recipe on the 29,000 pairs, keeps the weights of the lowest loss on the
-validation part, and translates test_2016_flickr (lower-cased and tokenised, as published figures
-are) once. BLEU by sacreBLEU on the tokens as they are. Time is the wall clock with compilation,
-evaluations and saving. Needs sacrebleu.
+Trains by the public recipe on the 29,000 pairs, keeps the weights of lowest loss on the validation
+part, and translates test_2016_flickr (lower-cased and tokenised, like published figures) once. BLEU
+is sacreBLEU's on these tokens. Time is wall clock, with compilation, evaluations and saving. Needs
+sacrebleu.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("question", choices=QUESTIONS)
     parser.add_argument(
-        "--run", type=Path, help="keep the run there; one that is there is taken as it is"
+        "--run", type=Path, help="keep the run there; an existing one is used as it is"
     )
     arguments = parser.parse_args()
     given = QUESTIONS[arguments.question]
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def train(given: dict[str, Any], run: Path) -> None:
-    """By the recipe, showing the curve."""
+    """Train by the recipe and show the curve."""
     names = ("train.en", "train.de", "val.en", "val.de")
     train_source, train_target, *val = (str(data_file(f"multi30k/{name}")) for name in names)
     sources = (train_source, train_target)
@@ -58,7 +58,7 @@ def train(given: dict[str, Any], run: Path) -> None:
 
 
 def curve(run: Path) -> dict[str, Any]:
-    """What the run says of its training."""
+    """Return the run's record of its training."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     points = [record for record in records if "val_loss_nats" in record]
     (start,) = (record for record in records if record.get("event") == "start")
@@ -72,7 +72,7 @@ def curve(run: Path) -> dict[str, Any]:
 
 
 def test(run: Path, beams: int) -> dict[str, Any]:
-    """The figures of `unspool eval`, and how long it took."""
+    """Return the figures of `unspool eval`, and how long it took."""
     files = (str(data_file(f"multi30k/test_2016_flickr.{language}")) for language in ("en", "de"))
     began = time.monotonic()
     found = load(run).evaluate(*files, num_beams=beams, tokenize="none").as_dict()

@@ -1,4 +1,4 @@
-"""How fast are training and decoding, against the same encoder-decoder in torch.nn?
+"""How fast are training and decoding, compared with the same encoder-decoder in torch.nn?
 
 Multi30k in the recipe's batches (64 pairs of similar length), GRU 256 in both directions, Luong's
 or Bahdanau's attention, one BPE vocabulary of 6,000 with one embedding, label smoothing, AdamW with
@@ -30,7 +30,7 @@ from unspool.tasks.translate.decode import translate
 from .common import data_file, write_result
 
 SIZE, RATE, SMOOTHING = 256, 2e-3, 0.1
-STEPS = 40  # training steps a round
+STEPS = 40  # training steps per round
 SENTENCES = 1000
 
 
@@ -63,7 +63,7 @@ class Peer(nn.Module):
         return h, self.key(values), values, there
 
     def look(self, query: Tensor, keys: Tensor, values: Tensor, there: Tensor) -> Tensor:
-        """Contexts (B, Q, F) of queries (B, Q, H)."""
+        """Return contexts (B, Q, F) of queries (B, Q, H)."""
         if self.is_additive:
             scores = self.score(torch.tanh(self.query(query)[:, :, None] + keys[:, None]))[..., 0]
         else:
@@ -99,7 +99,7 @@ class Peer(nn.Module):
         return nn.functional.linear(r, self.embedding.weight, self.bias)
 
     def take(self, model: unspool.Translator) -> None:
-        """The weights of ours."""
+        """Take our weights."""
         d, (layer,) = model.decoder, model.encoder.layers
         (cell,) = d.cells
         self._give(self.embedding.weight, d.embedding)
@@ -137,7 +137,7 @@ class Peer(nn.Module):
 def search(
     peer: Any, source: Tensor, lengths: Any, end: int, beams: int, most: int | None = None
 ) -> list[list[int]]:
-    """Beam search of a batch, as `beam_search` describes it: a loop over tokens and sentences."""
+    """Search a batch as `beam_search` describes it: a loop over tokens and sentences."""
     h, *memory = peer.encode(source, lengths)
     rows, most = len(source), most or 2 * source.shape[1] + 10
     h = h.repeat_interleave(beams, 0)
