@@ -15,7 +15,7 @@ settings.load_profile("unspool")
 
 @pytest.fixture
 def data_dir() -> Path:
-    """The directory of the real texts; tests that need it are skipped where there is none."""
+    """The directory of the real texts; tests that need it are skipped if there is none."""
     if "UNSPOOL_DATA" not in os.environ:
         pytest.skip("set UNSPOOL_DATA to the directory of the real texts")
     return Path(os.environ["UNSPOOL_DATA"])

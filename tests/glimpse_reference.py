@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FINE = 8  # an image's pixels are cut into so many parts a side
+FINE = 8  # parts per side that an image's pixels are cut into
 
 
 def naive_glimpse(image, location, patch, scales):

@@ -88,7 +88,7 @@ LeakyCell = docstring_cell()
 
 
 def create_leaky(inputs: int, hidden: int, *, layer_norm: bool = False, key: Array) -> Cell:
-    """The function by which a model creates a cell of the user's own."""
+    """The function by which a model creates a custom cell."""
     k_in, k_hid = jax.random.split(key)
     return LeakyCell(
         w_in=jax.random.normal(k_in, (inputs, hidden)),

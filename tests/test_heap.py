@@ -29,7 +29,7 @@ print(min(faults[-10:]))
 def page_faults(**environment: str) -> int:
     """Of a gradient, once the holes between blocks that stay have been used.
 
-    The least of ten: work beside it can change the order in which blocks are taken and freed.
+    The least of ten: concurrent work can change the order in which blocks are taken and freed.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
     done = subprocess.run(

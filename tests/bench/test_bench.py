@@ -1,4 +1,4 @@
-"""`unspool bench`: the same function everywhere, needed work counted, results in JSON."""
+"""`unspool bench`: all compute the same function, work is counted, results are JSON."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The figures in the documents are those of the kept results, and none stands there otherwise."""
+"""The figures in the documents are those of the kept results, and there are no others."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The command line in this process (fast) and in processes of its own (real), and a trained run."""
+"""Run the command line in this process (fast) or in separate processes (real), on a trained run."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ def process(cache):
 
 @pytest.fixture(scope="session")
 def spawn(process):
-    """Run `unspool` in a process of its own, to its end."""
+    """Run `unspool` in a separate process, to its end."""
 
     def run(*arguments, stdin="", **options):
         with process(*arguments, **options) as started:
@@ -88,7 +88,7 @@ def unspool(monkeypatch, capsys):
 
 @pytest.fixture
 def refused(unspool, tmp_path, monkeypatch):
-    """Run `unspool` where it is to fail: one line with `message`, and no run "r" is begun.
+    """Run `unspool` and expect it to fail with one line containing `message`, without a run "r".
 
     `{name}` stands for the place of that name, in arguments and message.
     """

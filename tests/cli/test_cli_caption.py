@@ -1,4 +1,4 @@
-"""train caption, caption and eval of what it leaves."""
+"""train caption, then caption and eval on its runs."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Whatever is wrong, the command line says so on one line, exits with 2, and loses nothing."""
+"""Every mistake is a one-line error and exit code 2, and nothing is lost."""
 
 import ctypes
 import errno

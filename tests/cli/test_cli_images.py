@@ -1,4 +1,4 @@
-"""train classify and train glimpse on images; classify, eval and info on what they leave."""
+"""train classify and train glimpse on images; classify, eval and info on their runs."""
 
 import json
 from xml.etree import ElementTree

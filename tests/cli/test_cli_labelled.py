@@ -1,4 +1,4 @@
-"""train classify, tag and generate; classify, tag, sample and eval on what they leave."""
+"""train classify, tag and generate; classify, tag, sample and eval on their runs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a command says has its own words, and no control character of somebody's text."""
+"""Messages name the command's own options, and contain no control characters from files."""
 
 import json
 import os

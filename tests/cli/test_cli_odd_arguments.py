@@ -1,4 +1,4 @@
-"""Every option of every command, given what nobody should give it."""
+"""Every option of every command, with odd values."""
 
 import os
 import unicodedata

@@ -154,7 +154,7 @@ def test_a_training_outlives_its_terminal(process, verse, tmp_path, small):
 @pytest.mark.parametrize("module", ["unspool", "unspool.cli"])
 @pytest.mark.parametrize("imported", ["numpy", "jax._src.core", "rich.console"])
 def test_ctrl_c_while_it_starts_is_one_line(module, imported):
-    """Python tells of every import, and so when it is in the middle of them."""
+    """Python reports every import, so the process can be signalled in the middle of them."""
     command = [sys.executable, "-X", "importtime", "-m", module, "info"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
         while started.stderr.readline().split()[-1] != imported:

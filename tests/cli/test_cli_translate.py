@@ -1,4 +1,4 @@
-"""train translate, translate and eval of what it leaves."""
+"""train translate, then translate and eval on its runs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a run does not know, and bytes that are no text: sample, eval and inspect."""
+"""Unknown tokens, and bytes that are not text: sample, eval and inspect."""
 
 import json
 

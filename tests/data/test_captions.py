@@ -1,4 +1,4 @@
-"""Captions in four forms, names matched to pictures, and what is left out on the way."""
+"""Captions in four formats, names matched to pictures, and what is left out."""
 
 import json
 

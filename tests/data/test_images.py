@@ -1,4 +1,4 @@
-"""Images from IDX files, .npz and scikit-learn, as sequences; what is wrong with some of them."""
+"""Images from IDX files, .npz and scikit-learn, as sequences; and faulty ones."""
 
 import gzip
 import sys

@@ -29,7 +29,7 @@ def test_labels_that_are_missing(tmp_path, name, label, message):
     (tmp_path / name).write_text(TEXT_FORMS[name].format(label))
     with pytest.raises(DataError, match=rf"{name} row 4: {message[:20]}"):
         read_labelled(tmp_path / name)
-    rows, labels, _ = read_series(tmp_path / name, labelled=False)  # there is none to be read
+    rows, labels, _ = read_series(tmp_path / name, labelled=False)  # there are none to read
     assert (len(rows), labels) == (2, [])
 
 

@@ -1,4 +1,4 @@
-"""What becomes of every kind of pixel: a value for each mode, or a sentence."""
+"""Every kind of pixel: a value for each mode, or a one-line error."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Series of numbers from .npz, .csv and .ts files, and what is wrong with some of them."""
+"""Series of numbers from .npz, .csv and .ts files, and faulty ones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Files, folders, names and standard input become pieces of text, or one clear sentence."""
+"""Files, folders, names and standard input become pieces of text, or a one-line error."""
 
 import io
 import os

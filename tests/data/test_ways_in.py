@@ -1,4 +1,4 @@
-"""The same content is the same data by every way in, and nothing of it vanishes without a word."""
+"""The same content is the same data in every format, and nothing is dropped silently."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Words in all scripts, and what becomes of those that a vocabulary lacks."""
+"""Words in all scripts, and words that a vocabulary lacks."""
 
 import json
 import re

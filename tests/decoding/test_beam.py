@@ -1,4 +1,4 @@
-"""Beam search: exhaustive where it is wide enough, greedy where it has one beam."""
+"""Beam search: exhaustive if it is wide enough, greedy with one beam."""
 
 import itertools
 

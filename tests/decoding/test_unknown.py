@@ -1,4 +1,4 @@
-"""The unknown token is read in prompts and never written; blanks that a prompt ends with."""
+"""The unknown token is read in prompts and never written; spaces at the end of prompts."""
 
 import equinox as eqx
 import numpy as np

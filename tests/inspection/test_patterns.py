@@ -1,4 +1,4 @@
-"""Regular expressions of a user: what `re` makes of them, and no longer than allowed."""
+"""Custom regular expressions: matched as by `re`, within the time allowed."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""Cells that are on in a span: planted ones are found, with their sign."""
+"""Units that are on in a span: planted ones are found, with their sign."""
 
 from types import SimpleNamespace
 

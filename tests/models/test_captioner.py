@@ -1,4 +1,4 @@
-"""Captioners: their ways in, steps against sequences, and what attention costs."""
+"""Captioners: their ways in, steps against sequences, and the attention penalty."""
 
 import equinox as eqx
 import jax

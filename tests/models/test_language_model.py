@@ -152,7 +152,7 @@ def test_dropout_of_the_embedding_needs_something_to_drop():
         model(TOKENS, model.initial_state(B), key=jax.random.key(0))
 
 
-# --- cells of the user's own --------------------------------------------------------------
+# --- custom cells -------------------------------------------------------------------------
 
 
 class IndexedLeaky(LeakyCell):

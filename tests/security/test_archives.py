@@ -152,7 +152,7 @@ def tar_with_a_long_name(path):
 
 
 def tar_of_global_attributes(path):
-    """400 headers for all members, each of a megabyte under a key of its own."""
+    """400 headers for all members, each of a megabyte under a different key."""
     with gzip.open(path, "wb", 1) as file:
         for i in range(400):
             record = f"1000000 {i}=".encode()
@@ -169,7 +169,7 @@ def tar_of_a_chain_of_attributes(path):
 
 
 def tar_with_a_sparse_map(path):
-    """A sparse member whose map of places goes on for a gigabyte."""
+    """A sparse member whose map of places is a gigabyte long."""
     sparse = bytearray(header("a.png", 0, tarfile.GNUTYPE_SPARSE))
     sparse[386:482] = b"00000000001\0" * 8
     sparse[482] = 1

@@ -1,4 +1,4 @@
-"""A run whose files hold anything at all loads and works, or is refused in a sentence.
+"""A run whose files hold anything loads and works, or is refused with a one-line error.
 
 Every value of its JSON, TOML and facts is replaced by values of every other kind.
 """
@@ -180,7 +180,7 @@ def try_json(run: Path, kind: str, work: Path, most: int | None) -> None:
 
 
 def try_facts(run: Path, kind: str, work: Path, most: int | None) -> None:
-    """Change the facts beside the weights and what resuming needs."""
+    """Change the facts stored with the weights and with what resuming needs."""
     names = ("model.safetensors", "train-state.safetensors")
     cases = [
         (name, place, new)

@@ -55,7 +55,7 @@ def trained(source, tmp_path_factory):
 
 @pytest.fixture
 def received(trained, tmp_path):
-    """A run of somebody else's, beside the user's own files."""
+    """A run that somebody sent, next to the user's files."""
     run = tmp_path / "received"
     shutil.copytree(trained, run)
     return run

@@ -42,7 +42,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_tokenizer_is_rebuilt_from_its_vocabulary_and_merges(name):
-    """In a process of its own, which a panic of the library would end."""
+    """Run in a separate process, which a panic of the library would end."""
     value = {**VALID["bpe"], name: HOSTILE[name]}
     done = subprocess.run(
         [sys.executable, "-c", LOAD], input=json.dumps(value), capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""Ctrl-C ends the studio, whatever it is asked to do; no client takes it from the others."""
+"""Ctrl-C stops the studio, whatever it is doing; no client can block it for others."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SLOW = "((t{1,40}){1,40}){1,40}#"  # a pattern that takes for ever on a row of t
 
 
 class Studio:
-    """A studio in a process of its own, called as its page calls it."""
+    """A studio in a separate process, called as its page calls it."""
 
     def __init__(self, process, address, code):
         self.process, self.address, self.token = process, address, ""

@@ -1,4 +1,4 @@
-"""Runs beside what they are trained on: what is read, and what is resumed."""
+"""Runs in the folder that they are trained on: what is read, and what is resumed."""
 
 import os
 import shutil

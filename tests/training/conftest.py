@@ -20,7 +20,7 @@ def cache_dir(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def _compile_once(cache_dir):
-    """Every call of `train` compiles anew: the same programs come from this cache."""
+    """Every call of `train` compiles again: the same programs come from this cache."""
     settings = {**CACHE, "jax_compilation_cache_dir": str(cache_dir)}
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():

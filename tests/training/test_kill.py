@@ -11,7 +11,7 @@ import pytest
 from test_resume import assert_same, outcome, saved_step
 
 # Importing takes a second: one process imports, and every training is a fork of it that
-# starts JAX anew.
+# starts JAX again.
 PARENT = """
 import io, os, sys, time, unspool
 from pathlib import Path
@@ -103,7 +103,7 @@ def kill_and_resume(kind, source, folder, kills, steps, seed):
             os.kill(pid, signal.SIGKILL)
             assert int(trainings.wait_for("end")) == -signal.SIGKILL
             saved.add(saved_step(run) if (run / "config.json").exists() else 0)
-        assert len(saved) > kills / 2  # most kills met a run that had gone on
+        assert len(saved) > kills / 2  # most kills hit a run that had made progress
         trainings.start(run, steps, save_minutes=1e6)
         assert int(trainings.wait_for("end")) == 0
     assert not list(run.glob(".*.tmp"))

@@ -233,7 +233,7 @@ def test_a_run_of_a_newer_format_is_refused(text, straight, tmp_path):
 
 
 def test_a_run_of_an_older_format_is_used_but_not_resumed(text, straight, tmp_path):
-    """Its rates, averages and lanes followed other rules: it would not go on as it began."""
+    """Its rates, averages and lanes followed other rules: it would not continue as it started."""
     run = tmp_path / "run"
     shutil.copytree(straight, run)
     path = run / "config.json"

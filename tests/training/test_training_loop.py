@@ -1,4 +1,4 @@
-"""What training reports and writes, when it stops, and what it makes of numbers gone wrong."""
+"""What training reports and writes, when it stops, and how it handles numbers that are not finite."""
 
 import json
 import math

@@ -18,7 +18,7 @@ TINY = {
     "hidden": 4, "batch": 2, "steps_per_chunk": 4, "max_steps": 8, "eval_every": 4,
     "sample_tokens": 3,
 }  # fmt: skip
-# One process imports; every start is a fork of it, which sets JAX up anew.
+# One process imports; every start is a fork of it, which sets up JAX again.
 PARENT = f"""
 import os, signal, sys, time
 from pathlib import Path

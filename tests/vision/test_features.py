@@ -1,4 +1,4 @@
-"""The cache of features: computed once, again where damaged or asked of other weights."""
+"""The cache of features: computed once, again if damaged or for other weights."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def test_headers_of_another_kind(net, tmp_path, header):
         open_rows(path)
     cache = FeatureCache(path, net, "grid")
     assert cache.load(KEYS) is None
-    assert fill(cache, KEYS) == KEYS  # it is written anew
+    assert fill(cache, KEYS) == KEYS  # it is written again
 
 
 def test_pictures_are_asked_for_in_their_order(net, tmp_path):

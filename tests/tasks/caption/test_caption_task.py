@@ -25,7 +25,7 @@ def test_the_doubly_stochastic_penalty_is_a_caption_s_beside_its_nats():
     tasks = (CaptionTask(data, batch=3, doubly_stochastic=weight) for weight in (0.0, 0.5))
     losses = (task.loss(model, batch, (), jax.random.key(0)) for task in tasks)
     (plain, plain_nats), (weighed, nats) = ((float(x.objective), float(x.nats)) for x in losses)
-    # S (1 - T/S)^2 of T = 6 and T = 2 is 1 and 1; the row of padding is none. 8 tokens in all.
+    # S (1 - T/S)^2 of T = 6 and T = 2 is 1 and 1; the padding row does not count. 8 tokens in all.
     assert weighed - plain == pytest.approx(0.5 * (1 + 1) / 8, rel=1e-4)
     assert plain == pytest.approx(plain_nats, rel=1e-6)
     assert nats == plain_nats

@@ -233,7 +233,7 @@ def test_bits_per_character_of_words_by_hand(tmp_path):
     (tmp_path / "t.txt").write_text("the and the and the and\n" * 9)
     vocab = Text.read(tmp_path / "t.txt", tokens="word", val_fraction=0).vocab
     token, q = np.log2(len(vocab)), tmp_path / "q.txt"
-    assert vocab.replaced == (0, 9 * 7)  # "the" begins lines, " the" stands inside: both are known
+    assert vocab.replaced == (0, 9 * 7)  # "the" begins lines, " the" is inside them: both are known
     assert evaluated(vocab, q, "Q the\n").bits_per_char == pytest.approx(2 * token / 5)
     found = evaluated(vocab, q, "the owl\n")
     spelling = vocab.spelling_nats(" owl") / np.log(2)

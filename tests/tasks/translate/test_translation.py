@@ -1,4 +1,4 @@
-"""Translating: searched, drawn, in batches; and what was looked at."""
+"""Translating: by search, by sampling, in batches; and attention."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +18,7 @@ def side():
 
 @pytest.fixture(scope="module")
 def model(side):
-    """Weights large enough for sentences of their own."""
+    """Weights large enough for different sentences."""
     drawn = Translator.create(
         len(side.vocab), hidden_size=8, embedding_size=8, attention="luong", seed=1
     )
