@@ -1,4 +1,4 @@
-"""What training reports and writes, when it stops, and how it handles numbers that are not finite."""
+"""What training reports and writes, when it stops, and how it handles non-finite numbers."""
 
 import json
 import math
