@@ -15,10 +15,7 @@ COLOURS = {
     "black": (30, 30, 34), "purple": (140, 60, 170),
 }  # fmt: skip
 SHAPES = ("circle", "square", "triangle")
-SIDES = (
-    ("above", "below"),
-    ("left of", "right of"),
-)  # the first shape to the second, and back
+SIDES = (("above", "below"), ("left of", "right of"))  # first to second shape, and back
 PARTS = {"train": (5000, 0), "val": (200, 1), "new": (20, 2)}  # pictures, and their seed
 NEW = 500  # unseen pictures, to count exact captions on
 
@@ -43,7 +40,7 @@ class Scene(NamedTuple):
 
 
 def render_shapes(number: int, seed: int = 0) -> Scene:
-    """Picture `number` of a seed: two shapes, one above the other or beside it, on grey."""
+    """Render picture `number` of a seed: two shapes, one above the other or beside it, on grey."""
     random = np.random.default_rng([seed, number])
     axis = int(random.integers(2))
     words = [
@@ -55,7 +52,7 @@ def render_shapes(number: int, seed: int = 0) -> Scene:
         for _ in range(2)
     ]
     radii = [RADII[size] for size, _, _ in words]
-    gap = SIDE - 2 * (radii[0] + radii[1])  # what is left along the axis
+    gap = SIDE - 2 * (radii[0] + radii[1])  # the space left along the axis
     space = random.dirichlet((1, 1, 1)) * (gap - 2) + (0, 2, 0)
     along = space[0] + radii[0], SIDE - space[2] - radii[1]
     across = [random.uniform(max(r, SIDE / 2 - 3), min(SIDE - r, SIDE / 2 + 3)) for r in radii]
@@ -108,11 +105,11 @@ def captioned_shapes(folder: Path) -> tuple[tuple[str, str], dict[str, Any]]:
 
 
 def described(run: Any, scenes: list[Scene]) -> list[tuple[str, bool]]:
-    """What a run says of each picture, and whether that is exactly one of its captions."""
+    """Return a run's caption of each picture, and whether it is exactly one of the true ones."""
     best = [found[0].text for found in run.caption([one.picture for one in scenes])]
     return [(text, text in one.captions) for text, one in zip(best, scenes, strict=True)]
 
 
 def new_pictures() -> list[Scene]:
-    """Pictures that are in no part to learn from."""
+    """Render pictures that are in no training part."""
     return [render_shapes(number, PARTS["new"][1]) for number in range(NEW)]

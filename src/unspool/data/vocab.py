@@ -117,9 +117,8 @@ class Vocabulary(ABC):
         A character split over tokens is in each of them. Raises the errors of `encode`.
         """
         ids = self.encode(text)
-        begins = (
-            np.frombuffer(encoded(text), np.uint8) & 0xC0 != 0x80
-        )  # which bytes begin a character
+        # Which bytes begin a character.
+        begins = np.frombuffer(encoded(text), np.uint8) & 0xC0 != 0x80
         character = np.cumsum(begins) - 1
         ends = np.cumsum(self._byte_lengths[ids])
         return ids, character[ends - self._byte_lengths[ids]], character[ends - 1]

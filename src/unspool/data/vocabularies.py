@@ -51,7 +51,7 @@ def defaults(kind: str, vocab_size: int | None, min_count: int | None) -> tuple[
 
 
 def check_options(kind: str, vocab_size: int | None, min_count: int | None) -> None:
-    """Raise `ConfigError` where `build_vocabulary` could not use these options."""
+    """Raise `ConfigError` if `build_vocabulary` could not use these options."""
     if kind not in VOCABULARIES:
         raise ConfigError(f"tokens must be one of {', '.join(VOCABULARIES)}, got {kind!r}")
     for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):

@@ -1,4 +1,4 @@
-"""What a network learned: its states and gates on a text, and what its units stand for."""
+"""Inspect what a network learned: its states and gates on a text, and what its units stand for."""
 
 from .annotations import Annotation, annotate
 from .gradients import GradientFlow, gradient_flow

@@ -1,4 +1,4 @@
-"""Gradient flow as one HTML page on its own: norms over steps back, on a logarithmic scale."""
+"""Plot gradient flow as a self-contained HTML page: norms over steps back, on a log scale."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 210, 16, 44
 COLOURS = ("1a5cbe", "d9720b", "1b9e77", "a05ab8", "b3261e", "6a7485")
 DARK = ("6eaaff", "f69836", "4fd0a5", "c98be0", "ff8a80", "98a1b2")
 DASHES = ("", "7 4", "2 3", "12 3 2 3")  # by layer
-DECADES = 14  # at the most; what lies below is cut off
+DECADES = 14  # at most; anything below is cut off
 STYLE = """
 :root { color-scheme: light dark; --ink: #20242c; --paper: #fff; LIGHT }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e7ee; --paper: #14171d; NIGHT } }
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 
 def render(lines: Sequence[Line], title: str = "Gradient flow") -> str:
-    """A page with the median norm of each line, its quartiles as a band, and a table."""
+    """Render a page with the median norm of each line, its quartiles as a band, and a table."""
     names = list(dict.fromkeys(line.name for line in lines))
     style = STYLE.replace("LIGHT", _variables(COLOURS)).replace("NIGHT", _variables(DARK))
     return (
@@ -50,7 +50,7 @@ def render(lines: Sequence[Line], title: str = "Gradient flow") -> str:
         f'<meta name="viewport" content="width=device-width">\n<style>{style}</style>\n'
         f"<h1>{escape(title)}</h1>\n"
         "<p>||dL<sub>T</sub>/dh<sub>t</sub>||: how much the loss at step T would change with the "
-        "state some steps before it; the median over many T, and its quartiles. A line that falls "
+        "state some steps before it; median over many T, with quartiles. A line that falls "
         "is a gradient that vanishes, one that rises explodes. The scale is logarithmic.</p>\n"
         f"{_chart(lines, names)}\n{_table(lines)}\n</html>\n"
     )
@@ -74,7 +74,7 @@ def _chart(lines: Sequence[Line], names: list[str]) -> str:
     ends = []
     for line in lines:
         colour = f"var(--c{names.index(line.name) % len(COLOURS)})"
-        known = np.flatnonzero(line.flow.median >= 10.0**low)  # what lies below is not shown
+        known = np.flatnonzero(line.flow.median >= 10.0**low)  # anything below is not shown
         parts.append(_line(line.flow, known, colour, place))
         if len(known):
             back = int(known[-1])
@@ -90,7 +90,7 @@ def _chart(lines: Sequence[Line], names: list[str]) -> str:
 
 
 def _decades(flows: list[GradientFlow]) -> tuple[int, int]:
-    """Whole powers of ten around all medians."""
+    """Return the whole powers of ten around all medians."""
     known = np.concatenate([flow.median[flow.median > 0] for flow in flows])
     known = known[np.isfinite(known)]
     if not len(known):
@@ -115,7 +115,7 @@ def _line(flow: GradientFlow, known: np.ndarray, colour: str, place: Place) -> s
 
 
 def _labels(ends: list[tuple[float, str, str]]) -> list[str]:
-    """Names at the ends of lines, moved apart."""
+    """Place names at the ends of lines, moved apart."""
     made, last = [], -math.inf
     for y, name, colour in sorted(ends):
         last = max(y, last + 14)
@@ -157,7 +157,7 @@ def _table(lines: Sequence[Line]) -> str:
 
 
 def reach(flow: GradientFlow) -> str:
-    """How far a gradient gets, in words; and what of it could not be told."""
+    """Say how far a gradient reaches, and which part of it could not be determined."""
     steps = len(flow.median)
     far = f"{flow.reach} steps" if flow.reach is not None else f"more than {steps} steps"
     zeros = f", {100 * flow.underflows:.0f} % underflow to 0" if flow.underflows else ""

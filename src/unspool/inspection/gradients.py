@@ -1,4 +1,4 @@
-"""How far back a loss reaches: the norm of its gradient with respect to every state before it."""
+"""Measure how far back a loss reaches: the norm of its gradient with respect to earlier states."""
 
 from typing import Any, NamedTuple
 
@@ -14,17 +14,17 @@ from ..models.language import LanguageModel
 from ..models.softmax import cross_entropy
 
 STEPS, ENDS = 100, 64
-FAR = 0.01  # the share of its last norm at which a gradient is said to have vanished
+FAR = 0.01  # a gradient counts as vanished at this share of its last norm
 
 
 class GradientFlow(NamedTuple):
     """Norms of dL_T/ds_t of one quantity s of one layer, over D = 0..steps-1 steps before T.
 
-    `median`, `low` and `high` (the quartiles) are over the ends T. `factor` is the mean factor of
-    a step back, from the first and last positive medians; `reach` is how many steps back the
-    median is below 1 % of its first positive value, None where it never is. `underflows` is the
-    share of norms that are 0 from there on, `not_finite` of those that are infinite or NaN, which
-    count in no median.
+    `median`, `low` and `high` (the quartiles) are over the ends T. `factor` is the mean factor per
+    step back, from the first and last positive medians; `reach` is how many steps back the median
+    falls below 1 % of its first positive value, None if it never does. `underflows` is the share of
+    norms that are 0 from there on, `not_finite` of those that are infinite or NaN, which count in
+    no median.
     """
 
     layer: int
@@ -41,21 +41,21 @@ class GradientFlow(NamedTuple):
 def gradient_flow(
     model: LanguageModel, tokens: Any, *, steps: int = STEPS, ends: int = ENDS
 ) -> list[GradientFlow]:
-    """||dL_T/dh_t|| for t = T, T-1, ..., T-steps+1 (of an LSTM also of c), layer by layer.
+    """Return ||dL_T/dh_t|| for t = T, T-1, ..., T-steps+1 (for an LSTM also of c), by layer.
 
-    L_T = -ln p(x_{T+1} | x_1..x_T). h_t acts on L_T through the states after it alone,
+    L_T = -ln p(x_{T+1} | x_1..x_T). h_t affects L_T only through the states after it,
 
         dL_T/dh_t = dL_T/dh_T prod_{k=t+1..T} dh_k/dh_{k-1}
 
-    so that the norm falls or grows by some factor a step: gradients vanish or explode (Hochreiter
-    1991; Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063). `ends` places T are spread
-    evenly over the text, and each is read from `2 * steps` tokens before it (or the text's
-    beginning), of which the earlier ones only warm the state up. Exact for every cell: h_t is
-    h_t + e_t with e_t = 0, and the gradient is that of e_t. An LSTM's c_t is taken as what is
-    handed on, with h_t as it was: the loss at T itself does not see c_T.
+    so that the norm falls or grows by some factor per step: gradients vanish or explode (Hochreiter
+    1991; Bengio et al. 1994; Pascanu et al. 2013, arXiv 1211.5063). `ends` positions T are spread
+    evenly over the text, and each is read from `2 * steps` tokens before it (or the text's start),
+    of which the earlier ones only warm up the state. Exact for every cell: h_t is h_t + e_t with
+    e_t = 0, and the gradient is that of e_t. An LSTM's c_t is taken as what is passed on, with h_t
+    unchanged: the loss at T itself does not see c_T.
 
-    Raises DataError for a text of fewer than `steps` + 1 tokens, ConfigError for a model that is
-    no language model.
+    Raises DataError if the text has fewer than `steps` + 1 tokens, ConfigError if the model is not
+    a language model.
     """
     check_sizes(steps=steps, ends=ends)
     if not isinstance(model, LanguageModel):
@@ -63,9 +63,9 @@ def gradient_flow(
     ids = np.asarray(tokens)
     if len(ids) < steps + 1:
         raise DataError(
-            f"the text has {len(ids)} tokens", f"give at least {steps + 1}", {"steps": "lower {}"}
+            f"the text has {len(ids)} tokens", f"use at least {steps + 1}", {"steps": "lower {}"}
         )
-    first = min(2 * steps, len(ids) - 1)  # where there is enough before it to warm the state up
+    first = min(2 * steps, len(ids) - 1)  # leaves enough tokens to warm up the state
     last = np.unique(np.linspace(first, len(ids) - 1, ends).astype(int))  # the places of targets
     before = first - steps
     windows = ids[last[:, None] + np.arange(-steps - before, 1)]
@@ -79,7 +79,9 @@ def gradient_flow(
 
 @eqx.filter_jit
 def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> Any:
-    """For every layer a state whose leaves are norms (T, B) instead of arrays (T, B, H)."""
+    """Return, for every layer, a state whose leaves are norms (T, B) instead of arrays (T, B,
+    H).
+    """
     rows = len(windows)
     given, targets = windows[:, :-1].T, windows[:, -1]
     state = model.initial_state(rows)
@@ -100,7 +102,7 @@ def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> 
 
 
 def state_arrays(state: Any) -> dict[str, Array]:
-    """The arrays of a layer's state by name; h where a state is one array."""
+    """Return the arrays of a layer's state by name; a single array is h."""
     if hasattr(state, "_asdict"):
         return dict(state._asdict())
     leaves = jax.tree.leaves(state)

@@ -1,4 +1,4 @@
-"""What a language model expects next: the likeliest tokens, and how surprised it is."""
+"""Compute what a language model expects next: the likeliest tokens, and its surprise."""
 
 from typing import Any, NamedTuple
 
@@ -14,14 +14,14 @@ from ..models.generator import Generator
 from ..models.language import LanguageModel
 from .passes import LEAST
 
-STEPS = 1024  # fewer than in a trace: the logits of all steps of a block are held at once
+STEPS = 1024  # fewer than in a trace, as the logits of all steps of a block are in memory
 
 
 class NextTokens(NamedTuple):
-    """Of each of T tokens, what the model expects after it and how likely it was itself.
+    """For each of T tokens, what the model expects after it and how likely the token was.
 
     `ids` and `probabilities` (T, k) are the k likeliest tokens after token t, likeliest first.
-    `surprise[t]` is -ln p(token t | the tokens before it) in nats, NaN for the first token where
+    `surprise[t]` is -ln p(token t | the tokens before it) in nats, NaN for the first token if
     nothing came before it.
     """
 
@@ -33,13 +33,13 @@ class NextTokens(NamedTuple):
 def next_tokens(model: Any, tokens: np.ndarray, k: int = 5, *, state: Any = None) -> NextTokens:
     """Read `tokens` (T,) once with the state carried; see `NextTokens`.
 
-    `model` is a LanguageModel, or a Generator with the `state` of a label. Raises ConfigError,
-    and DataError for no tokens.
+    `model` is a LanguageModel, or a Generator with the `state` of a label. Raises ConfigError if it
+    is neither, DataError if there are no tokens.
     """
     if isinstance(model, Generator):
         model = model.decoder
     if not isinstance(model, LanguageModel):
-        raise ConfigError(f"a {type(model).__name__} does not predict tokens: give a LanguageModel")
+        raise ConfigError(f"a {type(model).__name__} does not predict tokens: pass a LanguageModel")
     tokens = np.asarray(tokens)
     if len(tokens) == 0:
         raise DataError("there is nothing to predict: the text is empty")
@@ -49,7 +49,7 @@ def next_tokens(model: Any, tokens: np.ndarray, k: int = 5, *, state: Any = None
     size = min(STEPS, max(LEAST, power_of_two(len(tokens))))
     parts = []
     for start in range(0, len(tokens), size):
-        read = tokens[start : start + size + 1]  # and the one after them, to be predicted
+        read = tokens[start : start + size + 1]  # and the next one, to be predicted
         padded = np.zeros(size + 1, np.int32)
         padded[: len(read)] = read
         made, state = _predict(model, padded, state, k)

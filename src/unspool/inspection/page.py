@@ -1,4 +1,4 @@
-"""The text coloured by its units, with what the model expected next: one HTML page on its own."""
+"""Render a text coloured by units, with what the model expected: a self-contained HTML page."""
 
 import base64
 import json
@@ -31,10 +31,10 @@ def render(
     units: int = 3,
     title: str = "",
 ) -> str:
-    """A page with the first `chars` characters and the best `units` units of each annotation.
+    """Render a page with the first `chars` characters and the best `units` of each annotation.
 
     Values are shown in 256 steps: tanh(c), h and the candidates from -1 to 1, gates from 0 to 1.
-    `expected` covers the tokens that are shown (None for models that predict none) and `names`
+    `expected` covers the tokens shown (None for models that do not predict tokens) and `names`
     are the texts of all tokens. `quantity` is what was scored.
     """
     steps = int(np.searchsorted(trace.last, chars))
@@ -63,15 +63,15 @@ def render(
 
 
 def filled(template: str, title: str, data: Any) -> str:
-    """The page; a title such as {{data}} stays what it is."""
+    """Fill in the page; a title such as {{data}} is not filled in again."""
     content = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {"title": escape(title), "data": content}
     return re.sub(r"\{\{(title|data)\}\}", lambda m: parts[m[1]], template)
 
 
 def _tokens(trace: Trace, steps: int) -> list[str]:
-    """The text of each token, with what no token stands for before it; a character of several
-    tokens is shown at the first.
+    """Return the text of each token, with preceding characters that belong to no token; a character
+    of several tokens is shown at the first.
     """
     pieces, done = [], 0
     for last in trace.last[:steps].tolist():

@@ -1,4 +1,4 @@
-"""One pass over a sequence that shows every state and gate of every layer."""
+"""Trace every state and gate of every layer in one pass over a sequence."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +34,10 @@ Quantities = dict[str, np.ndarray]
 
 
 class Block(NamedTuple):
-    """A stretch of a traced sequence.
+    """A part of a traced sequence.
 
-    `layers[l]["h"]` is a float32 array (T, H); `start` is the place of its first token, `state`
-    the model's state after its last one, from which tracing can go on.
+    `layers[l]["h"]` is a float32 array (T, H); `start` is the place of its first token, `state` the
+    model's state after its last one, from which tracing can continue.
     """
 
     start: int
@@ -46,7 +46,7 @@ class Block(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A block on its way through the layers: what the next one reads, and what the others left."""
+    """A block on its way through the layers: the next layer's input, and the results so far."""
 
     start: int
     length: int
@@ -56,10 +56,10 @@ class _Part(NamedTuple):
 
 
 class _Network(NamedTuple):
-    """The cells of a model, a first state for each, and what makes inputs of tokens.
+    """The cells of a model, a first state for each, and a function from tokens to inputs.
 
-    `inputs` gives the first cell's summed inputs (T, 1, P), or plain ones where it reads in both
-    directions. `finish` makes the model's state of the cells' states.
+    `inputs` returns the first cell's summed inputs (T, 1, P), or plain ones if it reads in both
+    directions. `finish` makes the model's state from the cells' states.
     """
 
     cells: tuple[Cell | Bidirectional, ...]
@@ -71,11 +71,11 @@ class _Network(NamedTuple):
 def trace_model(
     model: Any, inputs: np.ndarray, *, state: Any = None, block: int = BLOCK
 ) -> Iterator[Block]:
-    """Every state and gate of every layer, step by step, in blocks of at most `block` steps.
+    """Yield every state and gate of every layer, in blocks of at most `block` steps.
 
     One sequential pass in float32 with the state carried, batch 1, by the kernels of training
     and without dropout. Quantities: an RNN's h; an LSTM's h, c, i, f, g, o; a GRU's h, r, z, n;
-    of a cell of your own every array of its state, and its `gates`. `inputs` and `state` are
+    for a custom cell every array of its state, and its `gates`. `inputs` and `state` are
 
     - LanguageModel: token ids (T,), and a state as of `initial_state(1)`, the default
     - Generator: the same, but the state is needed: `model.initial_state(jnp.array([label]))`
@@ -84,8 +84,9 @@ def trace_model(
     - Decoder: token ids (T,) it reads, START first, and the state of `start(condition)`
     - GlimpseClassifier: an image as (H, W * C); a step is a glimpse
 
-    A layer in both directions has the forward cell's units first; as its second cell starts at
-    the end, such a model gives one block. Raises ConfigError, and DataError for no inputs.
+    A layer in both directions has the forward cell's units first; as its second cell starts at the
+    end, such a model gives one block. Raises ConfigError if the model cannot be traced, DataError
+    if there are no inputs.
 
         for block in trace_model(run.model, run.vocab.encode(text)):
             print(block.layers[0]["h"].shape)
@@ -100,7 +101,7 @@ def trace_model(
 
 @singledispatch
 def _trace(model: Any, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
-    raise ConfigError(f"cannot trace a {type(model).__name__}: give a model or one of its parts")
+    raise ConfigError(f"cannot trace a {type(model).__name__}: pass a model or one of its parts")
 
 
 @_trace.register
@@ -114,7 +115,7 @@ def _(model: LanguageModel, inputs: np.ndarray, state: Any, block: int) -> Itera
 def _(model: Generator, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
     if state is None:
         raise ConfigError(
-            "a Generator starts from a label: give state=model.initial_state([label])"
+            "a Generator starts from a label: pass state=model.initial_state([label])"
         )
     return _trace(model.decoder, inputs, state, block)
 
@@ -150,10 +151,11 @@ def _(model: Translator, inputs: np.ndarray, state: Any, block: int) -> Iterator
 @_trace.register
 def _(model: Decoder, inputs: np.ndarray, state: Any, block: int) -> Iterator[Block]:
     if not isinstance(state, DecoderState):
-        raise ConfigError("a Decoder starts from a condition: give state=decoder.start(condition)")
+        raise ConfigError("a Decoder starts from a condition: pass state=decoder.start(condition)")
     read = partial(_decoder_inputs, model, state)
     network = _Network(model.cells, state.cells, read, lambda cells: state._replace(cells=cells))
-    # With Bahdanau's attention inputs depend on the state: those of all steps are found first.
+    # With Bahdanau's attention inputs depend on the state, so they are computed for all steps
+    # first.
     return _at_once(network, inputs) if model.looks_first else _in_blocks(network, inputs, block)
 
 
@@ -164,7 +166,7 @@ def _(model: GlimpseClassifier, inputs: np.ndarray, state: Any, block: int) -> I
 
 
 def _in_blocks(network: _Network, inputs: np.ndarray, block: int) -> Iterator[Block]:
-    """Blocks of one size, so that one program a layer is compiled; the last one is padded."""
+    """Yield blocks of one size, so that one program per layer is compiled; the last is padded."""
     size = min(block, max(LEAST, power_of_two(len(inputs))))
 
     def parts() -> Iterator[_Part]:
@@ -183,7 +185,7 @@ def _at_once(network: _Network, inputs: np.ndarray) -> Iterator[Block]:
 
 
 def _through(network: _Network, parts: Iterator[_Part]) -> Iterator[Block]:
-    """Every layer in a thread of its own: while it reads a block, the one below is at the next."""
+    """Run each layer in its own thread: while it reads a block, the layer below reads the next."""
     for i, (cell, state) in enumerate(zip(network.cells, network.states, strict=True)):
         parts = _ahead(_layer(cell, state, i == 0, parts))
     for part in parts:
@@ -202,7 +204,7 @@ def _layer(cell: Any, state: Any, summed: bool, parts: Iterator[_Part]) -> Itera
 
 
 def _ahead(items: Iterator[_Part]) -> Iterator[_Part]:
-    """The items of an iterator that works on the next one in a thread while one is in use."""
+    """Yield the items of an iterator that computes the next one in a thread while one is in use."""
     with ThreadPoolExecutor(1) as worker:
         coming = worker.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -211,7 +213,7 @@ def _ahead(items: Iterator[_Part]) -> Iterator[_Part]:
 
 
 def _place(item: tuple[str, Any]) -> tuple[int, str]:
-    """States before gates, gates in the cells' order; compiled programs sort names."""
+    """Order states before gates, gates as in the cells; compiled programs sort names."""
     return ORDER.find(item[0]) % (len(ORDER) + 1), item[0]
 
 
@@ -228,7 +230,7 @@ def _run_layer(cell: Any, x: Array, first: Any, lengths: Any, summed: bool) -> A
 
 
 def _both_directions(layer: Bidirectional, x: Array) -> tuple[Array, dict[str, Array]]:
-    """Outputs and quantities, the forward cell's units first; all steps are live."""
+    """Return outputs and quantities, the forward cell's units first; all steps are live."""
 
     def read(cell: Cell, x: Array) -> tuple[Array, dict[str, Array]]:
         outputs, _, made = kernels.record(cell, cell.project(x), cell.initial_state(1))

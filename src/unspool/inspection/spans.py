@@ -1,4 +1,4 @@
-"""Units that are on in a stretch of a text and off elsewhere."""
+"""Find units that are on in a span of a text and off elsewhere."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ from .trace import Trace, cell_quantity
 
 
 class SpanUnit(NamedTuple):
-    """A unit (layer and number from 0), and the shares of the steps in which it is on.
+    """A unit (layer and number from 0), and the shares of steps in which it is on.
 
-    `sign` is -1 for a unit that is on where it is negative.
+    `sign` is -1 for a unit that counts as on while it is negative.
     """
 
     layer: int
@@ -24,11 +24,11 @@ class SpanUnit(NamedTuple):
 def rank_span(
     trace: Trace, first: int, last: int, threshold: float = 0.5, most: int = 50
 ) -> list[SpanUnit]:
-    """The units that tell tokens first..last from the others, best first: by inside - outside.
+    """Rank the units that distinguish tokens first..last from the others by inside - outside.
 
-    A unit is on where its value times its sign in the span is at least `threshold`; the value is
-    h, or tanh(c) of an LSTM: both within -1 and 1. After the selection of Strobelt et al. 2018
-    (LSTMVis, arXiv 1606.07461). Raises ConfigError for a span outside the text.
+    A unit is on if its value times its sign in the span is at least `threshold`; the value is h, or
+    tanh(c) for an LSTM, both within -1 and 1. After the selection of Strobelt et al. 2018 (LSTMVis,
+    arXiv 1606.07461). Raises ConfigError if the span is outside the text.
     """
     if not 0 <= first <= last < len(trace):
         raise ConfigError(f"the span must be within 0 and {len(trace) - 1}, got {first} to {last}")

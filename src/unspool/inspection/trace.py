@@ -44,11 +44,11 @@ class Spans(NamedTuple):
 class Trace:
     """A folder of .npy files, opened read-only and memory-mapped.
 
-    `layers[l]["h"]` is a float32 array (T, H). `tokens` (T,) or (T, K) are the ids; token t stands
-    for the characters `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array
-    (2, H): the share of steps in which a unit's gate is left-saturated (below 0.1) and
-    right-saturated (above 0.9; Karpathy et al. 2015). Of quantities from -1 to 1 (g, n, and an
-    RNN's h) the magnitude is taken instead: left is near zero, right near either end.
+    `layers[l]["h"]` is a float32 array (T, H). `tokens` (T,) or (T, K) are the ids; token t covers
+    the characters `first[t]` to `last[t]` of `text`. `saturation[l]["f"]` is a float64 array (2,
+    H): the share of steps in which a unit's gate is left-saturated (below 0.1) and right-saturated
+    (above 0.9; Karpathy et al. 2015). For quantities from -1 to 1 (g, n, and an RNN's h) the
+    magnitude is used: left is near zero, right near either end.
 
         trace = Trace.record(run.model, Spans(text, *run.vocab.spans(text)))
         trace.layers[0]["c"][:, 7]
@@ -150,7 +150,7 @@ def _is_abandoned(folder: Path, process: int) -> bool:
 
 
 def cell_quantity(layer: dict[str, Any]) -> str:
-    """The quantity that stands for the units of a layer: c where there is one, else h.
+    """Return the quantity that stands for the units of a layer: c if there is one, otherwise h.
 
     An LSTM's c is what it remembers; h is what its output gate lets out of that.
     """
@@ -247,8 +247,8 @@ class _LayerWriter:
 
 @partial(jax.jit, static_argnums=1)
 def _saturated(values: Any, signed: bool) -> Array:
-    """How many steps a unit is saturated on the left and on the right, (2, H); NumPy takes
-    longer over this than the model over its steps.
+    """Count the steps in which a unit is saturated on the left and on the right, (2, H). In NumPy
+    this would take longer than the model's steps.
     """
     values = jnp.abs(values) if signed else values
     return jnp.stack([jnp.sum(values < LEFT, axis=0), jnp.sum(values > RIGHT, axis=0)])

@@ -1,4 +1,4 @@
-"""Which unit stands for what: every unit of every layer against every annotation.
+"""Find which unit stands for what: score every unit of every layer against every annotation.
 
 Karpathy, Johnson and Fei-Fei 2015, "Visualizing and understanding recurrent networks",
 arXiv 1506.02078, found such units by eye.
@@ -15,26 +15,26 @@ from ..errors import ConfigError, DataError
 from .annotations import Annotation
 from .trace import Trace, cell_quantity
 
-SHIFTS = 19  # above all of them: 1 in 20 by chance
+SHIFTS = 19  # a unit is above all of them by chance 1 time in 20
 UNITS_AT_ONCE = 32  # their float32 numbers at one step fill two cache lines
-STEPS_AT_ONCE = 1 << 11  # of so many rows, shifted annotations: they stay in a processor's cache
+STEPS_AT_ONCE = 1 << 11  # rows of shifted annotations that stay in a processor's cache
 ROWS_AT_ONCE = 320
 SMALL_PRODUCT = 1 << 18  # up to this many multiplications OpenBLAS uses the calling thread
 SAME = 1e-5  # relative: controls in float32 differ by less
 
 
 class UnitScore(NamedTuple):
-    """How well one unit tells an annotation; `layer` and `unit` are counted from 0.
+    """How well a unit matches an annotation; `layer` and `unit` are counted from 0.
 
-    `auc` (binary annotations) is the probability that the unit is further on its side where the
+    `auc` (binary annotations) is the probability that the unit is higher (on its side) where the
     annotation holds than where it does not, equal values counting half; from 0.5, chance, to 1.
-    `correlation` (numbers) is Spearman's. `direction` is 1 where the unit is higher where the
-    annotation holds (or is greater), -1 where it is lower.
+    `correlation` (numbers) is Spearman's. `direction` is 1 if the unit is higher where the
+    annotation holds (or is greater), -1 if it is lower.
 
-    `control` is the best score, of the same kind, that any unit of the model reaches on any of N
+    `control` is the best score of the same kind that any unit of the model reaches on any of N
     shifts of the annotation against the text. `p` is (1 + the shifts on which some unit of the
-    model reaches this unit's score) / (1 + N). It allows for the best of so many units, but not
-    for many annotations.
+    model reaches this unit's score) / (1 + N). It accounts for choosing the best of many units, but
+    not for many annotations.
     """
 
     annotation: str
@@ -54,7 +54,9 @@ class UnitScore(NamedTuple):
         return 2 * self.auc - 1 if self.auc is not None else abs(self.correlation or 0.0)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: `auc` or `correlation`, whichever there is; the unit's key is "cell"."""
+        """Return a dictionary for JSON: `auc` or `correlation`, whichever there is; "cell" is the
+        unit.
+        """
         named = {"cell" if name == "unit" else name: v for name, v in self._asdict().items()}
         return {name: value for name, value in named.items() if value is not None}
 
@@ -70,18 +72,18 @@ def score_units(
 ) -> list[UnitScore]:
     """Score every unit against every annotation that is not constant, the best first.
 
-    The scored value is what a unit holds after a token: c of an LSTM, h of others; or another
-    `quantity` of the trace. A token has the annotation of its last character. Ranks are exact,
-    ties have the mean of theirs. The order is that of `UnitScore.strength`.
+    The scored value is a unit's state after a token: c for an LSTM, h for others; or another
+    `quantity` of the trace. A token has the annotation of its last character. Ranks are exact, and
+    ties get their mean rank. The order is that of `UnitScore.strength`.
 
-    The control turns the annotation around the text by `shifts` distances, spread evenly but for
-    a random quarter of their spacing (fewer in a text of less than 2 (shifts + 1) tokens). That
-    keeps its runs and how often it holds and breaks only the tie to the text: where there is none,
-    and text and states are alike throughout, all places of the annotation are exchangeable, and
-    `p` is at most 1 / (1 + shifts) with just that probability (a randomization test; Phipson and
-    Smyth 2010, arXiv 1603.05766). Single shuffled values would make chance look smaller than it
-    is: a slow unit and an annotation in long runs agree by chance far more often than shuffled
-    values do.
+    The control rotates the annotation around the text by `shifts` distances, spread evenly except
+    for a random quarter of their spacing (fewer in a text of less than 2 (shifts + 1) tokens). That
+    keeps its runs and how often it holds, and breaks only its relation to the text: if there is
+    none, and text and states are alike throughout, all positions of the annotation are
+    exchangeable, and `p` is at most 1 / (1 + shifts) with exactly that probability (a randomization
+    test; Phipson and Smyth 2010, arXiv 1603.05766). Shuffling single values would make chance look
+    smaller than it is: a slow unit and an annotation in long runs agree by chance far more often
+    than shuffled values do.
 
     Raises ConfigError if the trace does not have the quantity, DataError if a state is not finite
     or the annotations are of another text.
@@ -104,14 +106,13 @@ def score_units(
 
     def score(group: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         layer, first = group
-        # Two copies: to read and to turn at once takes three times as long.
+        # Two copies: reading and rotating at once takes three times as long.
         ranks = np.ascontiguousarray(states[layer][:, first : first + UNITS_AT_ONCE])
         ranks = np.ascontiguousarray(ranks.T, np.float32)
         spread = np.array([_rank(own) for own in ranks])[:, None]
-        spread[spread == 0] = 1.0  # a unit that never moves has all scores 0
-        per_rank = np.where(
-            numbers, scales / spread, scales
-        )  # 2 AUC - 1, or Spearman's correlation
+        spread[spread == 0] = 1.0  # a constant unit has score 0
+        # To Spearman's correlation, or 2 AUC - 1.
+        per_rank = np.where(numbers, scales / spread, scales)
         shifted = np.abs(_shifted_products(ranks, around, turned) * per_rank)
         return _products(ranks, wanted) * per_rank, shifted.max(axis=1)
 
@@ -133,7 +134,7 @@ def score_units(
 
 
 def best_units(scores: Iterable[UnitScore], count: int = 1) -> dict[str, list[UnitScore]]:
-    """The `count` best units of each annotation, in the order of the best."""
+    """Return the `count` best units of each annotation, ordered by the best."""
     found: dict[str, list[UnitScore]] = {}
     for one in scores:
         rows = found.setdefault(one.annotation, [])
@@ -229,7 +230,7 @@ def _shifts(steps: int, count: int, seed: int) -> np.ndarray:
 
 
 def _products(ranks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """ranks @ wanted.T in float64: (units, annotations)."""
+    """Compute ranks @ wanted.T in float64: (units, annotations)."""
     total = np.zeros((len(ranks), len(wanted)))
     for i in range(0, ranks.shape[1], STEPS_AT_ONCE):
         part = slice(i, i + STEPS_AT_ONCE)
@@ -240,8 +241,8 @@ def _products(ranks: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def _shifted_products(ranks: np.ndarray, around: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Compute ranks @ wanted.T with `wanted` moved later by each shift, wrapping around the end.
 
-    `around` is `wanted` twice. Of a few shifts at a time all annotations are rows of one product
-    in float32: (shifts, units, annotations).
+    `around` is `wanted` twice. The annotations of a few shifts at a time are the rows of one
+    product in float32: (shifts, units, annotations).
     """
     most = max(1, ROWS_AT_ONCE // len(around))
     groups = np.split(shifts, range(most, len(shifts), most))
@@ -273,7 +274,9 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _p_values(scores: np.ndarray, controls: np.ndarray) -> list[list[float]]:
-    """Of each unit and annotation the share of places, the true one counted, that reach it."""
+    """Return, for each unit and annotation, the share of positions (true one included) that reach
+    it.
+    """
     reached = controls[:, None] >= (1 - SAME) * np.abs(scores)
     p: list[list[float]] = ((1 + reached.sum(axis=0)) / (1 + len(controls))).tolist()
     return p

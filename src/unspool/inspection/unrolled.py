@@ -1,4 +1,4 @@
-"""The unrolled computation graph of a short text, with all values and gradients."""
+"""Unroll the computation graph of a short text, with all values and gradients."""
 
 from typing import Any, NamedTuple
 
@@ -32,10 +32,12 @@ class Unrolled(NamedTuple):
 def unrolled(model: LanguageModel, ids: np.ndarray) -> Unrolled:
     """Read ids (T + 1,): every one but the last is an input, every one but the first a target.
 
-    All steps are kept in memory: a lesson, not for long texts. DataError below two tokens.
+    All steps are kept in memory, so this is for short texts. Raises DataError below two tokens.
     """
     if len(ids) < 2:
-        raise DataError(f"a step needs an input and a target: give two tokens, got {len(ids)}")
+        raise DataError(
+            f"a step needs an input and a target: use at least two tokens, got {len(ids)}"
+        )
     inputs, targets = jnp.asarray(ids[:-1]), jnp.asarray(ids[1:])
     blocks = [block.layers for block in trace_model(model, ids[:-1])]
     layers = [
@@ -56,7 +58,7 @@ def unrolled(model: LanguageModel, ids: np.ndarray) -> Unrolled:
 def _backward(
     model: LanguageModel, inputs: Int[Array, "T"], targets: Int[Array, "T"]
 ) -> tuple[Float[Array, "T V"], Float[Array, "T"], tuple[Array, ...]]:
-    """Scores, nats, and dL/dh_t of every layer: the gradient of zeros that are added to h_t."""
+    """Return scores, nats, and dL/dh_t of every layer: the gradient of zeros added to h_t."""
     first = model.initial_state(1)
     zeros = jax.tree.map(lambda leaf: jnp.zeros((len(inputs), *leaf.shape), leaf.dtype), first)
 
@@ -75,6 +77,6 @@ def _backward(
 
 
 def _of_h(state: Any) -> Array:
-    """A layer's h, or the first array of a state that has none."""
+    """Return a layer's h, or the first array of a state without h."""
     arrays = state_arrays(state)
     return arrays.get("h", next(iter(arrays.values())))

@@ -25,9 +25,8 @@ from ..training.task import Task
 LIMITS = {"max_steps", "max_minutes"}
 
 
-Track = Callable[
-    [Iterator[int], int, str], Iterable[int]
-]  # counts, their total, and what is counted
+# From counts, their total and what is counted to the same counts, showing progress.
+Track = Callable[[Iterator[int], int, str], Iterable[int]]
 
 
 def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:

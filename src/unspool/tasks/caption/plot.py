@@ -23,8 +23,8 @@ svg { display: block; border-radius: 4px; }
 
 
 class CaptionFigure(NamedTuple):
-    """A picture's file and pixels (P, P, 3), its caption and tokens, and where each was looked for:
-    weights (T, height, width), or (T, S). The pixels of features are unknown.
+    """A picture's file and pixels (P, P, 3), its caption and tokens, and the attention of each:
+    weights (T, height, width), or (T, S). Features have no pixels.
     """
 
     name: str
@@ -34,13 +34,13 @@ class CaptionFigure(NamedTuple):
     weights: np.ndarray
 
 
-def render(figures: Sequence[CaptionFigure], title: str = "Where the network looked") -> str:
-    """A page with a row for every figure. Point at a place to read its weight."""
+def render(figures: Sequence[CaptionFigure], title: str = "Attention") -> str:
+    """Render a page with a row for every figure. Point at a place to read its weight."""
     body = "\n".join(_row(number, figure) for number, figure in enumerate(figures))
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n'
-        "<p>For each word the picture is bright where the network looked before it wrote the "
+        "<p>For each word the picture is bright where the model attended before it wrote the "
         f"word.</p>\n{body}\n</html>\n"
     )
 

@@ -16,8 +16,8 @@ from ...models.softmax import token_nats
 from ...training.task import weighted_sum
 from .metrics import CiderD, bleu, caption_words
 
-SAMPLED = 5  # captions of each picture
-END = "\n"  # a word of its own for CIDEr-D: captions that break off are no good
+SAMPLED = 5  # sampled captions per picture
+END = "\n"  # a word for CIDEr-D: captions that break off must score less
 CIDER, BLEU = 0.5, 2.0  # weights in a reward
 
 
@@ -68,7 +68,7 @@ def self_critical_loss(
     reward: Reward,
     most: int,
 ) -> Float[Array, ""]:
-    """Minus the mean reward of captions sampled from the model, with the gradient of
+    """Return minus the mean reward of captions sampled from the model, with the gradient of
 
         mean over captions of (r_k - b_k) sum_t -ln p(y_kt | picture, y_k1..y_k(t-1))
 
@@ -99,7 +99,7 @@ def self_critical_loss(
 def sample_captions(
     decoder: Decoder, condition: Condition, key: PRNGKeyArray, end: int, most: int
 ) -> Int[Array, "R T"]:
-    """K captions of each condition, sampled; behind END only END."""
+    """Sample K captions for each condition; after END comes only END."""
     stepper = ConditionStepper(decoder)
     rows = len(condition.vector)
     state = stepper.reorder(stepper.start(condition), jnp.repeat(jnp.arange(rows), SAMPLED))

@@ -156,8 +156,8 @@ def _nats(
 ) -> tuple[
     Float[Array, "B T"], Float[Array, "B T"], Bool[Array, "B T"], Float[Array, "B T S"] | None
 ]:
-    """The losses of a batch's tokens, with smoothing and without, which are tokens at all, and the
-    attention weights before each.
+    """Return the losses of a batch's tokens, smoothed and unsmoothed, which are real tokens, and
+    the attention weights before each.
     """
     given = shifted(batch.captions, start)
     readouts, weights = model(batch.features, given, batch.lengths, key)
@@ -167,7 +167,7 @@ def _nats(
 
 
 def _unevenness(weights: Float[Array, "B T S"], real: Bool[Array, "B T"]) -> Float[Array, ""]:
-    """sum_s (1 - sum_t alpha_ts)^2, summed over the captions."""
+    """Return sum_s (1 - sum_t alpha_ts)^2, summed over the captions."""
     seen = weighted_sum(weights, real[..., None], axis=1)
     return weighted_sum(jnp.sum((1 - seen) ** 2, axis=1), jnp.any(real, axis=1))
 

@@ -19,10 +19,10 @@ def generate(
     prompt: str = "",
     **options: Any,
 ) -> list[str]:
-    """Yield texts that begin with `prompt`, each up to END; `options` are those of `stream`.
+    """Return texts that begin with `prompt`, each up to END; `options` are those of `stream`.
 
     `stepper` is the decoder's, of `text_stepper`. START and END are both the line break, which no
-    text has inside.
+    text contains.
     """
     tokens = vocab.encode(BOUNDARY + prompt)
     (end,) = vocab.encode(BOUNDARY)

@@ -42,8 +42,8 @@ class GeneratorRun(LabelledRun):
     def sample(
         self, condition: str, prompt: str = "", *, keep_unknown: bool = False, **options: Any
     ) -> list[str]:
-        """Texts of a condition; `options` are those of `decoding.stream` (count, seed, ...). The
-        unknown token is never written, unless `keep_unknown`.
+        """Sample texts for a condition; `options` are those of `decoding.stream` (count, seed,
+        ...). The unknown token is never written, unless `keep_unknown`.
 
         run.sample("Italian", count=10, temperature=0.8)
         """
@@ -55,7 +55,7 @@ class GeneratorRun(LabelledRun):
 
     @cached_property
     def _steppers(self) -> Callable[[bool], LanguageStepper]:
-        """One for each value of `keep_unknown`: weights are packed once."""
+        """Return the stepper for a value of `keep_unknown`, made once, as it packs the weights."""
         make = partial(text_stepper, self.model.decoder, self.encoder.vocab)
         return cache(lambda keep_unknown: make(keep_unknown=keep_unknown))
 

@@ -33,7 +33,7 @@ class GenerateTask(LabelledTask):
         self.vocab = data.encoder.vocab
 
     def loss(self, model: Generator, batch: Any, state: Any, key: PRNGKeyArray) -> Loss:
-        """Mean over the batch's tokens."""
+        """Return the mean over the batch's tokens."""
         mean = weighted_mean(*_nats(model, batch, key))
         return Loss(mean, mean, state)
 
@@ -80,7 +80,7 @@ def evaluate_generator(model: Generator, sequences: Sequences, vocab: Any) -> Ev
 def _nats(
     model: Generator, batch: Any, key: PRNGKeyArray | None = None
 ) -> tuple[Float[Array, "B T"], Bool[Array, "B T"]]:
-    """The losses of a batch's tokens, and which are tokens at all."""
+    """Return the losses of a batch's tokens, and which are real tokens."""
     lengths = jnp.maximum(batch.lengths - 1, 0)
     inputs, targets = batch.inputs[:, :-1], batch.inputs[:, 1:]
     nats = cross_entropy(model(inputs, batch.targets, lengths, key), targets)

@@ -30,8 +30,9 @@ class GlimpseFigure(NamedTuple):
 
 
 def render(figures: Sequence[GlimpseFigure], as_html: bool = False) -> str:
-    """A tile for every figure: the image with numbered squares joined in order, the label found
-    (and the true one), and what was seen at each place. An SVG file, or a page that holds it.
+    """Render a tile for every figure: the image with numbered squares joined in order, the
+    predicted label (and the true one), and what was seen at each place. Returns an SVG file, or a
+    page with it.
     """
     low = min(float(figure.image.min()) for figure in figures)
     high = max(float(figure.image.max()) for figure in figures)
@@ -62,11 +63,11 @@ def _legend(figures: Sequence[GlimpseFigure]) -> str:
     right = f", {sum(x.label == x.truth for x in known)} of {len(known)} right" if known else ""
     count = f"{len(figures)} image{'s' if len(figures) > 1 else ''}{right}."
     wider = ", dashed: wider and coarser" if figures[0].seen.shape[1] > 1 else ""
-    return f"{count} Glimpses in order; solid: in full detail{wider}; below: what was seen."
+    return f"{count} Glimpses in order; solid: in full detail{wider}; below: what the network saw."
 
 
 def _tile(figure: GlimpseFigure, low: float, high: float) -> tuple[str, float]:
-    """The SVG of a tile, and its height."""
+    """Render a tile as SVG; return it and its height."""
     height, width = figure.image.shape[:2]
     pixel = SIDE / max(height, width)
     frame = SIDE + 2 * MARGIN, height * pixel + 2 * MARGIN
@@ -115,7 +116,7 @@ def _glimpses(figure: GlimpseFigure, pixel: float, left: float) -> str:
 
 
 def _strip(figure: GlimpseFigure, low: float, high: float, y: float) -> tuple[str, float]:
-    """What was seen, a column a step and a row a scale; and where it ends."""
+    """Render what was seen, a column per step and a row per scale; return it and where it ends."""
     steps, scales = figure.seen.shape[:2]
     room = (SIDE + 2 * MARGIN - STRIP_GAP * (steps - 1)) / steps
     side = min(room, LARGEST_SEEN)

@@ -54,7 +54,7 @@ def loss_terms(
     reward = (jnp.argmax(glimpses.logits, axis=-1) == targets).astype(jnp.float32)
     advantage = reward - glimpses.baselines[1:]
     deviation = (glimpses.locations[1:] - glimpses.means[1:]) / std
-    log_p = -0.5 * jnp.sum(deviation**2, axis=-1)  # but for a constant
+    log_p = -0.5 * jnp.sum(deviation**2, axis=-1)  # up to a constant
     chosen = max(len(advantage), 1)  # with one glimpse there is nothing to choose
     reinforce = -jnp.sum(jax.lax.stop_gradient(advantage) * log_p, axis=0) / chosen
     error = jnp.sum(advantage**2, axis=0) / chosen

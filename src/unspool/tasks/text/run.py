@@ -68,14 +68,16 @@ class Run(LoadedRun):
         keep_unknown: bool = False,
         **options: Any,
     ) -> Iterator[list[str]]:
-        """Pieces of `count` continuations as they are made: see `stream_text`.
+        """Yield pieces of `count` continuations as they are made: see `stream_text`.
 
         `vocab.unknown_in([prompt])` returns what is unknown in a prompt.
         """
         return stream_from(self.stepper(weights, keep_unknown), self.vocab, prompt, **options)
 
     def stepper(self, weights: str = "float32", keep_unknown: bool = False) -> LanguageStepper:
-        """What samples the run's text, made once: its weights are packed for the native kernel."""
+        """Return the stepper of the run, made once, as it packs the weights for the native
+        kernel.
+        """
         return self._steppers(weights, keep_unknown)
 
     @cached_property

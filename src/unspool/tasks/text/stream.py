@@ -51,12 +51,11 @@ def stream_text(
 
     A text ends before the first occurrence of `stop`, or after `max_new_tokens` tokens; its
     pieces are empty from then on. `weights` is `LanguageStepper`'s; `options` are `stop`,
-    `errors` and those of `decoding.stream`. An empty prompt continues a line break; blanks at the
-    end of a prompt of words belong to the word that comes. The unknown token is never written,
-    unless `keep_unknown`.
-    `errors` says what becomes of bytes that are not UTF-8, as in `bytes.decode`.
-    Raises UnknownTokenError for characters that a model without an unknown token never saw,
-    ConfigError if an argument breaks its rule.
+    `errors` and those of `decoding.stream`. An empty prompt continues a line break; spaces at the
+    end of a prompt of words belong to the next word. The unknown token is never written, unless
+    `keep_unknown`. `errors` says how to decode bytes that are not UTF-8, as in `bytes.decode`.
+    Raises UnknownTokenError if the prompt has characters that a model without an unknown token
+    never saw, ConfigError if an argument is invalid.
     """
     stepper = text_stepper(model, vocab, weights, keep_unknown)
     return stream_from(stepper, vocab, prompt, **options)

@@ -129,7 +129,7 @@ class LanguageTask:
         return self._sample(model, seed) if self.sample_tokens else None
 
     def _sample(self, model: LanguageModel, seed: int) -> Iterator[str]:
-        """Nothing as long as tokens are sampled, then their text, up to `MAX_SAMPLE_BYTES`: the
+        """Yield nothing while tokens are sampled, then their text, up to `MAX_SAMPLE_BYTES`: the
         tokens of a run that somebody sent may be of any length.
         """
         first, left = self.text.val[:1], MAX_SAMPLE_BYTES

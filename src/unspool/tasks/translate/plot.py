@@ -31,8 +31,8 @@ class AttentionFigure(NamedTuple):
 
 
 def render(figures: Sequence[AttentionFigure], title: str = "Attention") -> str:
-    """A page with a matrix for every figure: a row for each token written, a column for each token
-    read; the stronger a square, the more it counted. Point at one to read its weight.
+    """Render a page with a matrix for every figure: a row for each token written, a column for each
+    token read; the stronger a square, the more it counted. Point at one to read its weight.
     """
     body = "\n".join(map(_matrix, figures))
     return (

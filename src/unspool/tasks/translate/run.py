@@ -148,11 +148,7 @@ def _scorer(tokenize: str) -> Any:
         raise ConfigError(f"tokenize must be one of {known}, got {tokenize!r}")
     try:
         counts = {"bleu": BLEU(tokenize=tokenize, force=True), "chrf": CHRF()}
-    except (
-        ImportError,
-        RuntimeError,
-        OSError,
-    ) as error:  # its message names the package in many lines
+    except (ImportError, RuntimeError, OSError) as error:  # of many lines, naming the package
         raise ConfigError(
             f"tokenize must have its package or model installed, got {tokenize!r}",
             "see sacreBLEU's documentation or choose 13a",

@@ -109,7 +109,7 @@ def _nats(
     key: PRNGKeyArray | None = None,
     label_smoothing: float = 0.0,
 ) -> tuple[Float[Array, "B T"], Float[Array, "B T"], Bool[Array, "B T"]]:
-    """The losses of a batch's target tokens, with smoothing and without, and which are tokens."""
+    """Return the losses of a batch's target tokens, smoothed and unsmoothed, and which are real."""
     readouts = model(
         batch.source, batch.source_lengths, shifted(batch.target, start), batch.target_lengths, key
     )
