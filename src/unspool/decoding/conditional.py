@@ -1,4 +1,4 @@
-"""Sequences grown from a condition: they begin after START and end before END."""
+"""Generate sequences from a condition; they begin after START and end before END."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from .stepper import Stepper
 
 
 class Started(eqx.Module):
-    """A stepper that has its conditions already: `start` repeats each of their states."""
+    """A stepper with given conditions: `start` repeats each of their states."""
 
     inner: Stepper
     state: Any
@@ -21,25 +21,27 @@ class Started(eqx.Module):
 
     @property
     def network(self) -> Network | None:
-        """The inner stepper's."""
+        """Return the inner stepper's network."""
         return self.inner.network
 
     def start(self, condition: int) -> Any:
-        """The conditions' states, for so many rows in all."""
+        """Return the conditions' states, for this many rows in all."""
         rows = jnp.repeat(jnp.arange(self.conditions), condition // self.conditions)
         return self.inner.reorder(self.state, rows)
 
     def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
-        """Logits and the next state."""
+        """Return logits and the next state."""
         return self.inner.step(tokens, state)
 
     def reorder(self, state: Any, rows: Int[Array, "B"]) -> Any:
-        """The rows of a state in another order."""
+        """Reorder the rows of a state."""
         return self.inner.reorder(state, rows)
 
 
 def until_end(blocks: Iterator[np.ndarray], end: int) -> list[tuple[np.ndarray, bool]]:
-    """Each row's tokens before END, and whether END came; takes no more blocks than needed."""
+    """Return each row's tokens before END, and whether END came; reads no more blocks than
+    needed.
+    """
     taken: list[np.ndarray] = []
     for block in blocks:
         taken.append(block)

@@ -1,4 +1,4 @@
-"""Sentences out of a decoder that tells of a condition: greedy, sampled, or by beam search."""
+"""Decode sentences from a condition: greedily, by sampling, or by beam search."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,8 +20,8 @@ from .sampling import stream
 
 
 class Hypothesis(NamedTuple):
-    """One sentence: `score` is log_p divided by the `LengthPenalty`, `log_p` the natural
-    logarithm of its probability; `finished` is False where END had not come at the most tokens.
+    """A sentence: `score` is log_p divided by the `LengthPenalty`, `log_p` the natural logarithm of
+    its probability; `finished` is False if there was no END within the maximum number of tokens.
     """
 
     text: str
@@ -32,26 +32,28 @@ class Hypothesis(NamedTuple):
 
 
 class ConditionStepper(eqx.Module):
-    """A decoder, told what it tells of."""
+    """Adapt a Decoder to the Stepper protocol."""
 
     decoder: Decoder
 
     @property
     def network(self) -> None:
-        """None: the native kernel runs no decoder with a condition."""
+        """Return None: the native kernel does not run decoders with a condition."""
 
     def start(self, condition: Condition) -> DecoderState:
-        """The decoder's state before START."""
+        """Return the decoder's state before START."""
         return self.decoder.start(condition)
 
     def step(
         self, tokens: Int[Array, "R"], state: DecoderState
     ) -> tuple[Float[Array, "R V"], DecoderState]:
-        """Logits and the next state."""
+        """Return logits and the next state."""
         return self.decoder.step(tokens, state)
 
     def reorder(self, state: DecoderState, rows: Int[Array, "R"]) -> DecoderState:
-        """Rows of the cells' states; what is told of stays, as rows keep to their condition."""
+        """Reorder the cell states; the condition is unchanged, as rows stay within their
+        condition.
+        """
         cells = [type(cell)(*(leaf[rows] for leaf in cell)) for cell in state.cells]
         return state._replace(cells=tuple(cells))
 
@@ -64,9 +66,10 @@ def find(
     search: Search,
     most: int,
 ) -> list[list[Hypothesis]]:
-    """For each row of `condition` its `n_best` sentences of at most `most` tokens, best first.
+    """Return the `n_best` sentences of at most `most` tokens for each row of `condition`, best
+    first.
 
-    What is sampled follows from the seed, `n_best` and the row's number in `numbers`.
+    Samples follow from the seed, `n_best` and the row's number in `numbers`.
     """
     if search.do_sample:
         return _sample(decoder, sentences, condition, numbers, search, most)
@@ -87,13 +90,13 @@ def find(
 def reread(
     decoder: Decoder, condition: Condition, tokens: Any, start: Any
 ) -> tuple[Float[Array, "B T"], Float[Array, "B T S"] | None]:
-    """-ln p of each token of given sentences, and the attention weights before it."""
+    """Return -ln p of each token of given sentences, and the attention weights before it."""
     readouts, weights = decoder.read(shifted(jnp.asarray(tokens), start), condition)
     return token_nats(decoder, readouts, tokens), weights
 
 
 def ended(rows: Sequence[np.ndarray], end: int, steps: int) -> np.ndarray:
-    """Ids of sentences with END behind each, padded to `steps`."""
+    """Return ids of sentences, each followed by END, padded to `steps`."""
     joined = Sequences.join([np.append(row, end) for row in rows], [0] * len(rows))
     return joined.padded(np.arange(len(rows)), steps).inputs
 

@@ -1,4 +1,4 @@
-"""Text by the native kernel: packing a language model, and sampling a block of tokens."""
+"""Sample with the native kernel: pack a language model, and sample a block of tokens."""
 
 from functools import partial
 from typing import Any
@@ -15,11 +15,11 @@ from ..models.language import LanguageModel
 from .transforms import Temperature, TopK, TopP, Transform
 
 GATES: dict[type, int] = {RNN: 1, GRU: 3, LSTM: 4}
-LARGEST_TABLE = 2**22  # numbers: beyond it embeddings are multiplied at every step
+LARGEST_TABLE = 2**22  # numbers; for larger tables, embeddings are multiplied at every step
 
 
 def why_not(model: LanguageModel) -> str | None:
-    """Why the kernel cannot run the model, or None."""
+    """Say why the kernel cannot run the model; None if it can."""
     kinds: set[type] = {type(cell) for cell in model.stack.cells}
     if len(kinds) > 1:
         return "layers of different cells"
@@ -28,7 +28,7 @@ def why_not(model: LanguageModel) -> str | None:
 
 
 def pack_model(model: LanguageModel, weights: str) -> kernel.Network:
-    """The model as the kernel reads it, matrices stored as `weights`."""
+    """Pack the model for the kernel, with matrices stored as `weights`."""
     cells: Any = model.stack.cells
     kind: type = type(cells[0])
     gates = GATES[kind]
@@ -52,7 +52,9 @@ def pack_model(model: LanguageModel, weights: str) -> kernel.Network:
 
 
 def _table(model: LanguageModel, weights: str) -> tuple[Array, bool]:
-    """For every token the first cell's projected input, or if these are too many its embedding."""
+    """Return the first cell's projected input for every token, or its embedding if that is too
+    much.
+    """
     cell: Any = model.stack.cells[0]
     if model.embedding is None:
         return jnp.asarray(np.asarray(cell.w_ih).T + np.asarray(cell.bias)), True
@@ -85,7 +87,7 @@ def sample_block(
     *,
     greedy: bool,
 ) -> tuple[Any, Int[Array, "B"], Int[Array, ""], Int[Array, "B T"]]:
-    """The compiled loop's `steps` next tokens; the same choices, since the noise is the same."""
+    """Sample `steps` tokens as the compiled loop would: the same choices, from the same noise."""
     is_chosen = (given < 0).astype(jnp.int32)
     noise = None
     if not greedy:
@@ -102,7 +104,7 @@ def sample_block(
 
 
 def _gumbel(keys: Array, numbers: Int[Array, "T"], vocab_size: int) -> Array:
-    """What jax.random.categorical adds to the logits for each number of a token and row."""
+    """Return what jax.random.categorical adds to the logits, for each token number and row."""
 
     def one(number: Array, key: Array) -> Array:
         return jax.random.gumbel(jax.random.fold_in(key, number), (vocab_size,))
@@ -111,7 +113,7 @@ def _gumbel(keys: Array, numbers: Int[Array, "T"], vocab_size: int) -> Array:
 
 
 def _rule(transforms: tuple[Transform, ...]) -> kernel.Rule:
-    """The transforms that `make_transforms` made, as numbers."""
+    """Convert the transforms of `make_transforms` to numbers."""
     rule = kernel.Rule(jnp.float32(1), jnp.int32(2**31 - 1), jnp.float32(1))
     for transform in transforms:
         if isinstance(transform, Temperature):

@@ -1,4 +1,4 @@
-"""Sampling: a compiled loop that feeds every token it samples back to the model."""
+"""Sample with a compiled loop that feeds every token back to the model."""
 
 import time
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ from .options import Sampling
 from .stepper import Stepper
 from .transforms import Transform, is_greedy, make_transforms
 
-BLOCK = 32  # tokens a call of the compiled loop; a stream is delivered in such blocks
-LARGE_BLOCK = 256  # where that takes less than
+BLOCK = 32  # tokens per call of the compiled loop; a stream comes in such blocks
+LARGE_BLOCK = 256  # used once a block of this size takes under LARGE_BLOCK_S seconds
 LARGE_BLOCK_S = 0.064
-NOISE_NUMBERS = 2**22  # drawn for one call of the kernel, which takes about 200 MB
+NOISE_NUMBERS = 2**22  # random numbers for one call of the kernel, about 200 MB
 
 
 class _Carry(NamedTuple):
     state: Any
-    tokens: Int[Array, "B"]  # the last tokens, which the model has not seen yet
+    tokens: Int[Array, "B"]  # the last tokens, which the model has not read yet
     chosen: Int[Array, ""]  # number of tokens chosen so far
 
 
@@ -45,11 +45,10 @@ def stream(
 ) -> Iterator[np.ndarray]:
     """Yield new tokens of `count` texts that begin with `prompt`, in blocks (count, n), n <= 256.
 
-    x_{t+1} ~ softmax(transforms(logits_t)); argmax where `temperature` is 0 or `do_sample`
-    is False. The prompt (ids, at least one) runs through the same compiled loop as the
-    sampled tokens. Row r depends on `seed` and r alone: not on `count`, and not on how much
-    was sampled before it in other calls; `rows` are other numbers than 0 to `count` - 1 for them.
-    Raises ConfigError where an argument breaks its rule.
+    x_{t+1} ~ softmax(transforms(logits_t)); argmax if `temperature` is 0 or `do_sample` is False.
+    The prompt (ids, at least one) runs through the same compiled loop as the sampled tokens. Row r
+    depends on `seed` and r alone, not on `count` or earlier calls; `rows` replaces the numbers 0 to
+    `count` - 1. Raises ConfigError if an argument is invalid.
     """
     check_sizes(count=count, max_new_tokens=max_new_tokens)
     prompt = _checked_prompt(prompt)
@@ -61,12 +60,12 @@ def stream(
 
 
 def sample(stepper: Stepper, prompt: Any, **options: Any) -> np.ndarray:
-    """All tokens that `stream` yields, as one array (count, max_new_tokens)."""
+    """Return all tokens that `stream` yields, as one array (count, max_new_tokens)."""
     return np.concatenate(list(stream(stepper, prompt, **options)), axis=1)
 
 
 def row_keys(seed: int, rows: Any) -> Array:
-    """The random key of each of these rows (texts)."""
+    """Return the random key of each of these rows (texts)."""
     rows = jnp.asarray(rows)
     return jax.vmap(lambda row: jax.random.fold_in(jax.random.key(seed), row))(rows)
 
@@ -78,8 +77,8 @@ def choose(
     keys: Array,
     chosen: Int[Array, ""],
 ) -> Int[Array, "B"]:
-    """The next token of each row, of which `chosen` are there already: sampled from softmax(
-    transforms(logits)) with the row's key of `row_keys`, or the likeliest.
+    """Choose the next token of each row, after `chosen` ones: sampled from
+    softmax(transforms(logits)) with the row's key from `row_keys`, or the likeliest.
     """
     for transform in transforms:
         logits = transform(logits)
@@ -154,21 +153,23 @@ def _advance(
 
 
 def _end_to_end(arrays: tuple[Array, ...]) -> Array:
-    """Rows of several arrays; of numbers, which are the same, the first."""
+    """Concatenate the rows of several arrays; numbers are equal, so return the first."""
     return jnp.concatenate(arrays) if arrays[0].ndim else arrays[0]
 
 
 def _most_steps(stepper: Stepper, count: int) -> int:
-    """How many steps' noise may be drawn at once: a power of two, as each size is compiled."""
+    """Return for how many steps noise may be sampled at once: a power of two, as sizes are
+    compiled.
+    """
     network = stepper.network
-    if network is None:  # the compiled loop draws the noise of one step
+    if network is None:  # the compiled loop samples the noise of one step
         return LARGE_BLOCK
     steps = NOISE_NUMBERS // (count * network.vocab_size)
     return max(1, power_of_two(steps + 1) // 2)
 
 
 def _next_size(stepper: Stepper, size: int, elapsed_s: float) -> int:
-    """Larger blocks for a fast native kernel; the loop would need compiling for another size."""
+    """Return a larger size for a fast native kernel; the loop would have to be compiled again."""
     if stepper.network is None or elapsed_s * LARGE_BLOCK > LARGE_BLOCK_S * size:
         return size
     return LARGE_BLOCK
@@ -183,7 +184,7 @@ def _block(
     greedy: bool,
     keys: Array,
 ) -> tuple[_Carry, Int[Array, "B T"]]:
-    """T steps; a given token (not -1) takes the place of a chosen one."""
+    """Run T steps; a given token (not -1) replaces a chosen one."""
 
     def step(carry: _Carry, given: Int[Array, ""]) -> tuple[_Carry, Int[Array, "B"]]:
         logits, state = stepper.step(carry.tokens, carry.state)

@@ -1,4 +1,4 @@
-"""One step of decoding: what the sampler and the beam search see of any model."""
+"""The interface of a decoding step, through which sampler and beam search use any model."""
 
 from typing import Any, Protocol
 
@@ -17,35 +17,36 @@ from .native import pack_model, why_not
 class Stepper(Protocol):
     """A model as a function from a token and a state to scores of the next token.
 
-    `network` is what the native kernel samples from instead of calling `step`, or None.
+    `network` is what the native kernel samples from, without calling `step`, or None.
     """
 
     @property
     def network(self) -> Network | None:
-        """The model packed for the native kernel."""
+        """Return the model packed for the native kernel, or None."""
         return None
 
     def start(self, condition: Any) -> Any:
-        """The state before the first token."""
+        """Return the state before the first token."""
 
     def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
-        """Logits of the token after `tokens`, and the state that has seen them."""
+        """Return logits of the token after `tokens`, and the state that has read them."""
 
     def reorder(self, state: Any, rows: Int[Array, "B"]) -> Any:
-        """The state whose row b is row `rows[b]` of `state`.
+        """Return the state whose row b is row `rows[b]` of `state`.
 
-        Rows of one condition stay together, as many for each: what they share may stay as it is.
+        Rows stay within their condition, with the same number for each, so what they share need not
+        move.
         """
 
 
 class LanguageStepper(eqx.Module):
-    """Text: there is no condition but the number of texts.
+    """A language model as a stepper: the only condition is the number of texts.
 
-    `weights` stores the matrices that a step multiplies by in fewer bits: "float32", "bfloat16"
-    or "int8" (a scale for each row). Where the native kernel can run the model, `network` holds
-    it for `decoding.sample`, which is then bound by reading the weights and faster for fewer
-    bits; elsewhere rounded weights cost and give the same as others. Raises ConfigError for
-    another name.
+    `weights` stores the matrices that a step multiplies by in fewer bits: "float32", "bfloat16" or
+    "int8" (a scale for each row). If the native kernel can run the model, `network` holds it for
+    `decoding.sample`, which is then limited by reading the weights and faster with fewer bits;
+    otherwise rounded weights give the same text at the speed of float32. Raises ConfigError if the
+    name is unknown.
     """
 
     network: Network | None
@@ -72,35 +73,35 @@ def text_stepper(
     weights: str = "float32",
     keep_unknown: bool = False,
 ) -> LanguageStepper:
-    """What writes the text of a vocabulary: never the unknown token, unless `keep_unknown`."""
+    """Make a stepper that never writes the unknown token, unless `keep_unknown`."""
     return LanguageStepper(model if keep_unknown else without_unknown(model, vocab), weights)
 
 
 def without_unknown(model: Any, vocab: Vocabulary) -> Any:
-    """The model, or decoder, that never writes the unknown token: its logit is -infinity."""
+    """Return the model, or decoder, with a logit of -infinity for the unknown token."""
     if vocab.unknown_id is None:
         return model
     return eqx.tree_at(lambda m: m.b_out, model, model.b_out.at[vocab.unknown_id].set(-jnp.inf))
 
 
 def round_weights(model: LanguageModel, weights: str) -> LanguageModel:
-    """The model with the matrices that a step multiplies by rounded to a weight type.
+    """Return the model with the matrices that a step multiplies by rounded to a weight type.
 
-    Its loss is that of sampling with these weights. Raises ConfigError for an unknown type.
+    Its loss is that of sampling with these weights. Raises ConfigError if the type is unknown.
     """
     check_weight_type(weights)
     return eqx.tree_at(_multiplied, _untied(model), replace_fn=lambda w: round_matrix(w, weights))
 
 
 def _untied(model: LanguageModel) -> LanguageModel:
-    """Output weights of their own: a product needs them otherwise than a lookup."""
+    """Untie output weights: a product needs another layout than a look-up."""
     if model.w_out is not None:
         return model
     return eqx.tree_at(lambda m: m.w_out, model, model.embedding, is_leaf=lambda leaf: leaf is None)
 
 
 def _transpose(model: LanguageModel) -> LanguageModel:
-    """The model with the matrices of a step transposed."""
+    """Return the model with the matrices of a step transposed."""
     return eqx.tree_at(_matrices, model, replace_fn=lambda w: w.T)
 
 
@@ -110,7 +111,7 @@ def _matrices(model: LanguageModel) -> list[Array]:
 
 
 def _multiplied(model: LanguageModel) -> list[Array]:
-    """Without an embedding, the first input weights are a table that tokens index."""
+    """Return the matrices of a step; without an embedding, the first input weights are a table."""
     return [
         w
         for w in _matrices(model)

@@ -1,6 +1,6 @@
-"""Functions from logits to logits; they compose by being applied in order.
+"""Functions from logits to logits, composed by applying them in order.
 
-Their values are arrays, so that changing one compiles nothing anew.
+Their values are arrays, so that changing one does not compile again.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Temperature(eqx.Module):
 
 
 class TopK(eqx.Module):
-    """Keeps the k largest logits of a row; of equal ones the smaller ids (Fan et al. 2018)."""
+    """Keep the k largest logits of a row; of equal ones the smaller ids (Fan et al. 2018)."""
 
     k: Int[Array, ""]
 
@@ -37,7 +37,7 @@ class TopK(eqx.Module):
 
 
 class TopP(eqx.Module):
-    """Keeps the smallest set of likeliest tokens whose probabilities sum to at least p
+    """Keep the smallest set of likeliest tokens whose probabilities sum to at least p
     (nucleus sampling: Holtzman et al. 2020, arXiv 1904.09751).
     """
 
@@ -52,14 +52,14 @@ class TopP(eqx.Module):
 
 
 def is_greedy(temperature: float, do_sample: bool = True) -> bool:
-    """Whether the likeliest token is chosen instead of a sampled one."""
+    """Say whether the likeliest token is chosen instead of a sampled one."""
     return temperature < COLDEST or not do_sample
 
 
 def make_transforms(
     temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> tuple[Transform, ...]:
-    """Temperature, then top-k, then top-p, as far as they change anything.
+    """Return temperature, then top-k, then top-p, without those that change nothing.
 
     Raises ConfigError for a value that breaks a rule of `Sampling`. A
     temperature of 0 means argmax, which is the sampler's part, not a transform's.

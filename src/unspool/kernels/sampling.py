@@ -1,7 +1,7 @@
 """Sampling in C++: a whole network, token after token, in one call (native/sampling.cc).
 
-A step of sampling reads every weight once and uses it once, so its time is that of reading
-them. They are packed in the order in which they are read, and may be stored in fewer bits.
+A step of sampling reads every weight once and uses it once, so its time is that of reading them.
+They are packed in the order of reading, and may be stored in fewer bits.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ WeightType = Literal["float32", "bfloat16", "int8"]
 
 
 class Layer(NamedTuple):
-    """A layer's arrays for the kernel; empty where its cell has none."""
+    """A layer's arrays for the kernel; empty if its cell does not have them."""
 
     w_ih: Array  # packed
     ih_scale: Array
@@ -43,12 +43,12 @@ class Network(eqx.Module):
 
     @property
     def vocab_size(self) -> int:
-        """Tokens to choose from."""
+        """Return the number of tokens to choose from."""
         return self.b_out.shape[0]
 
 
 class Rule(NamedTuple):
-    """How a token is chosen; noise is left out for the likeliest token."""
+    """How a token is chosen; without noise, the likeliest."""
 
     temperature: Float[Array, ""]
     top_k: Int[Array, ""]
@@ -63,7 +63,7 @@ def check_weight_type(weights: str) -> None:
 
 
 def quantise(w: Any, weights: str) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix in fewer bits, and for int8 a scale for each row: w = scale * values.
+    """Return the matrix in fewer bits, and for int8 a scale for each row: w = scale * values.
 
     int8 is symmetric: the row's largest absolute value becomes 127. Otherwise the scale is empty.
     """
@@ -76,7 +76,7 @@ def quantise(w: Any, weights: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def round_matrix(w: Any, weights: str) -> Array:
-    """The matrix as float32 after `quantise`."""
+    """Return the matrix as float32 after `quantise`."""
     values, scale = quantise(w, weights)
     return jnp.asarray(values.astype(np.float32) * (scale[:, None] if scale.size else 1))
 
@@ -91,7 +91,7 @@ def pack(w: np.ndarray, gates: int) -> np.ndarray:
 
 
 def pack_matrix(w: Any, gates: int, weights: str) -> tuple[Array, Array]:
-    """Packed weights and their scale."""
+    """Return packed weights and their scale."""
     values, scale = quantise(w, weights)
     return jnp.asarray(pack(values, gates)), jnp.asarray(scale)
 
@@ -105,11 +105,11 @@ def sample(
     noise: Float[Array, "T B V"] | None,
     rule: Rule,
 ) -> tuple[Int[Array, "B T"], list[tuple[Array, Array]]]:
-    """The first `steps` of T tokens after `first`, and the states (h, c) that have seen all but
-    the last. Tokens of at least 0 in `given` are taken, the others chosen.
+    """Return the first `steps` of T tokens after `first`, and the states (h, c) that have read all
+    but the last. Tokens of at least 0 in `given` are used as they are, the others chosen.
 
-    A choice is the largest of logits / temperature + noise among the top_k largest and, of
-    these, the likeliest of total probability top_p; without noise the largest logit.
+    A choice is the largest of logits / temperature + noise among the top_k largest and, of these,
+    the likeliest of total probability top_p; without noise the largest logit.
     """
     batch, block = first.shape[0], given.shape[0]
     noise = jnp.zeros((0, 0, 0)) if noise is None else noise

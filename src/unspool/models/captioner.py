@@ -1,4 +1,4 @@
-"""Captions: a decoder that tells of a picture's features (one to many)."""
+"""Captioners: a decoder conditioned on a picture's features (one to many)."""
 
 from typing import Any, ClassVar
 
@@ -19,27 +19,27 @@ from .decoder import FIRST, Condition, Decoder
 
 CNN = EfficientNetLite0 | SmallCNN
 CNNS: dict[str, type[CNN]] = {"efficientnet": EfficientNetLite0, "small": SmallCNN}
-WAYS = {"every": "none", "first": FIRST, "attention": "bahdanau"}  # to the decoder's words
+WAYS = {"every": "none", "first": FIRST, "attention": "bahdanau"}  # to the decoder's names
 
 
 class Captioner(eqx.Module):
-    """p(caption | picture): a `Decoder` whose condition are a picture's features.
+    """p(caption | picture): a `Decoder` conditioned on a picture's features.
 
-    v = W_v f + b_v, of a vector f a picture or of each of S places of a grid; what the decoder
-    does with it is its way in. "every": v is added at every step,
+    v = W_v f + b_v, for a vector f per picture or for each of S places of a grid. How the decoder
+    uses it is its way. "every": v is added at every step,
 
         h_t = f(W_xh x_t + W_hh h_{t-1} + W_ih v)
 
     (Donahue et al. 2015, arXiv 1411.4389; Karpathy and Fei-Fei 2015, arXiv 1412.2306, add it at the
     first step only), and every readout sees it too (as the multimodal layer of Mao et al. 2015,
     arXiv 1412.6632). "first": v is the first input (Show and Tell, Vinyals et al. 2015, arXiv
-    1411.4555). "attention": the decoder looks at the places of the grid (Show, Attend and Tell, Xu
-    et al. 2015, arXiv 1502.03044); its first state comes from their mean.
-    `dropout_features` acts on f where a `key` is given.
+    1411.4555). "attention": the decoder attends to the places of the grid (Show, Attend and Tell,
+    Xu et al. 2015, arXiv 1502.03044); its first state comes from their mean. `dropout_features`
+    acts on f if a `key` is given.
 
-    With a `cnn` of its own the captioner takes pixels (B, P, P, 3), 0 to 255, and f is the CNN's
-    last layer. Its weights are kept divided by `cnn_scale`: Adam, whose steps are of one size,
-    then changes them by so much less, and what was learned before is tuned, not forgotten.
+    With its own `cnn` the captioner takes pixels (B, P, P, 3), 0 to 255, and f is the CNN's last
+    layer. Its weights are kept divided by `cnn_scale`: Adam, whose steps have a fixed size, then
+    changes them by that much less, so that pretrained weights are tuned and not forgotten.
     """
 
     kind: ClassVar[str] = "captioner"
@@ -68,11 +68,12 @@ class Captioner(eqx.Module):
         seed: int = 0,
         **options: Any,
     ) -> "Captioner":
-        """For features of `feature_size` numbers, or with a new `cnn` ("efficientnet"
-        or "small") for pixels; `options` are those of `Decoder.create`. A way that takes a vector
-        has the mean of a grid, or where `feature_size` is S * F all of it, end to end.
+        """Create a captioner of features of `feature_size` numbers, or with a new `cnn`
+        ("efficientnet" or "small") of pixels; `options` are those of `Decoder.create`. A way that
+        takes a vector uses the mean of a grid, or, if `feature_size` is S * F, the whole grid
+        flattened.
 
-        Raises ConfigError where an argument breaks its rule.
+        Raises ConfigError if an argument is invalid.
         """
         if way not in WAYS:
             raise ConfigError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
@@ -93,22 +94,22 @@ class Captioner(eqx.Module):
 
     @property
     def vocab_size(self) -> int:
-        """Tokens of captions."""
+        """Return the size of the vocabulary."""
         return self.decoder.vocab_size
 
     @property
     def way(self) -> str:
-        """How the picture comes in."""
+        """Return how the picture enters the decoder."""
         attention = self.decoder.describe()["attention"]
         return next(way for way, name in WAYS.items() if name == attention)
 
     @property
     def stepped_cells(self) -> tuple[Cell, ...]:
-        """The cells whose next input depends on their state."""
+        """Return the cells whose next input depends on their state."""
         return self.decoder.stepped_cells
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         described = self.decoder.describe()
         del described["attention"]
         return {
@@ -123,12 +124,12 @@ class Captioner(eqx.Module):
         }
 
     def with_cnn(self, cnn: CNN) -> "Captioner":
-        """With these weights of a CNN, such as pretrained ones."""
+        """Return the captioner with these weights of a CNN, such as pretrained ones."""
         divided = jax.tree.map(lambda w: w / self.cnn_scale, cnn)
         return eqx.tree_at(lambda model: model.cnn, self, divided)
 
     def see(self, pictures: Real[Array, "B P P 3"]) -> Float[Array, "B Y X F"]:
-        """The features of pixels."""
+        """Compute the features of pixels."""
         assert self.cnn is not None
         cnn = jax.tree.map(lambda w: w * self.cnn_scale, self.cnn)
         return cnn.features(pictures, "grid")
@@ -138,7 +139,7 @@ class Captioner(eqx.Module):
         features: Float[Array, "B *grid F"] | Real[Array, "B P P 3"],
         key: PRNGKeyArray | None = None,
     ) -> Condition:
-        """What the decoder tells of."""
+        """Build the decoder's condition."""
         features = features if self.cnn is None else self.see(features)
         features = features.astype(self.w_features.dtype)  # kept in half precision
         if features.ndim == 4:
@@ -165,17 +166,17 @@ class Captioner(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "B T E"], Float[Array, "B T S"] | None]:
-        """The decoder's readouts after START and the tokens of a caption, and where it looked."""
+        """Return readouts after START and each token of a caption, and the attention weights."""
         k_features, k_decoder = (None, None) if key is None else jax.random.split(key)
         return self.decoder.read(tokens, self.condition(features, k_features), lengths, k_decoder)
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
-        """Scores of the next token."""
+        """Return scores of the next token."""
         return self.decoder.logits(readouts)
 
 
 def create_cnn(name: str, seed: int = 0) -> CNN:
-    """A CNN with random weights. Raises ConfigError for an unknown name."""
+    """Create a CNN with random weights. Raises ConfigError if the name is unknown."""
     if name == "efficientnet":
         return EfficientNetLite0.create(seed=seed, classes=0)
     if name == "small":

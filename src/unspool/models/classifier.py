@@ -17,7 +17,7 @@ POOLINGS = ("last", "mean", "max", "attention")
 
 
 class AttentionPooling(eqx.Module):
-    """softmax over time of v tanh(W h_t): how much each step counts (Yang et al. 2016, who have a
+    """softmax over time of v tanh(W h_t), the weight of each step (Yang et al. 2016, who have a
     bias inside the tanh).
     """
 
@@ -50,7 +50,7 @@ class Classifier(eqx.Module):
     ) -> "Classifier":
         """Create a model for a number of classes; `options` are those of `Reader.create`.
 
-        Raises ConfigError where an argument breaks its rule.
+        Raises ConfigError if an argument is invalid.
         """
         check_sizes(classes=classes)
         if pooling not in POOLINGS:
@@ -66,7 +66,7 @@ class Classifier(eqx.Module):
         return cls(reader, attention, w_out, jnp.zeros(classes), pooling)
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         own = {"classes": len(self.b_out), "pooling": self.pooling}
         return {**own, **self.reader.describe()}
 
@@ -76,7 +76,7 @@ class Classifier(eqx.Module):
         lengths: Int[Array, "B"],
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B C"]:
-        """Logits of the classes; dropout acts where `key` is given."""
+        """Return logits of the classes; dropout acts if `key` is given."""
         outputs, last = self.reader(inputs, lengths, key)
         return affine(self._pool(outputs, last, lengths), self.w_out, self.b_out)
 

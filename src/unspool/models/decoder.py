@@ -1,4 +1,4 @@
-"""Decoders: a sequence grown from a condition, one token after the other."""
+"""Decoders: generate a sequence from a condition, one token after the other."""
 
 from typing import Any, NamedTuple
 
@@ -18,25 +18,25 @@ from ..unroll import Stack, check_rates, locked_dropout
 from .attention import Additive, Memory, Multiplicative
 
 ATTENTIONS = ("luong", "bahdanau", "none")
-FIRST = "first"  # the vector is the first input, and is not seen again
+FIRST = "first"  # the vector is the first input only
 
 
 class Condition(NamedTuple):
-    """What a decoder tells of: a vector a row and, with attention, a memory to look at."""
+    """What a decoder is conditioned on: a vector per row and, with attention, a memory."""
 
     vector: Float[Array, "B F"]
     memory: Memory | None
 
 
 class DecoderState(NamedTuple):
-    """The cells' states of R = B * K rows, K of them in a row for each of B conditions."""
+    """The cell states of R = B * K rows, K consecutive ones for each of B conditions."""
 
     cells: tuple[Any, ...]
     condition: Condition
 
 
 class Step(NamedTuple):
-    """What one time step, or all of them, leave: states, top outputs, contexts, weights."""
+    """The results of one time step, or of all: states, top outputs, contexts, weights."""
 
     cells: tuple[Any, ...]
     h: Float[Array, "*N H"]
@@ -54,14 +54,13 @@ class Decoder(eqx.Module):
     With "first" in place of an attention there is no c: W_first v + b_first is an input of the
     cells before START, whose state is zero before it (Vinyals et al. 2015, arXiv 1411.4555).
 
-    Otherwise what c is depends on the attention. "none": the vector v at every step (Cho et al.
-    2014). "bahdanau": c_t, the context of the query s_{t-1} (Bahdanau et al. 2015). "luong": the
-    context c_t of the query s_t, for r_t alone; s_t sees no c (Luong et al. 2015 without input
-    feeding), so that nothing in the loop waits for attention, and the time loop is that of a
-    language model.
+    Otherwise c depends on the attention. "none": the vector v at every step (Cho et al. 2014).
+    "bahdanau": c_t, the context of the query s_{t-1} (Bahdanau et al. 2015). "luong": the context
+    c_t of the query s_t, for r_t alone; s_t sees no c (Luong et al. 2015 without input feeding), so
+    that nothing in the loop waits for attention, and the time loop is that of a language model.
 
-    `w_out` is None where the embedding stands in its place (tied weights). Where a `key` is given,
-    `dropout` acts on embeddings, every layer's outputs and r_t, with one mask for all steps.
+    `w_out` is None if the embedding replaces it (tied weights). If a `key` is given, `dropout` acts
+    on embeddings, every layer's outputs and r_t, with one mask for all steps.
     """
 
     embedding: Float[Array, "V E"]
@@ -94,9 +93,10 @@ class Decoder(eqx.Module):
         dropout: float = 0.0,
         key: PRNGKeyArray,
     ) -> "Decoder":
-        """For conditions of `condition_size` numbers (a vector, and each place of a memory).
+        """Create a decoder of conditions of `condition_size` numbers (a vector, and each place of a
+        memory).
 
-        Raises ConfigError where an argument breaks its rule.
+        Raises ConfigError if an argument is invalid.
         """
         check_sizes(vocab_size=vocab_size, condition_size=condition_size, hidden_size=hidden_size)
         check_sizes(embedding_size=embedding_size, num_layers=num_layers)
@@ -136,11 +136,11 @@ class Decoder(eqx.Module):
 
     @property
     def is_first(self) -> bool:
-        """Whether the vector is the first input."""
+        """Say whether the vector is the first input."""
         return self.attention is None and self.w_context is None
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create` that are the decoder's own."""
+        """Return the arguments of `create` that belong to the decoder."""
         names = {Additive: "bahdanau", Multiplicative: "luong", type(None): "none"}
         return {
             "cell": cell_name(self.cells[0]),
@@ -153,7 +153,7 @@ class Decoder(eqx.Module):
         }
 
     def start(self, condition: Condition) -> DecoderState:
-        """The state before START: a row for each row of the condition."""
+        """Return the state before START: a row for each row of the condition."""
         first = affine(condition.vector, self.w_first, self.b_first)
         zeros = tuple(cell.initial_state(len(first)) for cell in self.cells)
         if self.is_first:
@@ -168,7 +168,7 @@ class Decoder(eqx.Module):
     def step(
         self, tokens: Int[Array, "R"], state: DecoderState
     ) -> tuple[Float[Array, "R V"], DecoderState]:
-        """One time step, for decoding: logits of the next token, and the next state."""
+        """Run one time step, for decoding: return logits of the next token, and the next state."""
         x = self.embedding[tokens]
         made = self._advance(self.cells[0].project(x), state)
         return self.logits(self._read_out(made, x)), state._replace(cells=made.cells)
@@ -180,7 +180,9 @@ class Decoder(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B T E"]:
-        """The readouts r_t of given tokens (teacher forcing); `logits` makes scores of them."""
+        """Return the readouts r_t of given tokens (teacher forcing); pass them to `logits` for
+        scores.
+        """
         return self.read(tokens, condition, lengths, key)[0]
 
     def read(
@@ -190,8 +192,8 @@ class Decoder(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "B T E"], Float[Array, "B T S"] | None]:
-        """The readouts, and how much each position of the memory counted for the token after each
-        of these; None without attention.
+        """Return the readouts, and how much each position of the memory counted for the token after
+        each of them; None without attention.
         """
         keys = [None] * (2 + len(self.cells))
         k_in, k_out, *k_layers = keys if key is None else jax.random.split(key, len(keys))
@@ -203,12 +205,16 @@ class Decoder(eqx.Module):
 
     @property
     def stepped_cells(self) -> tuple[Cell, ...]:
-        """The cells whose next input depends on their state: all, if attention comes first."""
+        """Return the cells whose next input depends on their state: all, if attention comes
+        first.
+        """
         return self.cells if self.looks_first else ()
 
     @property
     def looks_first(self) -> bool:
-        """Whether a step's input depends on the state before it, as with Bahdanau's attention."""
+        """Say whether a step's input depends on the state before it, as with Bahdanau's
+        attention.
+        """
         return isinstance(self.attention, Additive)
 
     def contexts(self, projected: Float[Array, "T B P"], state: DecoderState) -> Array:
@@ -216,7 +222,7 @@ class Decoder(eqx.Module):
         return self._scan(projected, state, None, [None] * len(self.cells)).context
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
-        """W_out r + b_out."""
+        """Return W_out r + b_out."""
         return affine(readouts, self.output_weights, self.b_out)
 
     def _read_out(self, made: Step, x: Float[Array, "*N E"]) -> Float[Array, "*N E"]:
@@ -224,7 +230,7 @@ class Decoder(eqx.Module):
         return jnp.tanh(affine(parts, self.w_readout, self.b_readout))
 
     def _run(self, projected: Array, state: DecoderState, lengths: Any, keys: list[Any]) -> Step:
-        """All time steps at once, time-major."""
+        """Run all time steps at once, time-major."""
         if isinstance(self.attention, Additive):
             return self._scan(projected, state, lengths, keys)
         condition = state.condition
@@ -241,7 +247,7 @@ class Decoder(eqx.Module):
         return Step(tuple(states), h, _time_major(context, h), _time_major(weights, h))
 
     def _scan(self, projected: Array, state: DecoderState, lengths: Any, keys: list[Any]) -> Step:
-        """Step by step, where a step's input depends on the state before it."""
+        """Run step by step, for steps whose input depends on the state before."""
         ones = [jnp.ones((1, projected.shape[1], cell.hidden_size)) for cell in self.cells]
         masks = [
             None if key is None else locked_dropout(one, self.dropout, key)[0]
@@ -260,7 +266,7 @@ class Decoder(eqx.Module):
     def _advance(
         self, projected: Array, state: DecoderState, masks: list[Any] | None = None
     ) -> Step:
-        """One step of all layers, and what it looks at before or after it."""
+        """Run one step of all layers, with attention before or after it."""
         context, weights = None, None
         if self.w_context is not None:
             query = self.cells[-1].output(state.cells[-1])
@@ -286,13 +292,13 @@ class Decoder(eqx.Module):
 
 
 def _time_major(rows: Any, h: Float[Array, "T B H"]) -> Any:
-    """(B * T, ...) to (T, B, ...); None stays None."""
+    """Reshape (B * T, ...) to (T, B, ...); None stays None."""
     steps, batch = h.shape[:2]
     return jax.tree.map(lambda x: jnp.swapaxes(x.reshape(batch, steps, -1), 0, 1), rows)
 
 
 def shifted(ids: Int[Array, "B T"], start: Int[Array, ""] | int) -> Int[Array, "B T"]:
-    """What a decoder has read before each of these tokens: START, then all but the last."""
+    """Return what a decoder has read before each of these tokens: START, then all but the last."""
     first = jnp.full((ids.shape[0], 1), start, ids.dtype)
     return jnp.concatenate([first, ids[:, :-1]], axis=1)
 

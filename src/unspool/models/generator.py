@@ -1,4 +1,4 @@
-"""Generators: a sequence grown from one input, such as a label (one to many)."""
+"""Generators: generate a sequence from one input, such as a label (one to many)."""
 
 from typing import Any, ClassVar
 
@@ -13,9 +13,9 @@ from .language import LanguageModel
 
 
 class Generator(eqx.Module):
-    """p(x_{t+1} | condition, x_1..x_t): a language model whose first state the condition sets.
+    """p(x_{t+1} | condition, x_1..x_t): a language model whose first state is set by the condition.
 
-    `states` has the leaves of the decoder's state, with one row a condition.
+    `states` has the leaves of the decoder's state, with one row per condition.
     """
 
     kind: ClassVar[str] = "generator"
@@ -27,7 +27,7 @@ class Generator(eqx.Module):
     def create(cls, classes: int, vocab_size: int, *, seed: int = 0, **options: Any) -> "Generator":
         """Create a model for a number of conditions; `options` are those of `LanguageModel.create`.
 
-        Raises ConfigError where an argument breaks its rule.
+        Raises ConfigError if an argument is invalid.
         """
         check_sizes(classes=classes)
         decoder = LanguageModel.create(vocab_size, seed=seed, **options)
@@ -38,15 +38,15 @@ class Generator(eqx.Module):
 
     @property
     def classes(self) -> int:
-        """The number of conditions."""
+        """Return the number of conditions."""
         return int(jax.tree.leaves(self.states)[0].shape[0])
 
     def describe(self) -> dict[str, Any]:
-        """Return the arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         return {"classes": self.classes, **self.decoder.describe()}
 
     def initial_state(self, conditions: Int[Array, "B"]) -> Any:
-        """The states that sequences of these conditions begin with."""
+        """Return the states that sequences of these conditions begin with."""
         return jax.tree.map(lambda leaf: leaf[conditions], self.states)
 
     def __call__(
@@ -56,6 +56,6 @@ class Generator(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B T V"]:
-        """Logits of the next token at every step; dropout acts where `key` is given."""
+        """Return logits of the next token at every step; dropout acts if `key` is given."""
         state = self.initial_state(jnp.asarray(conditions))
         return self.decoder(tokens, state, lengths, key)[0]

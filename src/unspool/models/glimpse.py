@@ -1,4 +1,4 @@
-"""Recurrent attention: a network that looks at an image in a few glimpses and then names it.
+"""Recurrent attention: a network that sees an image in a few glimpses and then classifies it.
 
 Mnih, Heess, Graves and Kavukcuoglu 2014, "Recurrent models of visual attention",
 arXiv 1406.6247.
@@ -26,7 +26,7 @@ class Linear(eqx.Module):
 
     @classmethod
     def create(cls, inputs: int, outputs: int, key: PRNGKeyArray) -> "Linear":
-        """Uniform weights in +-1/sqrt(I), zero bias."""
+        """Initialise with uniform weights in +-1/sqrt(I) and zero bias."""
         return cls(uniform(key, (outputs, inputs), inputs), jnp.zeros(outputs))
 
     def __call__(self, x: Float[Array, "*N I"]) -> Float[Array, "*N O"]:
@@ -34,10 +34,10 @@ class Linear(eqx.Module):
 
 
 class Glimpses(NamedTuple):
-    """What the model did in T glimpses. All positions are (y, x) in -1 (upper, left edge) to 1.
+    """The results of T glimpses. All positions are (y, x) in -1 (upper, left edge) to 1.
 
-    `means` are the location network's, `locations` what was looked at, before it is cut to the
-    image; `baselines[t]` predicts the reward from what was seen before glimpse t.
+    `means` are the location network's, `locations` the sampled places, before they are clipped to
+    the image; `baselines[t]` predicts the reward from what was seen before glimpse t.
     """
 
     logits: Float[Array, "B C"]
@@ -47,7 +47,7 @@ class Glimpses(NamedTuple):
 
 
 class GlimpseClassifier(eqx.Module):
-    """T glimpses at an image, each at a place that the state so far chooses:
+    """T glimpses of an image, each at a place chosen by the state so far:
 
         m_1     = 0, the centre;  m_{t+1} = tanh(W_m h_t + b_m)         location network
         l_t     ~ Normal(m_t, std^2); with no key l_t = m_t
@@ -57,9 +57,9 @@ class GlimpseClassifier(eqx.Module):
         p(label | image) = softmax(W_out h_T + b_out)
         b_{t+1} = W_b h_t + b_b                                         baseline
 
-    The sampled places carry no gradient, and neither does what the location network and the
-    baseline read of h_t: `GlimpseTask` trains the first by REINFORCE alone, and REINFORCE, whose
-    noise would drown what cross entropy says, trains nothing else.
+    The sampled places carry no gradient, and neither do the inputs of the location network and the
+    baseline: `GlimpseTask` trains the location network by REINFORCE alone, and REINFORCE, whose
+    noise would drown the gradient of the cross-entropy, trains nothing else.
     """
 
     kind: ClassVar[str] = "glimpse"
@@ -96,10 +96,10 @@ class GlimpseClassifier(eqx.Module):
         dropout: float = 0.0,
         seed: int = 0,
     ) -> "GlimpseClassifier":
-        """Create a model for images (H, W, C); `std` is the deviation of sampled places.
+        """Create a model for images (H, W, C); `std` is the standard deviation of sampled places.
 
-        `dropout` acts on g_t, with one mask for all steps, and on h_T. Raises ConfigError where
-        an argument breaks its rule.
+        `dropout` acts on g_t, with one mask for all steps, and on h_T. Raises ConfigError if an
+        argument is invalid.
         """
         sizes = {"hidden_size": hidden_size, "glimpse_size": glimpse_size, "classes": classes}
         check_sizes(glimpses=glimpses, patch=patch, scales=scales, **sizes)
@@ -127,11 +127,11 @@ class GlimpseClassifier(eqx.Module):
 
     @property
     def stepped_cells(self) -> tuple[Cell, ...]:
-        """The cells whose next input depends on their state."""
+        """Return the cells whose next input depends on their state."""
         return (self.core,)
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         return {
             "classes": len(self.output.b),
             "image_shape": list(self.image_shape),
@@ -152,11 +152,11 @@ class GlimpseClassifier(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B C"]:
-        """Logits of the classes; without a `key` from the mean places, so always the same."""
+        """Return logits of the classes; without a `key` at the mean places, so deterministic."""
         return self.look(inputs, key).logits
 
     def look(self, inputs: Float[Array, "B H W*C"], key: PRNGKeyArray | None = None) -> Glimpses:
-        """All glimpses; with a `key` places are sampled and dropout acts."""
+        """Return all glimpses; with a `key` places are sampled and dropout acts."""
         images = inputs.reshape(-1, *self.image_shape)
         k_noise, k_glimpse, k_last = (None,) * 3 if key is None else jax.random.split(key, 3)
         shape = (self.glimpses, len(images), 2)
@@ -180,7 +180,7 @@ class GlimpseClassifier(eqx.Module):
         return Glimpses(self.output(last), *steps)
 
     def seen(self, inputs: Float[Array, "B H W*C"]) -> Float[Array, "T B G"]:
-        """g_t of all glimpses, from the mean places: what the core reads."""
+        """Return g_t of all glimpses at the mean places: the input of the core."""
         images = inputs.reshape(-1, *self.image_shape)
         locations = jnp.clip(self.look(inputs).locations, -1, 1)
         return jnp.stack([self._glimpse_vector(images, location) for location in locations])
@@ -195,11 +195,11 @@ class GlimpseClassifier(eqx.Module):
 def glimpse(
     images: Float[Array, "B H W C"], location: Float[Array, "B 2"], patch: int, scales: int
 ) -> Float[Array, "B S P P C"]:
-    """The retina: squares around `location`, patch 2^k pixels wide for k = 0..scales-1, each
+    """Return the retina: squares around `location`, patch 2^k pixels wide for k = 0..scales-1, each
     reduced to patch x patch by taking means.
 
-    `location` is (y, x), from -1 (upper, left edge) to 1; it need not fall on a pixel's border.
-    What lies outside the image is zero.
+    `location` is (y, x), from -1 (upper, left edge) to 1, and need not be on a pixel's border.
+    Outside the image everything is zero.
     """
     _, height, width, _ = images.shape
     seen = []
@@ -213,7 +213,9 @@ def glimpse(
 def _shares(
     centre: Float[Array, "B"], size: int, patch: int, cell: int
 ) -> Float[Array, "B P size"]:
-    """How much of each of `patch` cells, `cell` pixels wide, each pixel of an axis covers."""
+    """Return how much of each of `patch` cells, `cell` pixels wide, each pixel of an axis
+    covers.
+    """
     middle = (centre + 1) * size / 2
     begin = middle[:, None, None] + cell * (jnp.arange(patch)[:, None] - patch / 2)
     pixel = jnp.arange(size)

@@ -1,4 +1,4 @@
-"""Language models: the next token from all tokens before it."""
+"""Language models: predict the next token from all tokens before it."""
 
 from collections.abc import Callable, Sized
 from typing import Any, ClassVar
@@ -21,13 +21,12 @@ CreateCell = Callable[..., Cell]  # (input_size, hidden_size, *, layer_norm, key
 class LanguageModel(eqx.Module):
     """p(x_{t+1} | x_1..x_t) = softmax(W_out h_t + b_out), h_t from a stack of cells.
 
-    Without an `embedding`, token ids index the columns of the first cell's input weights,
-    which is what a one-hot input amounts to. With one, they index its rows. `w_out` is None
-    where input and output weights are tied (Press and Wolf 2017): the embedding then stands
-    in its place.
+    Without an `embedding`, token ids index the columns of the first cell's input weights, which is
+    equivalent to one-hot inputs. With one, they index its rows. `w_out` is None if input and output
+    weights are tied (Press and Wolf 2017): the embedding then replaces it.
 
-    `dropout_embedding` drops whole tokens of the vocabulary for a call (Gal and Ghahramani
-    2016). Dropout acts only where `key` is given.
+    `dropout_embedding` drops whole tokens of the vocabulary for a call (Gal and Ghahramani 2016).
+    Dropout acts only if `key` is given.
     """
 
     kind: ClassVar[str] = "language"
@@ -59,10 +58,9 @@ class LanguageModel(eqx.Module):
     ) -> "LanguageModel":
         """Create a model for a vocabulary, given itself or by its size.
 
-        `cell` is "rnn", "lstm", "gru", or a function `(input_size, hidden_size, *, layer_norm,
-        key) -> Cell` for a cell of your own; such a cell sees embeddings, so give
-        `embedding_size`, unless its `project` takes token ids. Raises ConfigError where an
-        argument breaks its rule.
+        `cell` is "rnn", "lstm", "gru", or for a custom cell a function `(input_size, hidden_size,
+        *, layer_norm, key) -> Cell`; a custom cell reads embeddings, so pass `embedding_size`,
+        unless its `project` takes token ids. Raises ConfigError if an argument is invalid.
         """
         if isinstance(vocab_size, Sized):
             vocab_size = len(vocab_size)
@@ -86,7 +84,7 @@ class LanguageModel(eqx.Module):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return the arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         cell = self.stack.cells[0]
         return {
             "cell": cell_name(cell),
@@ -112,7 +110,7 @@ class LanguageModel(eqx.Module):
         return weights
 
     def initial_state(self, batch: int) -> Any:
-        """A state that has seen nothing: one state a layer, leaves of shape (B, ...)."""
+        """Return the state before any input: one state per layer, leaves of shape (B, ...)."""
         check_sizes(batch=batch)
         return self.stack.initial_state(batch)
 
@@ -123,7 +121,7 @@ class LanguageModel(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "B T V"], Any]:
-        """Logits of the next token at every step, and the state after the last one."""
+        """Return logits of the next token at every step, and the state after the last one."""
         hidden, state = self.hidden(tokens, state, lengths, key)
         return self.logits(hidden), state
 
@@ -134,7 +132,7 @@ class LanguageModel(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> tuple[Float[Array, "B T H"], Any]:
-        """The last layer's outputs at every step, and the state after the last one."""
+        """Return the last layer's outputs at every step, and the state after the last one."""
         check_batch(tokens.shape[0], state, lengths)
         if len(state) != len(self.stack.cells):
             raise ConfigError(
@@ -147,23 +145,25 @@ class LanguageModel(eqx.Module):
         return jnp.swapaxes(outputs, 0, 1), state
 
     def step(self, tokens: Int[Array, "B"], state: Any) -> tuple[Float[Array, "B V"], Any]:
-        """One time step, for sampling: logits of the next token and the next state."""
+        """Run one time step, for sampling: return logits of the next token and the next state."""
         hidden, state = self.hidden_step(tokens, state)
         return self.logits(hidden), state
 
     def hidden_step(
         self, tokens: Int[Array, "B"], state: Any, added: Any = None
     ) -> tuple[Float[Array, "B H"], Any]:
-        """The last layer's output of one time step, and the next state; `added` as in `Stack`."""
+        """Return the last layer's output of one time step, and the next state; `added` as in
+        `Stack`.
+        """
         x = tokens if self.embedding is None else self.embedding[tokens]
         return self.stack.step(self.stack.cells[0].project(x), state, added=added)
 
     def logits(self, hidden: Float[Array, "*N H"]) -> Float[Array, "*N V"]:
-        """W_out h + b_out."""
+        """Return W_out h + b_out."""
         return affine(hidden, self.output_weights, self.b_out)
 
     def project(self, tokens: Int[Array, "T B"], key: PRNGKeyArray | None = None) -> Array:
-        """The first cell's input half, by indexing a table wherever that is less work."""
+        """Compute the first cell's input half, by indexing a table if that is less work."""
         cell = self.stack.cells[0]
         keep = self._kept_tokens(key)
         if self.embedding is None:
@@ -190,7 +190,7 @@ def _drop_columns(cell: Cell, keep: Float[Array, "V"], tokens: Int[Array, "T B"]
 
 
 def _indexed(cell: Cell, key: PRNGKeyArray) -> Cell:
-    """The cell with input weights in +-1: an id picks one column, so nothing is summed up."""
+    """Return the cell with input weights in +-1: an id picks one column, so nothing is summed."""
     if not hasattr(cell, "w_ih"):
         return cell
     return eqx.tree_at(lambda c: c.w_ih, cell, replace_fn=lambda w: uniform(key, w.shape, fan=1))

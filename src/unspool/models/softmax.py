@@ -17,10 +17,10 @@ def token_nats(
     hidden: Float[Array, "B T H"],
     targets: Int[Array, "B T"],
 ) -> Float[Array, "B T"]:
-    """-ln p(target) under the softmax over the whole vocabulary of a model with `logits`.
+    """Return -ln p(target) under the softmax over the whole vocabulary of a model with `logits`.
 
-    If the logits of all steps would not fit in 128 MiB they are formed one time step
-    at a time, and again in the backward pass.
+    If the logits of all steps would not fit in 128 MiB, they are computed one time step at a time,
+    and again in the backward pass.
     """
     return smoothed_nats(model, hidden, targets, 0.0)[1]
 
@@ -28,7 +28,7 @@ def token_nats(
 def smoothed_nats(
     model: Any, hidden: Float[Array, "B T H"], targets: Int[Array, "B T"], label_smoothing: float
 ) -> tuple[Float[Array, "B T"], Float[Array, "B T"]]:
-    """Form `smoothed_cross_entropy` of all steps, in as little memory as `token_nats` needs."""
+    """Compute `smoothed_cross_entropy` of all steps, in as little memory as `token_nats`."""
 
     def both(hidden: Array, targets: Array) -> tuple[Array, Array]:
         return smoothed_cross_entropy(model.logits(hidden), targets, label_smoothing)
@@ -43,18 +43,18 @@ def smoothed_nats(
 
 
 def cross_entropy(logits: Float[Array, "*N V"], targets: Int[Array, "*N"]) -> Float[Array, "*N"]:
-    """ln sum exp(logits) - logits[target]."""
+    """Return ln sum exp(logits) - logits[target]."""
     return smoothed_cross_entropy(logits, targets, 0.0)[1]
 
 
 def smoothed_cross_entropy(
     logits: Float[Array, "*N V"], targets: Int[Array, "*N"], label_smoothing: float
 ) -> tuple[Float[Array, "*N"], Float[Array, "*N"]]:
-    """Form the cross-entropy with smoothed targets, and with the targets as they are:
+    """Return the cross-entropy with smoothed targets, and with the given targets:
 
         (1 - s) nats + s (ln sum exp(logits) - mean(logits))     nats = ln sum exp(logits) - l_y
 
-    A share s = `label_smoothing` of each target is spread over all labels evenly (Szegedy et al.
+    A share s = `label_smoothing` of each target is spread evenly over all labels (Szegedy et al.
     2016, arXiv 1512.00567).
     """
     # A comparison fuses with the sum; gathering would cost a scatter in the backward pass.
@@ -74,14 +74,14 @@ def sampled_nats(
     key: PRNGKeyArray,
     by_frequency: Any,
 ) -> Float[Array, "B T"]:
-    """-ln p(target) under a softmax over the target and `samples` other tokens.
+    """Return -ln p(target) under a softmax over the target and `samples` other tokens.
 
     The others are sampled once for the whole call: the k-th most frequent token, id
     `by_frequency[k]`, from the log-uniform distribution q(k) = ln((k+2)/(k+1)) / ln(V+1). Their
-    logits are corrected by the log of their expected count, and samples that hit a row's
-    target are masked, so that the sum of exponentials estimates the softmax's denominator
-    without bias (Bengio and Senecal 2008; Jean et al. 2015, arXiv 1412.2007). Its logarithm, and so
-    the gradient, keep a bias (Blanc and Rendle 2018, arXiv 1712.00527), which vanishes for many
+    logits are corrected by the log of their expected count, and samples that hit a row's target are
+    masked, so that the sum of exponentials is an unbiased estimate of the softmax's denominator
+    (Bengio and Senecal 2008; Jean et al. 2015, arXiv 1412.2007). Its logarithm, and so the
+    gradient, keep a bias (Blanc and Rendle 2018, arXiv 1712.00527), which vanishes for many
     samples. For training only.
     """
     w, b, size = model.output_weights, model.b_out, model.vocab_size
@@ -96,11 +96,13 @@ def sampled_nats(
 
 
 def log_uniform(key: PRNGKeyArray, count: int, size: int) -> Int[Array, "count"]:
-    """`count` draws from q(k) = ln((k+2)/(k+1)) / ln(size+1), k = 0..size-1, by inversion."""
+    """Sample `count` numbers from q(k) = ln((k+2)/(k+1)) / ln(size+1), k = 0..size-1, by
+    inversion.
+    """
     u = jax.random.uniform(key, (count,))
     return jnp.minimum(jnp.exp(u * jnp.log(size + 1.0)).astype(jnp.int32) - 1, size - 1)
 
 
 def log_expected_count(ranks: Int[Array, "*N"], samples: int, size: int) -> Float[Array, "*N"]:
-    """ln(samples * q(rank))."""
+    """Return ln(samples * q(rank))."""
     return jnp.log(samples * jnp.log1p(1 / (ranks + 1.0)) / jnp.log(size + 1.0))

@@ -16,7 +16,7 @@ from .reader import Reader
 class Tagger(eqx.Module):
     """p(tag_t | x) = softmax(W_out h_t + b_out).
 
-    With a reader in both directions h_t has seen the whole sequence, else only x_1..x_t.
+    With a reader in both directions h_t has seen the whole sequence, otherwise only x_1..x_t.
     """
 
     kind: ClassVar[str] = "tagger"
@@ -29,7 +29,7 @@ class Tagger(eqx.Module):
     def create(cls, classes: int, *, seed: int = 0, **options: Any) -> "Tagger":
         """Create a model for a number of tags; `options` are those of `Reader.create`.
 
-        Raises ConfigError where an argument breaks its rule.
+        Raises ConfigError if an argument is invalid.
         """
         check_sizes(classes=classes)
         k_reader, k_out = jax.random.split(random_key(seed))
@@ -38,7 +38,7 @@ class Tagger(eqx.Module):
         return cls(reader, w_out, jnp.zeros(classes))
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         return {"classes": len(self.b_out), **self.reader.describe()}
 
     def __call__(
@@ -47,6 +47,6 @@ class Tagger(eqx.Module):
         lengths: Int[Array, "B"],
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B T C"]:
-        """Logits of the tags at every step; dropout acts where `key` is given."""
+        """Return logits of the tags at every step; dropout acts if `key` is given."""
         outputs, _ = self.reader(inputs, lengths, key)
         return jnp.swapaxes(affine(outputs, self.w_out, self.b_out), 0, 1)

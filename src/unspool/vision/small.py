@@ -33,7 +33,7 @@ class SmallCNN(eqx.Module):
     def create(cls, channels: tuple[int, ...] = (32, 64, 128), *, seed: int = 0) -> "SmallCNN":
         """Create a network with one layer for each number of channels; F is the last of them.
 
-        Raises ConfigError where there is none or one is below 1.
+        Raises ConfigError if there are none or one is below 1.
         """
         if not channels or min(channels) < 1:
             raise ConfigError(f"channels must be numbers from 1 up, got {channels}")
@@ -47,13 +47,13 @@ class SmallCNN(eqx.Module):
 
     @property
     def feature_size(self) -> int:
-        """Features of a place of the grid."""
+        """Return the number of features per cell of the grid."""
         return self.convs[-1].b.shape[0]
 
     def features(
         self, pictures: Real[Array, "B H W 3"], layer: Literal["pooled", "grid"] = "pooled"
     ) -> Float[Array, "B *grid F"]:
-        """Features of pictures with values 0 to 255; H and W may be any size."""
+        """Return features of pictures with values 0 to 255; H and W may be any size."""
         x = (jnp.asarray(pictures, jnp.float32) - 127) / 128
         x = jnp.concatenate([x, _places(*x.shape[:3])], axis=-1)
         for conv, gain, shift in zip(self.convs, self.gains, self.shifts, strict=True):
