@@ -37,7 +37,7 @@ def main() -> None:
         page.get_by_label("order of the units").select_option(label="comment")
         page.locator(".ranked button").first.click(timeout=60_000)
         page.wait_for_timeout(1500)
-        shot(page, "cells")
+        shot(page, "units")
         phone = opened(browser, address, "dark", PHONE)
         phone.wait_for_selector("a.name")
         play(phone, run.name)

@@ -73,7 +73,7 @@ def test_units_are_ranked_by_annotation_pattern_and_span(client, traced):
     [
         ("span/{id}?first=5&last=99999", "span must be within"),
         ("scores/{id}?pattern=(", "is not a regular expression"),
-        ("scores/{id}?annotation=URL", "everywhere the same"),
+        ("scores/{id}?annotation=URL", "is constant"),
         ("values/{id}/1/h", "layer 1 has no h"),
         ("values/none/0/h", "read it again"),
     ],

@@ -167,7 +167,7 @@ def test_a_prompt_that_cannot_be(client, text, message):
         ("next/{session}/999", "there is no token number 999"),
         ("write/{session}/999", "there is no token number 999"),
         ("pick/{session}/0/256", "token must be from 0 to 255, got 256"),
-        ("next/unknown/0", "no longer held"),
+        ("next/unknown/0", "no longer kept"),
     ],
 )
 def test_a_place_that_is_not_there(client, path, message):
@@ -189,7 +189,7 @@ def test_writing_ends_with_a_sentence_where_memory_ends(client, monkeypatch):
     made = begin(client)
     monkeypatch.setattr(play, "MOST_BYTES", 10_000)
     written = write(client, made["session"], made["tokens"][-1]["node"], most=500)
-    assert "begin anew" in written[-1]["error"]
+    assert "start over" in written[-1]["error"]
     assert all("text" in token for token in written[:-1])
 
 

@@ -52,6 +52,6 @@ def test_the_page_goes_from_step_to_step(page):
     page.get_by_label("Steps of the network").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("output").nth(1).inner_text() == "step 2 of 4"
-    assert "reads “e”, is to tell “l”" in page.locator("main").inner_text()
+    assert "reads “e”, has to predict “l”" in page.locator("main").inner_text()
     page.get_by_text("gradients", exact=True).click()
     assert page.locator(".gradient").count() == 4

@@ -1,4 +1,4 @@
-"""Who takes part, and who cannot."""
+"""Libraries compared, and which are missing."""
 
 import contextlib
 import importlib
@@ -16,7 +16,7 @@ from .workloads import BYTES, VOCABULARY, Workload
 
 
 class Peer(NamedTuple):
-    """A module of this package, and what has to be installed for it."""
+    """A module of this package, and the packages it needs."""
 
     name: str
     module: str
@@ -37,7 +37,7 @@ Start = Callable[[], Run]
 
 
 def missing(peers: Iterable[Peer]) -> list[str]:
-    """One line for each peer that is not installed, with the remedy."""
+    """Return a line for each peer that is not installed, with the remedy."""
     return [
         f"{peer.name}: left out, {' and '.join(lacking)} cannot be imported; "
         "pip install 'unspool[peers]'"
@@ -55,11 +55,11 @@ def _is_there(module: str) -> bool:
     return True
 
 
-_ENTRY = {"keras": "unspool.bench.keras_peer"}  # sets the backend before it imports Keras
+_ENTRY = {"keras": "unspool.bench.keras_peer"}  # sets the backend before importing Keras
 
 
 def trainers(workload: Workload, threads: int) -> dict[str, Start]:
-    """How to start each contestant of training, ours first."""
+    """Return how to start each contestant of training, ours first."""
     model, task = workload.model(), synthetic_task(workload)
     starts: dict[str, Start] = {"unspool": lambda: ours.training(model, task)}
     for peer in TRAINING_PEERS:
@@ -71,7 +71,7 @@ def trainers(workload: Workload, threads: int) -> dict[str, Start]:
 
 
 def samplers(workload: Workload, threads: int) -> dict[str, Start]:
-    """How to start each contestant of sampling, ours first, in each type of weights."""
+    """Return how to start each contestant of sampling, ours first, with each type of weights."""
     model = workload.model()
     starts: dict[str, Start] = {
         our_name(weights): lambda weights=weights: ours.sampling(model, weights)
@@ -84,7 +84,7 @@ def samplers(workload: Workload, threads: int) -> dict[str, Start]:
 
 
 def our_name(weights: str) -> str:
-    """The float32 weights are just Unspool."""
+    """Name ours by its weights; float32 is just Unspool."""
     return "unspool" if weights == "float32" else f"unspool {weights}"
 
 
@@ -93,7 +93,7 @@ def _module(peer: Peer) -> Any:
 
 
 def synthetic_task(workload: Workload) -> LanguageTask:
-    """Language modelling of uniformly drawn tokens, the same for all contestants."""
+    """Make a task of language modelling on uniform random tokens, the same for all contestants."""
     characters = "".join(chr(ord("!") + i) for i in range(VOCABULARY))
     ids = np.random.default_rng(0).integers(
         0, VOCABULARY, 32 * workload.batch * workload.steps + 1, dtype=np.uint8

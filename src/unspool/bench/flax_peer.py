@@ -39,7 +39,7 @@ class Model(nn.Module):
 
 
 def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
-    """As `ours.training`, with weights of Flax's own; XLA uses all cores of the process."""
+    """Do as `ours.training`, with Flax's own weights; XLA uses all cores of the process."""
     network = Model(workload)
     zeros = jnp.zeros((workload.batch, workload.hidden))
     layer_state = (zeros, zeros) if workload.cell == "lstm" else zeros
@@ -62,7 +62,7 @@ def training(workload: Workload, model: LanguageModel, task: LanguageTask, threa
         updates, moments = adam.update(gradients, moments, params)
         return (optax.apply_updates(params, updates), moments, states), nats
 
-    # A step writes into the memory of what it is given, so no array may be in two places.
+    # A step reuses the memory of its arguments, so no array may appear in them twice.
     learner, number = jax.tree.map(jnp.copy, (params, adam.init(params), states)), 0
 
     def run(units: int) -> float:

@@ -18,7 +18,7 @@ LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.
 
 
 def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
-    """As `ours.training`, with weights of Keras' own; XLA uses all cores of the process."""
+    """Do as `ours.training`, with Keras' own weights; XLA uses all cores of the process."""
     network = _network(workload)
     number = 0
 

@@ -35,7 +35,7 @@ def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
 def session(
     workload: Workload, model: LanguageModel, threads: int
 ) -> tuple[Any, dict[str, np.ndarray]]:
-    """A session of the step (token and states to logits and states), and zero states."""
+    """Return a session of the step (token and states to logits and states), and zero states."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     graph = _graph(workload, model).SerializeToString()

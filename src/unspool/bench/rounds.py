@@ -1,4 +1,4 @@
-"""The benchmark: every contestant and the machine's limits in turn, workload by workload."""
+"""Run the benchmark: all contestants and the machine's limits in turn, per workload."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -26,7 +26,7 @@ Result = dict[str, Any]
 
 
 def check(only: str | None, rounds: int | None) -> None:
-    """Raise ConfigError where an option breaks its rule."""
+    """Raise ConfigError if an option is invalid."""
     if only is not None and only not in KINDS:
         raise ConfigError(f"only must be one of {', '.join(KINDS)}, got {only!r}")
     if rounds is not None and rounds < 1:
@@ -34,7 +34,7 @@ def check(only: str | None, rounds: int | None) -> None:
 
 
 def missing(only: str | None) -> list[str]:
-    """A line for each peer that cannot take part."""
+    """Return a line for each peer that cannot take part."""
     peers = {"training": contestants.TRAINING_PEERS, "sampling": contestants.SAMPLING_PEERS}
     taking_part = [peer for kind in KINDS if only in (None, kind) for peer in peers[kind]]
     return list(dict.fromkeys(contestants.missing(taking_part)))
@@ -111,7 +111,7 @@ def _measure(
     rounds: int,
     target_s: float,
 ) -> Result:
-    """Times of all that run; a peer that fails is a line in `failed`."""
+    """Measure the times of all that run; a peer that fails is added to `failed`."""
     ready: dict[str, tuple[Run, int]] = {}
     failed = {}
     for name, start in {**starts, **ways}.items():
@@ -130,6 +130,6 @@ def _measure(
 
 
 def _ratio(times: Mapping[str, float], peers: tuple[str, ...]) -> Result:
-    """How many times faster than the best peer, by medians; None without one."""
+    """Return how many times faster ours is than the best peer, by medians; None without peers."""
     best = min((name for name in peers if name in times), key=times.__getitem__, default=None)
     return {"best_peer": best, "ratio": times[best] / times["unspool"] if best else None}

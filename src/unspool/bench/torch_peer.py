@@ -17,7 +17,7 @@ KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Model(nn.Module):
-    """The same function as `model`, with its weights; one-hot inputs come out of a lookup."""
+    """The same function as `model`, with its weights; one-hot inputs come from a look-up."""
 
     def __init__(self, workload: Workload, model: LanguageModel) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is measured, and the work that it needs at least."""
+"""The workloads, and the least work that each needs."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Workload(NamedTuple):
 
     @property
     def matrix_elements(self) -> int:
-        """Elements of the matrices that a token is multiplied by.
+        """Return the elements of the matrices that a token is multiplied by.
 
         The first layer's input product is with a one-hot vector: a lookup, and not counted.
         """
@@ -33,11 +33,11 @@ class Workload(NamedTuple):
 
     @property
     def training_flops(self) -> int:
-        """Of the products of a training step: one forward, two backward (inputs and weights)."""
+        """Return the FLOPs of a training step's products: one forward, two backward."""
         return 3 * 2 * self.matrix_elements * self.batch * self.steps
 
     def token_bytes(self, weights: str) -> int:
-        """Bytes of matrices that a token of sampling at batch 1 has to read (int8's scales too)."""
+        """Return the bytes of matrices that a sampled token has to read at batch 1 (scales too)."""
         rows = (2 * self.layers - 1) * GATES[self.cell] * self.hidden + VOCABULARY
         return self.matrix_elements * BYTES[weights] + (4 * rows if weights == "int8" else 0)
 

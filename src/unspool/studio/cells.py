@@ -1,4 +1,4 @@
-"""A run's units on a text: their values, what they stand for, what the model expects next."""
+"""Serve a run's units on a text: their values, what they stand for, what the model expects."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,15 +28,15 @@ from .recent import Recent
 router = APIRouter(prefix="/api/cells")
 
 LONGEST = 20_000  # tokens of a text
-SAMPLE = 6_000  # tokens of the held-out text that are looked at at once
+SAMPLE = 6_000  # tokens of the held-out text that are read at once
 KEPT = 4  # traces
 LIKELIEST = 5
-BEST = 64  # units of an annotation
-GATES = "ifozr"  # from 0 to 1; all else is within -1 and 1
+BEST = 64  # units per annotation
+GATES = "ifozr"  # from 0 to 1; everything else is within -1 and 1
 
 
 class Given(BaseModel):
-    """A text to look at."""
+    """A text to read."""
 
     text: str
 
@@ -55,7 +55,7 @@ _traced: Recent[TracedText] = Recent(KEPT)
 
 @router.get("/sample/{run:path}")
 def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
-    """A part of the run's held-out text; `number` counts through it."""
+    """Return a part of the run's held-out text; `number` counts its parts."""
     loaded = require(request.app.state.store.load(run), Run)
     ids = loaded.own_data(open_text, "paste a text or open a file").val
     start = number * SAMPLE % max(1, len(ids) - SAMPLE + 1)
@@ -64,7 +64,7 @@ def sample(run: str, request: Request, number: int = 0) -> dict[str, str]:
 
 @router.post("/trace/{run:path}")
 def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
-    """Read a text; what the page needs to ask for the values."""
+    """Read a text; return what the page needs to request its values."""
     loaded = request.app.state.store.load(run)
     reading = read_as(loaded, given.text, next(iter(loaded.conditions), None))
     made = Trace.record(reading.model, _cut(reading.spans), state=reading.state)
@@ -85,7 +85,7 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
 
 @router.get("/values/{identity}/{layer}/{quantity}")
 def values(identity: str, layer: int, quantity: str) -> Response:
-    """int8 (H, T): a quantity in 127ths; of a gate 2 v - 1, of an LSTM's c its tanh."""
+    """Return a quantity in 127ths as int8 (H, T): 2 v - 1 for a gate, tanh for an LSTM's c."""
     layers = _find(identity).trace.layers
     if not (0 <= layer < len(layers) and quantity in layers[layer]):
         raise ConfigError(f"layer {layer} has no {quantity}: choose from the lists of the page")
@@ -96,7 +96,7 @@ def values(identity: str, layer: int, quantity: str) -> Response:
 
 @router.get("/next/{identity}")
 def likeliest(identity: str) -> Response:
-    """int32 ids (T, 5), float32 probabilities (T, 5), float32 surprise (T,) in nats."""
+    """Return int32 ids (T, 5), float32 probabilities (T, 5), float32 surprise (T,) in nats."""
     traced = _find(identity)
     require(traced.run, Run)
     k = min(LIKELIEST, len(traced.run.vocab))
@@ -106,40 +106,40 @@ def likeliest(identity: str) -> Response:
 
 @router.get("/scores/{identity}")
 def scores(identity: str, annotation: str = "", pattern: str = "") -> list[dict[str, Any]]:
-    """The units that tell an annotation best, or whether a regular expression matches."""
+    """Return the units that best match an annotation, or the matches of a regular expression."""
     traced = _find(identity)
     known = traced.annotations
     if pattern:
         annotation = f"/{pattern}/"
         known = annotate(traced.trace.text, patterns={annotation: pattern})
     if annotation not in known or known[annotation].is_constant:
-        raise ConfigError(f"nothing to tell: {annotation!r} is everywhere the same in this text")
+        raise ConfigError(f"{annotation!r} is constant in this text, so no unit can be scored")
     found = score_units(traced.trace, {annotation: known[annotation]})
     return [one._asdict() for best in best_units(found, BEST).values() for one in best]
 
 
 @router.get("/span/{identity}")
 def span(identity: str, first: int, last: int, threshold: float = 0.5) -> list[dict[str, Any]]:
-    """The units that are on from token `first` to `last` and off elsewhere."""
+    """Return the units that are on from token `first` to `last` and off elsewhere."""
     found = rank_span(_find(identity).trace, first, last, threshold)
     return [one._asdict() for one in found]
 
 
 def pieces(text: str, first: np.ndarray) -> list[str]:
-    """What each token shows: a character that is split over tokens stands at its last one."""
+    """Return the text of each token; a character split over tokens belongs to the last one."""
     cuts = [0, *first[1:].tolist(), len(text)]
     return [text[begin:end] for begin, end in pairwise(cuts)]
 
 
 def _vocabulary(run: Any) -> list[str] | None:
-    """The tokens' texts, where the run tells the next one."""
+    """Return the texts of all tokens, if the run predicts tokens."""
     if not isinstance(run, Run):
         return None
     return [run.vocab.token_text(i) for i in range(len(run.vocab))]
 
 
 def _cut(spans: Spans) -> Spans:
-    """The first tokens, where there are too many for a page."""
+    """Keep the first tokens if there are too many for a page."""
     if len(spans.inputs) <= LONGEST:
         return spans
     inputs, first, last = (array[:LONGEST] for array in spans[1:])
@@ -151,14 +151,14 @@ def _best_first(layer: dict[str, np.ndarray]) -> list[str]:
 
 
 def forget() -> None:
-    """Let go of all texts, and so of the files of their traces."""
+    """Forget all texts, and so delete the files of their traces."""
     _traced.clear()
 
 
 def _find(identity: str) -> TracedText:
     traced = _traced.find(identity)
     if traced is None:
-        raise ConfigError("this text is no longer held: read it again")
+        raise ConfigError("this text is no longer kept: read it again")
     return traced
 
 

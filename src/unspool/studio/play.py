@@ -1,4 +1,4 @@
-"""Play: text that grows token by token; the state of each is kept, so that one can go back."""
+"""Play: write text token by token, keeping the state of each, so that one can go back."""
 
 import asyncio
 import codecs
@@ -34,11 +34,11 @@ MOST_BYTES = 256 * 2**20  # of states in a session
 LONGEST_PROMPT = 2000  # tokens
 LIKELIEST = 30
 _Utf8 = codecs.getincrementaldecoder("utf-8")
-PIECE_S = 0.016  # text is sent about as often as a screen shows it
+PIECE_S = 0.016  # text is sent about as often as a screen refreshes
 
 
 class Prompt(BaseModel):
-    """What a text begins with."""
+    """The start of a text."""
 
     text: str
 
@@ -52,7 +52,7 @@ class Shaping(BaseModel):
 
 
 class Sampling(Shaping):
-    """How many tokens to sample, from which seed, and how many a second (0: as fast as it goes)."""
+    """How many tokens to sample, with which seed, and how many per second (0: no limit)."""
 
     most: int = Field(default=500, ge=1, le=5000)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -61,15 +61,15 @@ class Sampling(Shaping):
     @field_validator("pace")
     @classmethod
     def _no_nap(cls, pace: float) -> float:
-        """A text of 5,000 tokens takes no more than an hour and a half."""
+        """Refuse a slower pace: a text of 5,000 tokens takes at most an hour and a half."""
         if 0 < pace < 1:
-            raise ValueError("pace must be 0 or at least 1 token a second")
+            raise ValueError("pace must be 0 or at least 1 token per second")
         return pace
 
 
 @dataclass
 class Node:
-    """A token after a parent: the bytes that no character is made of yet, and the state."""
+    """A token after a parent, with the bytes of an unfinished character, and the state."""
 
     parent: int
     token: int
@@ -89,7 +89,7 @@ class Session:
     lock: Any = field(default_factory=Lock)
 
     def add(self, parent: int, token: int) -> tuple[int, str]:
-        """A token after a node: the new node's number and the text that it completes."""
+        """Add a token after a node; return the new node's number and the text that it completes."""
         state = self.stepper.start(1) if parent < 0 else self.nodes[parent].state
         logits, state = _step(self.stepper, jnp.array([token]), state)
         kept = np.asarray(logits)[0]
@@ -101,21 +101,22 @@ class Session:
             return len(self.nodes) - 1, text
 
     def at(self, number: int) -> Node:
-        """A node; ConfigError where there is none."""
+        """Return a node. Raises ConfigError if there is none."""
         if not 0 <= number < len(self.nodes):
-            raise ConfigError(f"there is no token number {number}: begin anew")
+            raise ConfigError(f"there is no token number {number}: start over")
         return self.nodes[number]
 
     def row_of(self, node: int) -> int:
-        """The row of a seed that continues a node: that of `unspool sample` after the prompt, and
-        another elsewhere, so that going back and writing again gives another text.
+        """Return the row of a seed that continues a node: that of `unspool sample` after the
+        prompt, and a different one elsewhere, so that going back and writing again gives another
+        text.
         """
         return 0 if node == self.prompt_end else node + 1
 
     def _check_room(self, logits: np.ndarray, state: Any) -> None:
         size = logits.nbytes + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if size * len(self.nodes) > MOST_BYTES:
-            raise ConfigError("the states of this text fill their memory: begin anew")
+            raise ConfigError("this session reached its memory limit: start over")
 
 
 _sessions: Recent[Session] = Recent(KEPT)
@@ -123,13 +124,13 @@ _sessions: Recent[Session] = Recent(KEPT)
 
 @router.post("/open/{run:path}")
 def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
-    """Read a prompt; returns the session and its tokens."""
+    """Read a prompt; return the session and its tokens."""
     loaded = require(request.app.state.store.load(run), Run)
     ids = loaded.vocab.encode(without_blanks(loaded.vocab, prompt.text))
     if not len(ids):
-        raise DataError("type at least one character to begin with")
+        raise DataError("type at least one character to start with")
     if len(ids) > LONGEST_PROMPT:
-        raise DataError(f"a prompt has at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
+        raise DataError(f"a prompt must have at most {LONGEST_PROMPT:,} tokens, got {len(ids):,}")
     session = Session(loaded, loaded.stepper())
     tokens, parent = [], -1
     for token in ids.tolist():
@@ -142,7 +143,7 @@ def begin(run: str, prompt: Prompt, request: Request) -> dict[str, Any]:
 
 @router.post("/next/{session}/{node}")
 def likeliest(session: str, node: int, shaping: Shaping) -> list[dict[str, Any]]:
-    """The likeliest tokens after a node, with their probability as the model has it and shaped."""
+    """Return the likeliest tokens after a node, with the model's and the shaped probability."""
     found = _find(session)
     logits = found.at(node).logits
     p, shaped = _probabilities(logits), _shaped(logits, shaping)
@@ -160,7 +161,7 @@ def likeliest(session: str, node: int, shaping: Shaping) -> list[dict[str, Any]]
 
 @router.post("/pick/{session}/{node}/{token}")
 def pick(session: str, node: int, token: int) -> dict[str, Any]:
-    """Go on with a token of one's own choice."""
+    """Continue with a token that the user chose."""
     found = _find(session)
     found.at(node)
     if not 0 <= token < len(found.run.vocab):
@@ -178,10 +179,10 @@ def write(session: str, node: int, sampling: Sampling) -> StreamingResponse:
 
 
 async def _lines(session: Session, node: int, sampling: Sampling) -> AsyncIterator[str]:
-    """One line for what was made in a sixtieth of a second.
+    """Yield a line for what was made in each sixtieth of a second.
 
-    A thread is taken for that long alone, and the wait between two tokens takes none: whoever
-    closes the page ends both.
+    A thread is used for that time only, and the wait between two tokens needs none: closing the
+    page ends both.
     """
     choose_next = await run_in_threadpool(_chooser, sampling, session.row_of(node))
     began, count = time.monotonic(), 0
@@ -199,7 +200,7 @@ async def _lines(session: Session, node: int, sampling: Sampling) -> AsyncIterat
 def _piece(
     session: Session, node: int, choose_next: Callable[[Any, int], int], count: int, most: int
 ) -> list[dict[str, Any]]:
-    """At least one token, and no more than fit into a sixtieth of a second."""
+    """Sample at least one token, and no more than fit into a sixtieth of a second."""
     made: list[dict[str, Any]] = []
     until = time.monotonic() + PIECE_S
     while len(made) < most and (not made or time.monotonic() < until):
@@ -213,13 +214,13 @@ def _piece(
 
 
 def whole_characters(data: bytes) -> tuple[str, bytes]:
-    """The characters that bytes make, and the bytes at the end that may become one."""
+    """Return the complete characters of bytes, and the bytes at the end that may become one."""
     decoder = _Utf8("replace")
     return decoder.decode(data), decoder.getstate()[0]
 
 
 def _chooser(sampling: Sampling, row: int) -> Callable[[Any, int], int]:
-    """What chooses a token by its logits and the number of tokens chosen before it."""
+    """Return a function that chooses a token from logits and the number of tokens before it."""
     transforms = make_transforms(sampling.temperature, sampling.top_k, sampling.top_p)
     greedy, keys = is_greedy(sampling.temperature), row_keys(sampling.seed, [row])
 
@@ -244,7 +245,7 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
 def _find(name: str) -> Session:
     session = _sessions.find(name)
     if session is None:
-        raise ConfigError("this text is no longer held: begin anew")
+        raise ConfigError("this text is no longer kept: start over")
     return session
 
 

@@ -1,4 +1,4 @@
-"""The last few values that the page uses, by name."""
+"""Keep the last few values that the page uses, by name."""
 
 import secrets
 from collections import OrderedDict
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Value]):
-    """The `most` values that were kept or found last; threads may share it."""
+    """The `most` values that were most recently kept or found; thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -17,7 +17,7 @@ class Recent(Generic[Value]):
         self._lock = Lock()
 
     def keep(self, value: Value, name: str | None = None) -> str:
-        """Keep a value, under a new name unless one is given; returns the name."""
+        """Keep a value, under a new name unless one is given; return the name."""
         name = name or secrets.token_hex(8)
         with self._lock:
             self._values[name] = value
@@ -27,13 +27,13 @@ class Recent(Generic[Value]):
         return name
 
     def find(self, name: str) -> Value | None:
-        """The value of a name, or None if it is no longer kept."""
+        """Return the value of a name, or None if it is no longer kept."""
         with self._lock:
             if name in self._values:
                 self._values.move_to_end(name)
             return self._values.get(name)
 
     def clear(self) -> None:
-        """Let go of all values."""
+        """Forget all values."""
         with self._lock:
             self._values.clear()

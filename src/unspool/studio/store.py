@@ -1,4 +1,4 @@
-"""The runs below a folder, loaded when they are needed."""
+"""The runs below a folder, loaded on demand."""
 
 from pathlib import Path
 from threading import Lock
@@ -22,7 +22,7 @@ class Store:
         self._lock = Lock()  # two requests for a run load it once
 
     def names(self) -> list[str]:
-        """All runs, a run being a folder with a config.json."""
+        """Return the names of all runs, which are folders with a config.json."""
         found: list[str] = []
         for depth in range(1, DEEPEST + 1):
             for path in self.root.glob("/".join(["*"] * depth + [CONFIG])):
@@ -30,29 +30,29 @@ class Store:
         return sorted(name for name in found if not self._is_alias(name))
 
     def path(self, name: str) -> Path:
-        """The folder of a name; ConfigError for one that is not below the root."""
+        """Return the folder of a name. Raises ConfigError if it is not below the root."""
         try:
             path = (self.root / name).resolve()
-            path.exists()  # raises where a name is too long
-        except (OSError, ValueError):  # a name that no file can have
+            path.exists()  # raises if a name is too long
+        except (OSError, ValueError):  # not a possible file name
             path = self.root
         if path == self.root or not path.is_relative_to(self.root):
             raise ConfigError(f"run must be a folder below {self.root}, got {name!r}")
         return path
 
     def _is_alias(self, name: str) -> bool:
-        """Whether it leads by a link to a run that has a name of its own."""
+        """Say whether a name leads through a link to a run that has another name."""
         path = (self.root / name).resolve()
         return path.is_relative_to(self.root) and path != self.root / name
 
     def name(self, name: str) -> str:
-        """The one name of a run that is spelled in any way: its path below the root."""
+        """Return the canonical name of a run: its path below the root."""
         return self.path(name).relative_to(self.root).as_posix()
 
     def load(self, name: str) -> Any:
-        """The run as `unspool.load` gives it, read again when its weights have changed.
+        """Return the run as `unspool.load` does; load it again if its weights have changed.
 
-        Raises RunError where it is no run or has no weights yet.
+        Raises RunError if it is not a run or has no weights yet.
         """
         path, name = self.path(name), self.name(name)
         changed = (path / MODEL).stat().st_mtime_ns if (path / MODEL).exists() else 0

@@ -1,4 +1,4 @@
-"""Translations of a run, and the attention behind them."""
+"""Serve translations of a run, and their attention."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ LONGEST = 1000  # characters
 
 
 class Sentence(BaseModel):
-    """What to translate, and how to search."""
+    """A sentence to translate, and how to search."""
 
     text: str
     num_beams: int = Field(default=5, ge=1, le=max(BEAMS))
@@ -27,7 +27,7 @@ class Sentence(BaseModel):
 
 @router.get("/{run:path}")
 def about(run: str, request: Request) -> dict[str, Any]:
-    """What the page offers."""
+    """Return what the page offers."""
     loaded = _load(request, run)
     attentive = loaded.model.decoder.attention is not None
     return {"attention": attentive, "beams": BEAMS, "example": _example(loaded)}
@@ -35,10 +35,10 @@ def about(run: str, request: Request) -> dict[str, Any]:
 
 @router.post("/{run:path}")
 def translate(run: str, sentence: Sentence, request: Request) -> dict[str, Any]:
-    """Up to three translations, best first, each with its tokens and attention weights (T, S)."""
+    """Return up to three translations, best first, with tokens and attention weights (T, S)."""
     text = sentence.text.strip()
     if not text or len(text) > LONGEST:
-        raise ConfigError(f"give a sentence of 1 to {LONGEST} characters, got {len(text)}")
+        raise ConfigError(f"write a sentence of 1 to {LONGEST} characters, got {len(text)}")
     loaded = _load(request, run)
     n_best = min(3, sentence.num_beams)
     (found,) = loaded.translate([text], num_beams=sentence.num_beams, n_best=n_best)
@@ -55,7 +55,7 @@ def translate(run: str, sentence: Sentence, request: Request) -> dict[str, Any]:
 
 
 def _example(run: TranslatorRun) -> str:
-    """A held-out sentence, where the run keeps its data."""
+    """Return a held-out sentence, if the run keeps its data."""
     if not (run.path / DATA).is_dir():
         return ""
     first = run.own_data(PairData.open, "").val.source.split()[0]

@@ -1,4 +1,4 @@
-"""The lesson: a tiny network learns one word, shown step by step with all its numbers."""
+"""Serve the lesson: a tiny network learns one word, step by step with all its numbers."""
 
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ LONGEST, MOST_UNITS, STEPS = 13, 6, 300
 def lesson(
     text: str = "hello", cell: str = "rnn", hidden_size: int = 3, trained: int = STEPS
 ) -> dict[str, Any]:
-    """The network after `trained` of 300 steps of Adam on `text`, reading it."""
+    """Return the network after `trained` of 300 steps of Adam on `text`, reading it."""
     if not 2 <= len(text) <= LONGEST:
         raise ConfigError(f"the text must have 2 to {LONGEST} characters, got {len(text)}")
     if not 1 <= hidden_size <= MOST_UNITS:
@@ -46,7 +46,7 @@ def lesson(
 def _course(
     text: str, cell: str, hidden_size: int
 ) -> tuple[LanguageModel, list[float], list[str], np.ndarray]:
-    """All models of the training, its losses, the vocabulary and the text's ids."""
+    """Return all models of the training, its losses, the vocabulary and the text's ids."""
     vocabulary = list(dict.fromkeys(text))  # in order of appearance: h e l o
     ids = np.array([vocabulary.index(c) for c in text], np.int32)
     model = LanguageModel.create(len(vocabulary), cell=cell, hidden_size=hidden_size, seed=0)
@@ -55,7 +55,7 @@ def _course(
 
 
 def _weights(model: LanguageModel) -> dict[str, Any]:
-    """Matrices and biases as lists; a GRU's b_hn belongs to its gate n alone."""
+    """Return matrices and biases as lists; a GRU's b_hn belongs to its gate n alone."""
     (cell,) = model.stack.cells
     named = {name: getattr(cell, name, None) for name in ("w_ih", "w_hh", "bias", "b_hn")}
     named |= {"w_out": model.w_out, "b_out": model.b_out}

@@ -1,10 +1,10 @@
-// Lines over time on a logarithmic scale, as SVG.
+// Draws lines over time on a logarithmic scale, as SVG.
 
 import { svg } from "./graph.js";
 
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 12, 34];
 
-/** `lines`: [{name, values, className}], values above 0 or null; `steps` under the axis by `tick(index)`. */
+/** Draws `lines`: [{name, values, className}], values above 0 or null; `steps` under the axis by `tick(index)`. */
 export function renderChart(element, lines, { width, height, tick, axis }) {
   const all = lines.flatMap(({ values }) => values).filter((value) => value > 0 && Number.isFinite(value));
   if (!all.length) return element.replaceChildren();

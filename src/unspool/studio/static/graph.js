@@ -1,4 +1,4 @@
-// The unrolled computation graph as SVG: a column a time step, from the input below to the loss above.
+// The unrolled computation graph as SVG: a column per time step, from the input at the bottom to the loss at the top.
 
 import { css } from "./colours.js";
 
@@ -19,7 +19,7 @@ export const number = (value) => {
 
 export const shown = (token) => ({ " ": "\u2423", "\n": "\u21b5", "\t": "\u21e5" })[token] ?? token;
 
-/** Where everything stands, in pixels. */
+/** Returns where everything is, in pixels. */
 export function plan({ vocabulary, hidden_size, cell, steps }) {
   const [V, H, parts] = [vocabulary.length, hidden_size, QUANTITIES[cell]];
   const inner = Math.max(parts.length, 2.6) * BOX;
@@ -31,7 +31,7 @@ export function plan({ vocabulary, hidden_size, cell, steps }) {
   return { V, H, parts, inner, column: inner + ARROW, y, height: y.char + 12, width: steps.length * (inner + ARROW) + ARROW };
 }
 
-/** Renders all steps; later ones than `step` are pale. `unit` is marked, and told of by `onUnit(step, unit)`. */
+/** Renders all steps; later ones than `step` are pale. `unit` is marked; a click calls `onUnit(step, unit)`. */
 export function render(element, lesson, { step, unit, gradients, onStep, onUnit }) {
   const at = plan(lesson);
   element.setAttribute("width", at.width);
@@ -57,7 +57,7 @@ export function render(element, lesson, { step, unit, gradients, onStep, onUnit 
   });
 }
 
-/** The names of the rows, for a strip that stays while the steps scroll. */
+/** Renders the names of the rows, for a strip that stays while the steps scroll. */
 export function renderLabels(element, lesson) {
   const at = plan(lesson);
   const width = 84;
@@ -95,7 +95,7 @@ function box(x, y, value, { width = BOX, name = "", colour = value, text = numbe
   return group;
 }
 
-/** Scores, softmax, target and loss. */
+/** Renders scores, softmax, target and loss. */
 function top(lesson, one, x, at) {
   const centre = x + at.inner / 2;
   const left = centre - 1.3 * BOX;
@@ -114,7 +114,7 @@ function top(lesson, one, x, at) {
   return parts;
 }
 
-/** Gates and state: a column of boxes for each. */
+/** Renders gates and state: a column of boxes for each. */
 function middle(lesson, one, t, x, at) {
   const left = x + (at.inner - at.parts.length * BOX) / 2;
   return at.parts.flatMap((name, i) => {
@@ -127,7 +127,7 @@ function middle(lesson, one, t, x, at) {
   });
 }
 
-/** The input as a one-hot vector. */
+/** Renders the input as a one-hot vector. */
 function bottom(lesson, one, x, at) {
   const left = x + at.inner / 2 - BOX / 2;
   const boxes = lesson.vocabulary.flatMap((token, v) => {
@@ -153,7 +153,7 @@ function arrows(lesson, t, x, at, share, gradient) {
     ...path("hh", `M${from} ${hidden.middle}H${centre - half - 2}`, "hh", (from + centre - half) / 2, hidden.middle - 6),
   ];
   if (share === false) return made;
-  // The gradient goes back along the same arrow: as wide as it is large.
+  // The gradient goes back along the same arrow, whose width shows its size.
   const y = hidden.middle + 12;
   made.push(
     svg("path", { d: `M${centre - half - 2} ${y}H${from + 8}`, class: "gradient", "stroke-width": 1 + 7 * share, opacity: 0.35 + 0.65 * share }),

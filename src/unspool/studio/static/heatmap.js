@@ -1,16 +1,16 @@
-// Values of units over time: a column a token, a row a unit. Pan by dragging, zoom by the wheel or keys.
+// Values of units over time: a column per token, a row per unit. Pan by dragging, zoom with the wheel or keys.
 //
-// Only what is visible is drawn. Zoomed out, a pixel stands for 2^k tokens (and 2^j units): these means are made once
-// for each level, so that a frame costs the pixels on the screen, however long the text is.
+// Only what is visible is drawn. Zoomed out, a pixel is the mean over 2^k tokens (and 2^j units): the means are computed
+// once per level, so that a frame costs as much as the pixels on the screen, however long the text is.
 
 import { Sheet, clamp, place } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
 
-const WIDEST = 24; // pixels of a token or unit, zoomed in
-const FIRST = 3; // pixels of a token at first
+const WIDEST = 24; // pixels per token or unit, zoomed in
+const FIRST = 3; // pixels per token at first
 
 export class HeatMap {
-  /** `onPick(token, unit)`: a click or an arrow key chose a place. */
+  /** `onPick(token, unit)`: a click or an arrow key chose a token and a unit. */
   constructor(canvas, { onPick, onHover = () => {} }) {
     Object.assign(this, { canvas, onPick, onHover });
     this.small = document.createElement("canvas").getContext("2d", { alpha: false });
@@ -21,7 +21,7 @@ export class HeatMap {
     this.listen();
   }
 
-  /** int8 `values` [H, T], unit by unit; `order` puts units into rows. */
+  /** Shows int8 `values` [H, T], unit by unit; `order` puts units into rows. */
   set(values, tokens, units) {
     const same = this.tokens === tokens && this.units === units;
     Object.assign(this, { tokens, units, base: { values, tokens, units }, levels: new Map() });
@@ -29,20 +29,20 @@ export class HeatMap {
       this.order = null;
       this.cursor = { token: 0, row: 0 };
       this.left = this.top = 0;
-      this.across = FIRST; // pixels of a token and of a unit
+      this.across = FIRST; // pixels per token and per unit
       this.down = 0; // as many as fit
     }
     this.sheet.redraw();
   }
 
-  /** Rows in another order: `order[row]` is a unit. */
+  /** Reorders the rows: `order[row]` is a unit. */
   arrange(order) {
     this.order = order;
     this.levels = new Map();
     this.sheet.redraw();
   }
 
-  /** Marks a token and a unit, and brings the token into view. */
+  /** Marks a token and a unit, and scrolls to the token. */
   mark(token, unit) {
     const row = this.order ? this.order.indexOf(unit) : unit;
     this.cursor = { token, row };
@@ -62,14 +62,14 @@ export class HeatMap {
     return [width, height];
   }
 
-  /** Means over 2^k tokens and 2^j units, made from the level below and kept. */
+  /** Returns means over 2^k tokens and 2^j units, computed from the level below and kept. */
   level(k, j) {
     const key = `${k},${j}`;
     if (!this.levels.has(key)) this.levels.set(key, k ? halfTokens(this.level(k - 1, j)) : this.rows(j));
     return this.levels.get(key);
   }
 
-  /** The base in the chosen order, 2^j units a row. */
+  /** Returns the base in the chosen order, 2^j units per row. */
   rows(j) {
     if (!j && !this.order) return this.base;
     const { values, tokens, units } = this.base;
@@ -176,7 +176,7 @@ export class HeatMap {
   zoom(factor, x, y) {
     const [token, row] = [this.left + x / this.across, this.top + y / this.down];
     this.across = clamp(this.across * factor, this.least[0], WIDEST);
-    // Units grow only once tokens are wide: time is what is long.
+    // Rows grow only once tokens are wide, since time is the long axis.
     if (factor < 1 || this.across > 3) this.down = clamp(this.down * factor, this.least[1], WIDEST);
     this.left = token - x / this.across;
     this.top = row - y / this.down;

@@ -1,4 +1,4 @@
-// All units of a layer as small squares: one value each, one of them chosen.
+// All units of a layer as small squares, each with a value, one of them chosen.
 
 import { Sheet, clamp, place } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
@@ -20,7 +20,7 @@ export class Tiles {
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** int8 values, one a unit; `order[place]` is a unit. */
+  /** Shows int8 values, one per unit; `order[place]` is a unit. */
   set({ values = this.values, chosen = this.chosen, order = this.order }) {
     const count = values.length;
     const kept = order && order.length === count ? order : Int32Array.from({ length: count }, (_, i) => i);

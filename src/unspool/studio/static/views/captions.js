@@ -1,4 +1,4 @@
-// Captions: drop a picture; the words, and where in the picture the network looked for each.
+// Captions: drop a picture to see its caption, and where in the picture the model attended for each word.
 
 import { api, el, empty, failure } from "../lib.js";
 import { Sheet } from "../canvas.js";
@@ -38,7 +38,7 @@ export async function show(element, run) {
     } catch (error) {
       if (mine !== asked) return;
       const unread = error instanceof DOMException;
-      page.message.replaceChildren(failure(unread ? new Error(`${file.name} is no picture that this browser can read: choose a JPEG or PNG`) : error));
+      page.message.replaceChildren(failure(unread ? new Error(`${file.name} is not a picture that this browser can read: choose a JPEG or PNG`) : error));
     }
   }
 
@@ -51,7 +51,7 @@ export async function show(element, run) {
     sheet.redraw();
   }
 
-  /** The picture, dark where the network did not look. */
+  /** Draws the picture, dark where the model did not attend. */
   function paint(context, width, height) {
     context.fillStyle = getComputedStyle(page.canvas).backgroundColor;
     context.fillRect(0, 0, width, height);
@@ -86,7 +86,7 @@ export async function show(element, run) {
   };
 }
 
-/** Weights of a grid over `square`: [left, top, side] as shares of the width and the height. */
+/** Draws the weights of a grid over `square`: [left, top, side] as shares of the width and the height. */
 function veil(context, weights, [left, top, w, h], width, height) {
   const side = Math.round(Math.sqrt(weights.length));
   const most = Math.max(...weights);
@@ -100,7 +100,7 @@ function veil(context, weights, [left, top, w, h], width, height) {
   context.rect(x, y, dx, dy);
   context.clip();
   context.imageSmoothingQuality = "high";
-  // Smoothed to the edges: half a place beyond each would be drawn from nothing.
+  // Smoothed up to the edges, where half a cell has no neighbour.
   context.drawImage(small, x, y, dx, dy);
   context.restore();
   context.strokeStyle = css(1, 1);
@@ -111,7 +111,7 @@ function build(element, run, about) {
   const input = el("input", { type: "file", accept: "image/*", ariaLabel: "choose a picture" });
   const beams = el("select", {}, ...about.beams.map((n) => el("option", { value: n, selected: n === 5 }, n === 1 ? "greedy" : `beam of ${n}`)));
   const drop = el("div", { className: "drop" }, el("p", {}, "Drop a picture here, or choose one: "), input);
-  const canvas = el("canvas", { className: "picture", role: "img", ariaLabel: "The picture, dark where the network did not look" });
+  const canvas = el("canvas", { className: "picture", role: "img", ariaLabel: "The picture, dark where the model did not attend" });
   const [words, figures, message] = [el("p", { className: "words", ariaLive: "polite" }), el("p", { className: "hint" }), el("div", { role: "status" })];
   const figure = el("section", { hidden: true, tabIndex: 0, ariaLabel: "Caption: arrow keys go from word to word" }, words, canvas, figures);
   element.replaceChildren(

@@ -1,4 +1,4 @@
-// The elements of the Units view, and what they are called; what they do is in cells.js.
+// The elements of the Units view and their texts; cells.js has their behaviour.
 
 import { el } from "../lib.js";
 import { css } from "../colours.js";
@@ -49,7 +49,7 @@ export function page(element, run) {
         parts.spanBox, parts.ranked)),
     el("h2", {}, "Over time"),
     parts.map,
-    el("div", { className: "hint" }, "A column a token, a row a unit. Drag to pan; zoom with + and \u2212, Ctrl and the wheel, or two fingers; 0 shows all. ", parts.mapReadout),
+    el("div", { className: "hint" }, "A column per token, a row per unit. Drag to pan; zoom with + and \u2212, Ctrl and the wheel, or two fingers; 0 shows all. ", parts.mapReadout),
   );
   return { ...parts, busy: (on) => busy(element, parts, on), list: (...args) => list(parts.ranked, ...args), legend: (...args) => legend(parts.scale, ...args) };
 }
@@ -61,10 +61,10 @@ function busy(element, parts, on) {
   else if (parts.message.textContent === "Reading\u2026") parts.message.replaceChildren();
 }
 
-const CHANCE = "Control: the best that any unit reaches when the annotation is shifted against the text, 19 times; "
-  + "p: how often some unit reaches the score so";
+const CHANCE = "Control: the best score of any unit when the annotation is shifted against the text, 19 times; "
+  + "p: how often the best unit then reaches the score";
 
-/** The best of ranked units, each a button. */
+/** Shows the best of the ranked units, each as a button. */
 function list(element, ranked, layer, unit, choose) {
   element.replaceChildren(
     ...ranked.slice(0, 12).map((one) => {

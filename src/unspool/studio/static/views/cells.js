@@ -1,4 +1,4 @@
-// Units: a text coloured by any unit; all units at a glance; which of them a property or a span of the text switches on.
+// Units: a text coloured by any unit; all units at a glance; the units that track a property or a span of the text.
 
 import { api, el, empty, failure, octets } from "../lib.js";
 import { HeatMap } from "../heatmap.js";
@@ -13,7 +13,7 @@ const GATES = "ifozr";
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: its units are shown on a text.", "#/runs", "Runs"));
+    element.replaceChildren(empty("Choose a run first: this view shows its units on a text.", "#/runs", "Runs"));
     return () => {};
   }
   const view = new Units(element, run);
@@ -108,7 +108,7 @@ class Units {
     );
   }
 
-  /** Another unit, layer, quantity or token; whatever shows it follows. */
+  /** Chooses a unit, layer, quantity or token, and updates everything that shows it. */
   async choose(change) {
     if (!this.trace) return;
     const before = `${this.layer}/${this.quantity}`;
@@ -152,7 +152,7 @@ class Units {
     else this.text.showCaret();
   }
 
-  /** The number behind an int8; of c its tanh. */
+  /** Returns the number behind an int8; for c its tanh. */
   valueAt(unit, token) {
     const value = this.values[unit * this.trace.tokens.length + token] / 127;
     return (GATES.includes(this.quantity) ? (value + 1) / 2 : value).toFixed(2).replace("-", "\u2212");
@@ -185,7 +185,7 @@ class Units {
     this.page.mapReadout.textContent = token === null ? "" : `unit ${unit}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(unit, token)}`;
   }
 
-  /** Orders the units by how well they tell an annotation, "" for their number; "span" for the marked span. */
+  /** Orders the units by how well they match an annotation, "" for their number, or "span" for the marked span. */
   async sort(name) {
     this.page.sort.value = name;
     this.page.patternBox.hidden = name !== "/";
@@ -195,7 +195,7 @@ class Units {
     this.arrange();
   }
 
-  /** Units that tell an annotation, or a regular expression after "/". */
+  /** Ranks units by an annotation, or by a regular expression after "/". */
   async rank(name) {
     const { id } = this.trace;
     const query = new URLSearchParams(name === "/" ? { pattern: this.page.pattern.value } : { annotation: name });
@@ -221,7 +221,7 @@ class Units {
     this.findSpan();
   }
 
-  /** Units that are on in the span and off elsewhere (Strobelt et al. 2018, LSTMVis). */
+  /** Ranks units that are on in the span and off elsewhere (Strobelt et al. 2018, LSTMVis). */
   async findSpan() {
     const { page, span, trace } = this;
     page.spanBox.hidden = !span;

@@ -1,4 +1,4 @@
-// Gradients: how much of the loss at the last token comes back to each state before it.
+// Gradients: how much of the gradient of a token's loss reaches each state before it.
 
 import { api, el, empty, failure } from "../lib.js";
 import { renderChart } from "../chart.js";
@@ -7,7 +7,7 @@ import { svg } from "../graph.js";
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: the gradients are those of a run's model on a text.", "#/runs", "Runs"));
+    element.replaceChildren(empty("Choose a run first: this view shows the gradients of a run's model on a text.", "#/runs", "Runs"));
     return () => {};
   }
   const page = build(element, run);
@@ -33,7 +33,7 @@ export async function show(element, run) {
     }
   }
 
-  /** The loss is at the right, time goes to the right as it does in the text. */
+  /** Draws the chart. The loss is at the right; time runs to the right, as in the text. */
   function render() {
     if (!found) return;
     const width = page.figure.clientWidth;
@@ -84,7 +84,7 @@ export async function show(element, run) {
   };
 }
 
-/** Lines of the run are in the accent, layer by layer; untrained models have a colour each. */
+/** Lines of the run have the accent colour, layer by layer; each untrained model has its own colour. */
 const styleOf = (kind, i) => (kind === "run" ? `line-run layer-${Math.min(i, 3)}` : `line-${kind}`);
 const power = (norm) => (norm ? norm.toExponential(1).replaceAll("-", "\u2212") : norm === 0 ? "0" : "not finite");
 
@@ -94,15 +94,15 @@ function build(element, run) {
   const form = el("form", { className: "stack" }, text, 
     el("div", { className: "controls" }, el("button", { type: "submit" }, "Go back through this text"),
       el("label", {}, "steps back ", steps)));
-  const chart = svg("svg", { class: "chart", role: "img", "aria-label": "Norms of the gradient over time; the numbers of the chosen step stand below" });
+  const chart = svg("svg", { class: "chart", role: "img", "aria-label": "Norms of the gradient over time; the numbers of the chosen step are below" });
   const figure = el("div", { className: "chart-box", tabIndex: 0, ariaLabel: "Chart: arrow keys move" }, chart);
   const [message, here] = [el("div", { role: "status" }), el("div", { className: "scroll-x" })];
   element.replaceChildren(
     el("h1", {}, "Gradients ", el("small", {}, run)),
     el("p", { className: "lead" },
-      "|dL/dh", el("sub", {}, "t"), "|, where L is the loss at the last token: how far back a state still counts. ",
-      "A line that falls to the left is a gradient that vanishes, one that rises explodes; the scale is logarithmic. ",
-      "Medians over places of the text; beside the run stand untrained networks."),
+      "|dL/dh", el("sub", {}, "t"), "|, where L is the loss at the last token: how far back a state still matters. ",
+      "A line that falls to the left is a vanishing gradient, one that rises an exploding gradient; the scale is logarithmic.  ",
+      "Medians over positions in the text, compared with untrained networks."),
     figure, here, message, el("h2", {}, "The text"), form,
   );
   return { text, steps, form, chart, figure, message, here };

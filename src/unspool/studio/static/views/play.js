@@ -1,4 +1,4 @@
-// Play: a text that the model writes, token by token; any point of it can be gone back to.
+// Play: the model writes a text, token by token; click any point of it to go back there.
 
 import { api, el, empty, failure, raw } from "../lib.js";
 
@@ -7,7 +7,7 @@ const NAMES = { most: "tokens" };
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: a language model goes on with what you type.", "#/runs", "Runs"));
+    element.replaceChildren(empty("Choose a run first: a language model continues what you type.", "#/runs", "Runs"));
     return undefined;
   }
   const page = build(element);
@@ -19,7 +19,7 @@ export async function show(element, run) {
     top_p: Number(page.topP.value) < 1 ? Number(page.topP.value) : null,
   });
   const last = () => at.tokens[at.cursor - 1]?.node;
-  /** Whether the choices shown are those of another place: then none of them can be taken. */
+  /** Says whether the choices shown belong to another place, so that none can be taken. */
   const stale = (is) => page.choices.setAttribute("aria-busy", String(is));
 
   async function guarded(action) {
@@ -59,7 +59,7 @@ export async function show(element, run) {
     } finally {
       at.stop = null;
       page.write.textContent = "Write";
-      choices().catch((error) => page.message.replaceChildren(failure(error))); // stopped half-way, too
+      choices().catch((error) => page.message.replaceChildren(failure(error))); // also if it was stopped
     }
   });
 
@@ -72,7 +72,7 @@ export async function show(element, run) {
     await choices();
   });
 
-  /** What stands behind the cursor becomes a branch to come back to. */
+  /** Turns what follows the cursor into a branch to come back to. */
   function fork() {
     if (at.cursor < at.tokens.length) {
       at.branches.push([...at.tokens]);
@@ -193,7 +193,7 @@ function build(element) {
     pace: el("select", {}, ...[["0", "as fast as it goes"], ["60", "60 tokens a second"], ["15", "15 tokens a second"]]
       .map(([value, name]) => el("option", { value }, name))),
     write: el("button", { type: "button", className: "primary" }, "Write"),
-    written: el("div", { className: "written", tabIndex: 0, role: "textbox", ariaLabel: "The text: arrow keys go back and forth" }),
+    written: el("div", { className: "written", tabIndex: 0, role: "textbox", ariaLabel: "The text: arrow keys move back and forth" }),
     message: el("div", { role: "status" }),
     choices: el("ol", { className: "choices" }),
     branches: el("div", { className: "branches" }),
@@ -204,7 +204,7 @@ function build(element) {
   const row = (name, { input, output }) => el("label", {}, name, input, output);
   element.replaceChildren(
     el("h1", {}, "Play"),
-    el("p", { className: "lead" }, "Let the model write. Click anywhere in the text to go back there and take another way."),
+    el("p", { className: "lead" }, "Let the model write. Click anywhere in the text to go back there and continue differently."),
     page.message,
     el("div", { className: "play" },
       el("div", {}, page.form, page.written, page.branchBox),
@@ -236,5 +236,5 @@ const visible = (text) => text.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5")
 
 function broken(error) {
   if (error.name === "AbortError") throw error;
-  throw new Error("The studio broke off: is `unspool studio` still running in its terminal?");
+  throw new Error("The studio stopped responding: is `unspool studio` still running in its terminal?");
 }

@@ -1,4 +1,4 @@
-// Runs: what there is, how it trains, and beginning, stopping and going on.
+// Runs: list them, follow their training, start, stop and resume them.
 
 import { api, duration, el, empty, failure } from "../lib.js";
 import { Curve, colourOf } from "../curve.js";
@@ -51,7 +51,7 @@ export async function show(element, run) {
     const lines = [...chosen].filter((name) => curves.has(name)).flatMap((name, i) => {
       const { train, objective, held } = curves.get(name);
       return [
-        // A step with a sampled softmax or rewards forms no cross-entropy.
+        // A step with a sampled softmax or rewards computes no cross-entropy.
         train.length
           ? { name: `${name}, training`, colour: colourOf(i), dashed: true, points: thinned(train) }
           : { name: `${name}, training objective`, colour: colourOf(i), dashed: true, points: thinned(objective) },
@@ -98,10 +98,10 @@ function build(element) {
     readout: el("p", { className: "quiet" }, "Point at the curves to read them."),
     keys: el("ul", { className: "keys" }),
     detail: el("div", {}),
-    begin: el("details", {}, el("summary", {}, "Train on a text of your own")),
+    begin: el("details", {}, el("summary", {}, "Train on your own text")),
   };
   page.chart = el("section", { hidden: true },
-    el("h2", {}, "Loss, nats a token"),
+    el("h2", {}, "Loss, nats per token"),
     el("div", { className: "curve-box" }, canvas),
     el("div", { className: "row" }, el("label", {}, log, " logarithmic"), page.readout),
     page.keys);
@@ -114,7 +114,7 @@ function table(page, runs, chosen, act) {
   if (!runs.length) {
     page.begin.open = true;
     page.table.replaceChildren(empty(
-      "There is no run in this folder yet. Train on a text of your own below, or on the command line: unspool train text FILE --run DIR."));
+      "There is no run in this folder yet. Train on your own text below, or on the command line: unspool train text FILE --run DIR."));
     return;
   }
   const head = ["", "run", "model", "step", "held-out loss", "last change", ""];
@@ -136,7 +136,7 @@ function row(run, chosen, act) {
   const button = (what, label) => el("button", { type: "button", onclick: () => act(what, run.name) }, label);
   const actions = el("div", { className: "actions" },
     ...(run.ours && !run.stopping ? [button("stop", "stop")] : []),
-    ...(!run.training && run.kind === "language" && !run.error ? [button("resume", "go on")] : []));
+    ...(!run.training && run.kind === "language" && !run.error ? [button("resume", "resume")] : []));
   return el("tr", {},
     el("td", {}, box),
     el("td", {}, name, " ", ...state, ...(wrong ? [failure({ message: wrong })] : [])),
@@ -198,7 +198,7 @@ function ago(time) {
   return seconds < 86400 ? `${Math.round(seconds / 3600)} h ago` : new Date(1000 * time).toLocaleDateString("en-CA");
 }
 
-/** At most as many points as a screen has, each the mean of its neighbours. */
+/** Returns at most as many points as the screen has pixels, each the mean of its neighbours. */
 function thinned(points) {
   const size = Math.ceil(points.length / MOST_POINTS);
   if (size <= 1) return points;

@@ -1,4 +1,4 @@
-// Translation: a sentence into the run's other language, and which words were looked at for each.
+// Translation: translate a sentence, and see which words each word attended to.
 
 import { api, el, empty, failure } from "../lib.js";
 import { Matrix } from "../matrix.js";
@@ -19,7 +19,7 @@ export async function show(element, run) {
   const page = build(element, run, about);
   const matrix = new Matrix(page.canvas, {
     onRead: (row, column, weight) => {
-      page.readout.textContent = `\u201c${shown.target[row]}\u201d looked at \u201c${shown.source[column]}\u201d with a weight of ${weight.toFixed(3)}`;
+      page.readout.textContent = `\u201c${shown.target[row]}\u201d attended to \u201c${shown.source[column]}\u201d with a weight of ${weight.toFixed(3)}`;
     },
   });
   let shown = { source: [], target: [] };
@@ -75,7 +75,7 @@ function build(element, run, about) {
   const readout = el("p", { className: "readout", ariaLive: "polite" });
   const [message, best] = [el("div", { role: "status" }), el("ol", { className: "translations" })];
   const figure = el("section", { hidden: true },
-    el("h2", {}, "What it looked at"),
+    el("h2", {}, "Attention"),
     el("p", { className: "hint" }, "A row for each token written, a column for each token read: the stronger a square, the more it counted."),
     el("div", { className: "scroll-x" }, canvas), readout);
   element.replaceChildren(

@@ -75,7 +75,7 @@ function build(element, at) {
   );
   const [stepText, trainedText] = [el("output", {}), el("output", {})];
   const [graph, labels] = [svg("svg", { class: "graph", role: "img" }), svg("svg", { class: "graph graph-labels", "aria-hidden": "true" })];
-  graph.setAttribute("aria-label", "The unrolled network; the numbers of the chosen step stand below as text");
+  graph.setAttribute("aria-label", "The unrolled network; the numbers of the chosen step are below as text");
   const scroller = el("div", { className: "graph-scroll", tabIndex: 0, ariaLabel: "Steps of the network: arrow keys move" }, graph);
   const [message, told, weightsBox] = [el("div", { role: "status" }), el("div", {}), el("div", { className: "weights" })];
   told.setAttribute("aria-live", "polite");
@@ -83,7 +83,7 @@ function build(element, at) {
     el("h1", {}, "Unrolled"),
     el("p", { className: "lead" },
       "A recurrent network is one function, used again at every step with the same weights. ",
-      "This one learns to spell a word: from each character it is to tell the next."),
+      "This one learns to spell a word: from each character it has to predict the next."),
     el("div", { className: "controls" },
       el("label", {}, "text ", text), el("label", {}, "cell ", cell), el("label", {}, "units ", hidden),
       el("label", { className: "check" }, gradients, " gradients"),
@@ -121,7 +121,7 @@ function build(element, at) {
   return { graph, labels, scroller, message, told, step, stepText, trainedText, weights: weightsBox, listen };
 }
 
-/** The chosen step of the chosen unit, as sums. */
+/** Shows the chosen step of the chosen unit, as sums. */
 function tell(lesson, { step, unit, gradients }, onUnit) {
   const one = lesson.steps[step];
   const units = el("div", { className: "units", role: "group", ariaLabel: "unit" },
@@ -136,12 +136,12 @@ function tell(lesson, { step, unit, gradients }, onUnit) {
   const best = one.probabilities.indexOf(Math.max(...one.probabilities));
   const right = one.probabilities[lesson.vocabulary.indexOf(one.target)];
   return [
-    el("h2", {}, `Step ${step + 1}: reads \u201c${shown(one.input)}\u201d, is to tell \u201c${shown(one.target)}\u201d`),
+    el("h2", {}, `Step ${step + 1}: reads \u201c${shown(one.input)}\u201d, has to predict \u201c${shown(one.target)}\u201d`),
     units,
     el("div", { className: "scroll-x" }, table),
     ...last.map((line) => el("p", { className: "formula" }, line)),
     el("p", {},
-      `It gives the right character, \u201c${shown(one.target)}\u201d, a probability of ${number(right)}: `,
+      `It gives the correct character, \u201c${shown(one.target)}\u201d, a probability of ${number(right)}: `,
       `a loss of \u2212ln ${number(right)} = ${number(one.nats)} nats. Its best guess is \u201c${shown(lesson.vocabulary[best])}\u201d.`),
     ...(gradients ? [el("p", {}, `|dL/dh| at this step is ${one.gradient.toPrecision(3)}: how much the summed loss would change with this state.`)] : []),
   ];
