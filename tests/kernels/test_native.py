@@ -16,11 +16,6 @@ from unspool import library
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
-from tests.kernels.sampling_calls import (  # after the skip: it needs the library
-    Rule,
-    draw_network,
-    prepare,
-)
 from tests.kernels.native_calls import (
     CELLS,
     FIELDS,
@@ -35,6 +30,11 @@ from tests.kernels.native_calls import (
     draw_inputs,
     run_native,
     run_scan,
+)
+from tests.kernels.sampling_calls import (  # after the skip: it needs the library
+    Rule,
+    draw_network,
+    prepare,
 )
 
 

@@ -13,6 +13,7 @@ from unspool.decoding import Temperature, TopK, TopP
 if library.why_not() is not None:
     pytest.skip(f"no native kernels: {library.why_not()}", allow_module_level=True)
 
+from tests.kernels.native_calls import CELLS, ISAS, LIBRARY
 from tests.kernels.sampling_calls import (  # after the skip: it needs the library
     WEIGHTS,
     Rule,
@@ -21,7 +22,6 @@ from tests.kernels.sampling_calls import (  # after the skip: it needs the libra
     run_naive,
     run_native,
 )
-from tests.kernels.native_calls import CELLS, ISAS, LIBRARY
 
 MAX_VOCAB = 200
 
