@@ -84,7 +84,7 @@ class Units {
     this.page.busy(true);
     try {
       const trace = await api(`/api/cells/trace/${this.path}`, { method: "POST", json: { text } });
-      Object.assign(this, { trace, ranked: [], order: null, span: null, token: 0 });
+      Object.assign(this, { trace, values: null, ranked: [], order: null, span: null, token: 0 });
       this.held.clear();
       const next = trace.vocabulary && octets(`/api/cells/next/${trace.id}`); // in parallel with the layout of the text
       this.fillChoices();
