@@ -1,8 +1,8 @@
 // Units: a text coloured by any unit; all units at a glance; the units that track a property or a span of the text.
 
-import { api, el, empty, failure, octets } from "../lib.js";
+import { api, el, empty, failure, octets } from "../calls.js";
 import { HeatMap } from "../heatmap.js";
-import { NextTokens } from "../next.js";
+import { NextTokens } from "../next-tokens.js";
 import { TextMap } from "../textmap.js";
 import { Tiles } from "../tiles.js";
 import { page as makePage } from "./cells-page.js";
