@@ -27,7 +27,7 @@ from .common import data_file, write_result
 TOKENS, UNITS, TOKEN = 10_000, 512, "of-the-benchmark"
 
 SETUP = """async ([text]) => {
-  const { raw } = await import("/static/lib.js");
+  const { raw } = await import("/static/calls.js");
   const map = await import("/static/textmap.js");
   const heat = await import("/static/heatmap.js");
   const answer = await raw("/api/cells/trace/run", { json: { text } });

@@ -111,6 +111,15 @@ def test_the_page_colours_the_text_by_the_chosen_unit(page):
     assert page.locator(".next li").count() == 5
 
 
+def test_another_text_is_coloured_by_its_own_values(page):
+    page.open("cells/verse")
+    page.wait_for_selector(".next li")
+    page.locator("details.source summary").click()
+    page.locator("details.source textarea").fill("abc 123")
+    with page.expect_response(lambda answer: "/api/cells/values/" in answer.url):
+        page.get_by_role("button", name="Read this text").click()
+
+
 def test_every_character_stands_over_its_colour(page):
     """Tabs, accents, wide and combining characters: the map of columns is that of the browser."""
     page.open("cells/verse")

@@ -1,6 +1,6 @@
 // The shell: chooses a view by the address, and links the views.
 
-import { api, el, enter, failure } from "./lib.js";
+import { api, el, enter, failure } from "./calls.js";
 
 const VIEWS = {
   runs: "Runs", unrolled: "Unrolled", play: "Play", cells: "Units", gradients: "Gradients",

@@ -1,6 +1,6 @@
 // Captions: drop a picture to see its caption, and where in the picture the model attended for each word.
 
-import { api, el, empty, failure } from "../lib.js";
+import { api, el, empty, failure } from "../calls.js";
 import { Sheet } from "../canvas.js";
 import { css, onTheme } from "../colours.js";
 

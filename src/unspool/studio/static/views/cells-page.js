@@ -1,6 +1,6 @@
 // The elements of the Units view and their texts; cells.js has their behaviour.
 
-import { el } from "../lib.js";
+import { el } from "../calls.js";
 import { css } from "../colours.js";
 
 const select = (label) => el("select", { ariaLabel: label });

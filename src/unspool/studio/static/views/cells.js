@@ -1,8 +1,8 @@
 // Units: a text coloured by any unit; all units at a glance; the units that track a property or a span of the text.
 
-import { api, el, empty, failure, octets } from "../lib.js";
+import { api, el, empty, failure, octets } from "../calls.js";
 import { HeatMap } from "../heatmap.js";
-import { NextTokens } from "../next.js";
+import { NextTokens } from "../next-tokens.js";
 import { TextMap } from "../textmap.js";
 import { Tiles } from "../tiles.js";
 import { page as makePage } from "./cells-page.js";
@@ -84,7 +84,7 @@ class Units {
     this.page.busy(true);
     try {
       const trace = await api(`/api/cells/trace/${this.path}`, { method: "POST", json: { text } });
-      Object.assign(this, { trace, ranked: [], order: null, span: null, token: 0 });
+      Object.assign(this, { trace, values: null, ranked: [], order: null, span: null, token: 0 });
       this.held.clear();
       const next = trace.vocabulary && octets(`/api/cells/next/${trace.id}`); // in parallel with the layout of the text
       this.fillChoices();

@@ -1,6 +1,6 @@
 // Gradients: how much of the gradient of a token's loss reaches each state before it.
 
-import { api, el, empty, failure } from "../lib.js";
+import { api, el, empty, failure } from "../calls.js";
 import { renderChart } from "../chart.js";
 import { clamp, place } from "../canvas.js";
 import { svg } from "../graph.js";

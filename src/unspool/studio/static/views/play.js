@@ -1,6 +1,6 @@
 // Play: the model writes a text, token by token; click any point of it to go back there.
 
-import { api, el, empty, failure, raw } from "../lib.js";
+import { api, el, empty, failure, raw } from "../calls.js";
 
 const KEYS = "123456789";
 const NAMES = { most: "tokens" };

@@ -1,6 +1,6 @@
 // Runs: list them, follow their training, start, stop and resume them.
 
-import { api, duration, el, empty, failure } from "../lib.js";
+import { api, duration, el, empty, failure } from "../calls.js";
 import { Curve, colourOf } from "../curve.js";
 import { form } from "./start.js";
 

@@ -1,6 +1,6 @@
 // The form that starts training: a text and a few choices.
 
-import { el, failure, raw } from "../lib.js";
+import { el, failure, raw } from "../calls.js";
 
 const MOST = 64 * 2 ** 20; // bytes that the studio accepts
 

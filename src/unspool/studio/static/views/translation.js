@@ -1,6 +1,6 @@
 // Translation: translate a sentence, and see which words each word attended to.
 
-import { api, el, empty, failure } from "../lib.js";
+import { api, el, empty, failure } from "../calls.js";
 import { Matrix } from "../matrix.js";
 
 export async function show(element, run) {

@@ -1,6 +1,6 @@
 // Unrolled: a tiny network learns a word; its computation graph, step by step, with every number.
 
-import { api, el, failure } from "../lib.js";
+import { api, el, failure } from "../calls.js";
 import { css, onTheme } from "../colours.js";
 import { render, renderLabels, number, plan, shown, svg } from "../graph.js";
 import { unitSums } from "../sums.js";

@@ -1,6 +1,6 @@
 // Shows what a model expected after a token: the five likeliest next tokens, and how surprising the token itself was.
 
-import { el } from "./lib.js";
+import { el } from "./calls.js";
 
 const SHOWN = { " ": "\u2423", "\n": "\u21b5", "\t": "\u21e5" };
 const shown = (token) => token.replace(/[ \n\t]/g, (char) => SHOWN[char]);
