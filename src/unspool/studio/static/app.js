@@ -3,8 +3,13 @@
 import { api, el, enter, failure } from "./calls.js";
 
 const VIEWS = {
-  runs: "Runs", unrolled: "Unrolled", play: "Play", cells: "Units", gradients: "Gradients",
-  translation: "Translation", captions: "Captions",
+  runs: "Runs",
+  unrolled: "Unrolled",
+  play: "Play",
+  cells: "Units",
+  gradients: "Gradients",
+  translation: "Translation",
+  captions: "Captions",
 };
 const ALONE = ["runs", "unrolled"];
 const known = new Map(); // run -> its views, requested once

@@ -10,7 +10,11 @@ export async function enter() {
   address.searchParams.delete("code");
   history.replaceState(null, "", address);
   const headers = { "content-type": "application/json" };
-  const answer = await fetch("/enter", { method: "POST", headers, body: JSON.stringify({ code }) }).catch(() => null);
+  const answer = await fetch("/enter", {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ code }),
+  }).catch(() => null);
   if (answer?.ok) localStorage.setItem(KEY, (await answer.json()).token); // if the code is spent, the token may be here already
 }
 
@@ -26,7 +30,9 @@ export async function raw(path, { json, headers = {}, ...options } = {}) {
     answer = await fetch(path, { ...options, headers: sent });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The studio does not respond: is `unspool studio` still running in its terminal?");
+    throw new Error(
+      "The studio does not respond: is `unspool studio` still running in its terminal?",
+    );
   }
   if (!answer.ok) throw new Error(await sentence(answer));
   return answer;
@@ -56,7 +62,9 @@ export function duration(seconds) {
 async function sentence(answer) {
   try {
     const { detail } = await answer.json();
-    return Array.isArray(detail) ? detail.map(({ loc, msg }) => `${loc.at(-1)}: ${msg}`).join("; ") : detail;
+    return Array.isArray(detail)
+      ? detail.map(({ loc, msg }) => `${loc.at(-1)}: ${msg}`).join("; ")
+      : detail;
   } catch {
     return `The studio failed (${answer.status}): see its terminal for details.`;
   }

@@ -8,12 +8,17 @@ function variable(name) {
   return text.split(/[ ,]+/).map(Number); // "r g b"
 }
 
-const mix = (from, to, share) => from.map((value, i) => Math.round(value + (to[i] - value) * share));
+const mix = (from, to, share) =>
+  from.map((value, i) => Math.round(value + (to[i] - value) * share));
 const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // ImageData's order
 
 /** Returns the end colours of the theme, each as [r, g, b]. */
 export function ends() {
-  return { low: variable("--low-rgb"), zero: variable("--paper-rgb"), high: variable("--high-rgb") };
+  return {
+    low: variable("--low-rgb"),
+    zero: variable("--paper-rgb"),
+    high: variable("--high-rgb"),
+  };
 }
 
 /** Returns 256 packed pixels, at [value + 128]: `strength` 1 for pictures, less behind text. */

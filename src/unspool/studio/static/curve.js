@@ -4,7 +4,10 @@ import { Sheet } from "./canvas.js";
 
 // A contrast of at least 3 in the light and the dark theme.
 const COLOURS = ["#3b82e0", "#d9720b", "#1b9e77", "#a968c4", "#d6493f", "#7a8598"];
-const LEFT = 44, BOTTOM = 22, TOP = 8, RIGHT = 10;
+const LEFT = 44,
+  BOTTOM = 22,
+  TOP = 8,
+  RIGHT = 10;
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
 
@@ -45,7 +48,10 @@ export class Curve {
   /** Returns the last value of each line at or before the step under the pointer. */
   values() {
     if (this.at === null) return [];
-    return this.lines.map((line) => ({ ...line, value: line.points.findLast(([step]) => step <= this.at)?.[1] }));
+    return this.lines.map((line) => ({
+      ...line,
+      value: line.points.findLast(([step]) => step <= this.at)?.[1],
+    }));
   }
 
   draw(context, width, height) {
@@ -57,11 +63,23 @@ export class Curve {
     const steps = extent(all.map(([step]) => step));
     const scale = this.log ? (v) => Math.log(Math.max(v, 1e-6)) : (v) => v;
     const [low, high] = extent(this.visible(all).map(([, loss]) => scale(loss)));
-    const right = width - RIGHT, bottom = height - BOTTOM;
+    const right = width - RIGHT,
+      bottom = height - BOTTOM;
     this.range = { steps, left: LEFT, right };
-    const x = (step) => LEFT + ((step - steps[0]) / Math.max(1, steps[1] - steps[0])) * (right - LEFT);
-    const y = (loss) => bottom - ((scale(loss) - low) / Math.max(1e-9, high - low)) * (bottom - TOP);
-    this.axes(context, { steps, low, high, x, y: (v) => y(this.log ? Math.exp(v) : v), right, bottom, ink });
+    const x = (step) =>
+      LEFT + ((step - steps[0]) / Math.max(1, steps[1] - steps[0])) * (right - LEFT);
+    const y = (loss) =>
+      bottom - ((scale(loss) - low) / Math.max(1e-9, high - low)) * (bottom - TOP);
+    this.axes(context, {
+      steps,
+      low,
+      high,
+      x,
+      y: (v) => y(this.log ? Math.exp(v) : v),
+      right,
+      bottom,
+      ink,
+    });
     context.save();
     context.beginPath();
     context.rect(LEFT, 0, right - LEFT, bottom + 1);
@@ -125,6 +143,7 @@ function ticks(low, high) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const size = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
   const found = [];
-  for (let value = Math.ceil(low / size) * size; value <= high; value += size) found.push(Number(value.toPrecision(12)));
+  for (let value = Math.ceil(low / size) * size; value <= high; value += size)
+    found.push(Number(value.toPrecision(12)));
   return found;
 }

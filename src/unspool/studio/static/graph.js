@@ -3,7 +3,11 @@
 import { css } from "./colours.js";
 
 const [BOX, ROW, GAP, ARROW] = [38, 20, 30, 46]; // a box's width and height; room for arrows upwards and to the right
-export const QUANTITIES = { rnn: ["h"], gru: ["r", "z", "n", "h"], lstm: ["i", "f", "g", "o", "c", "h"] };
+export const QUANTITIES = {
+  rnn: ["h"],
+  gru: ["r", "z", "n", "h"],
+  lstm: ["i", "f", "g", "o", "c", "h"],
+};
 
 export function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -13,7 +17,12 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 export const number = (value) => {
-  const text = Math.abs(value) >= 99.95 ? value.toFixed(0) : Math.abs(value) >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+  const text =
+    Math.abs(value) >= 99.95
+      ? value.toFixed(0)
+      : Math.abs(value) >= 9.995
+        ? value.toFixed(1)
+        : value.toFixed(2);
   return text.replace("-", "\u2212");
 };
 
@@ -28,7 +37,16 @@ export function plan({ vocabulary, hidden_size, cell, steps }) {
   y.hidden = y.scores + V * ROW + GAP + 14;
   y.input = y.hidden + H * ROW + GAP + (parts.length > 1 ? 14 : 0);
   y.char = y.input + V * ROW + 22;
-  return { V, H, parts, inner, column: inner + ARROW, y, height: y.char + 12, width: steps.length * (inner + ARROW) + ARROW };
+  return {
+    V,
+    H,
+    parts,
+    inner,
+    column: inner + ARROW,
+    y,
+    height: y.char + 12,
+    width: steps.length * (inner + ARROW) + ARROW,
+  };
 }
 
 /** Renders all steps; later ones than `step` are pale. `unit` is marked; a click calls `onUnit(step, unit)`. */
@@ -43,8 +61,20 @@ export function render(element, lesson, { step, unit, gradients, onStep, onUnit 
     const x = ARROW + t * at.column;
     const column = svg("g", { class: t === step ? "step now" : t > step ? "step later" : "step" });
     column.addEventListener("click", () => onStep(t));
-    const back = svg("rect", { class: "step-back", x: x - 10, y: 0, width: at.inner + 20, height: at.height, rx: 6 });
-    column.append(back, ...top(lesson, one, x, at), ...middle(lesson, one, t, x, at), ...bottom(lesson, one, x, at));
+    const back = svg("rect", {
+      class: "step-back",
+      x: x - 10,
+      y: 0,
+      width: at.inner + 20,
+      height: at.height,
+      rx: 6,
+    });
+    column.append(
+      back,
+      ...top(lesson, one, x, at),
+      ...middle(lesson, one, t, x, at),
+      ...bottom(lesson, one, x, at),
+    );
     column.append(...arrows(lesson, t, x, at, gradients && one.gradient / largest, one.gradient));
     column.querySelectorAll("[data-unit]").forEach((box) => {
       if (t === step && Number(box.dataset.unit) === unit) box.classList.add("chosen");
@@ -80,13 +110,27 @@ function heads() {
   const head = (id) =>
     svg(
       "marker",
-      { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" },
+      {
+        id,
+        viewBox: "0 0 8 8",
+        refX: 7,
+        refY: 4,
+        markerWidth: 7,
+        markerHeight: 7,
+        orient: "auto",
+        markerUnits: "userSpaceOnUse",
+      },
       svg("path", { d: "M0 0 L8 4 L0 8 z", class: id }),
     );
   return svg("defs", {}, head("arrow-head"));
 }
 
-function box(x, y, value, { width = BOX, name = "", colour = value, text = number(value), unit } = {}) {
+function box(
+  x,
+  y,
+  value,
+  { width = BOX, name = "", colour = value, text = number(value), unit } = {},
+) {
   const group = svg("g", { class: `box ${name}` });
   if (unit !== undefined) group.dataset.unit = unit;
   const rect = svg("rect", { x, y, width: width - 2, height: ROW - 2, rx: 3 });
@@ -109,7 +153,12 @@ function top(lesson, one, x, at) {
     const right = token === one.target;
     parts.push(svg("text", { x: left - 4, y: y + ROW - 6, class: "letter" }, shown(token)));
     parts.push(box(left, y, one.scores[v], { colour: one.scores[v] / widest }));
-    parts.push(box(left + BOX + 2, y, one.probabilities[v], { width: BOX * 1.5, name: right ? "right" : "" }));
+    parts.push(
+      box(left + BOX + 2, y, one.probabilities[v], {
+        width: BOX * 1.5,
+        name: right ? "right" : "",
+      }),
+    );
   });
   return parts;
 }
@@ -120,10 +169,17 @@ function middle(lesson, one, t, x, at) {
   return at.parts.flatMap((name, i) => {
     const boxes = one.state[name].map((value, unit) => {
       const colour = "ifozr".includes(name) ? 2 * value - 1 : value;
-      return box(left + i * BOX, at.y.hidden + unit * ROW, value, { unit, colour, name: name === "h" ? "h" : "" });
+      return box(left + i * BOX, at.y.hidden + unit * ROW, value, {
+        unit,
+        colour,
+        name: name === "h" ? "h" : "",
+      });
     });
     if (at.parts.length === 1) return boxes;
-    return [svg("text", { x: left + (i + 0.5) * BOX - 1, y: at.y.hidden - 4, class: "part" }, name), ...boxes];
+    return [
+      svg("text", { x: left + (i + 0.5) * BOX - 1, y: at.y.hidden - 4, class: "part" }, name),
+      ...boxes,
+    ];
   });
 }
 
@@ -133,32 +189,76 @@ function bottom(lesson, one, x, at) {
   const boxes = lesson.vocabulary.flatMap((token, v) => {
     const on = token === one.input ? 1 : 0;
     const y = at.y.input + v * ROW;
-    return [svg("text", { x: left - 4, y: y + ROW - 6, class: "letter" }, shown(token)), box(left, y, on, { text: String(on), colour: on / 2 })];
+    return [
+      svg("text", { x: left - 4, y: y + ROW - 6, class: "letter" }, shown(token)),
+      box(left, y, on, { text: String(on), colour: on / 2 }),
+    ];
   });
-  return [...boxes, svg("text", { x: left + BOX / 2, y: at.y.char, class: "token" }, shown(one.input))];
+  return [
+    ...boxes,
+    svg("text", { x: left + BOX / 2, y: at.y.char, class: "token" }, shown(one.input)),
+  ];
 }
 
 function arrows(lesson, t, x, at, share, gradient) {
   const centre = x + at.inner / 2;
   const half = (at.parts.length * BOX) / 2;
-  const hidden = { top: at.y.hidden - (at.parts.length > 1 ? 16 : 2), middle: at.y.hidden + (at.H * ROW) / 2 };
+  const hidden = {
+    top: at.y.hidden - (at.parts.length > 1 ? 16 : 2),
+    middle: at.y.hidden + (at.H * ROW) / 2,
+  };
   const path = (name, d, label, x, y) => [
     svg("path", { d, class: `arrow ${name}`, "marker-end": "url(#arrow-head)" }),
-    svg("text", { x, y, class: `weight ${name}` }, "W", svg("tspan", { dy: 3, "font-size": 8 }, label)),
+    svg(
+      "text",
+      { x, y, class: `weight ${name}` },
+      "W",
+      svg("tspan", { dy: 3, "font-size": 8 }, label),
+    ),
   ];
   const from = t ? x - ARROW - (at.inner - 2 * half) / 2 : x - ARROW + 8;
   const made = [
-    ...path("xh", `M${centre} ${at.y.input - 3}V${at.y.hidden + at.H * ROW + 1}`, "xh", centre + 6, at.y.input - 11),
-    ...path("hy", `M${centre} ${hidden.top}V${at.y.scores + at.V * ROW + 1}`, "hy", centre + 6, hidden.top - 9),
-    ...path("hh", `M${from} ${hidden.middle}H${centre - half - 2}`, "hh", (from + centre - half) / 2, hidden.middle - 6),
+    ...path(
+      "xh",
+      `M${centre} ${at.y.input - 3}V${at.y.hidden + at.H * ROW + 1}`,
+      "xh",
+      centre + 6,
+      at.y.input - 11,
+    ),
+    ...path(
+      "hy",
+      `M${centre} ${hidden.top}V${at.y.scores + at.V * ROW + 1}`,
+      "hy",
+      centre + 6,
+      hidden.top - 9,
+    ),
+    ...path(
+      "hh",
+      `M${from} ${hidden.middle}H${centre - half - 2}`,
+      "hh",
+      (from + centre - half) / 2,
+      hidden.middle - 6,
+    ),
   ];
   if (share === false) return made;
   // The gradient goes back along the same arrow, whose width shows its size.
   const y = hidden.middle + 12;
   made.push(
-    svg("path", { d: `M${centre - half - 2} ${y}H${from + 8}`, class: "gradient", "stroke-width": 1 + 7 * share, opacity: 0.35 + 0.65 * share }),
-    svg("path", { d: `M${from + 9} ${y - 5 - 3 * share}L${from} ${y}L${from + 9} ${y + 5 + 3 * share}z`, class: "gradient-head" }),
-    svg("text", { x: (from + centre - half) / 2, y: y + 17, class: "gradient-size" }, gradient < 0.005 ? gradient.toExponential(0) : number(gradient)),
+    svg("path", {
+      d: `M${centre - half - 2} ${y}H${from + 8}`,
+      class: "gradient",
+      "stroke-width": 1 + 7 * share,
+      opacity: 0.35 + 0.65 * share,
+    }),
+    svg("path", {
+      d: `M${from + 9} ${y - 5 - 3 * share}L${from} ${y}L${from + 9} ${y + 5 + 3 * share}z`,
+      class: "gradient-head",
+    }),
+    svg(
+      "text",
+      { x: (from + centre - half) / 2, y: y + 17, class: "gradient-size" },
+      gradient < 0.005 ? gradient.toExponential(0) : number(gradient),
+    ),
   );
   return made;
 }

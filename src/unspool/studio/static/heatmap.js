@@ -48,7 +48,8 @@ export class HeatMap {
     this.cursor = { token, row };
     const [width] = this.size();
     const visible = width / this.across;
-    if (this.across && (token < this.left || token >= this.left + visible)) this.left = token - visible / 2;
+    if (this.across && (token < this.left || token >= this.left + visible))
+      this.left = token - visible / 2;
     this.sheet.redraw();
   }
 
@@ -65,7 +66,8 @@ export class HeatMap {
   /** Returns means over 2^k tokens and 2^j units, computed from the level below and kept. */
   level(k, j) {
     const key = `${k},${j}`;
-    if (!this.levels.has(key)) this.levels.set(key, k ? halfTokens(this.level(k - 1, j)) : this.rows(j));
+    if (!this.levels.has(key))
+      this.levels.set(key, k ? halfTokens(this.level(k - 1, j)) : this.rows(j));
     return this.levels.get(key);
   }
 
@@ -100,10 +102,15 @@ export class HeatMap {
     if (!this.tokens) return;
     this.fit(width, height);
     const scale = this.sheet.context.getTransform().a;
-    const [k, j] = [this.across, this.down].map((size) => Math.max(0, Math.ceil(-Math.log2(size * scale))));
+    const [k, j] = [this.across, this.down].map((size) =>
+      Math.max(0, Math.ceil(-Math.log2(size * scale))),
+    );
     const { values, tokens, units } = this.level(k, j);
     const first = [this.left / 2 ** k, this.top / 2 ** j].map(Math.floor);
-    const last = [(this.left + width / this.across) / 2 ** k, (this.top + height / this.down) / 2 ** j];
+    const last = [
+      (this.left + width / this.across) / 2 ** k,
+      (this.top + height / this.down) / 2 ** j,
+    ];
     const w = Math.min(tokens, Math.ceil(last[0])) - first[0];
     const h = Math.min(units, Math.ceil(last[1])) - first[1];
     this.fill(values, tokens, first, w, h);
@@ -111,7 +118,17 @@ export class HeatMap {
     context.fillRect(0, 0, width, height);
     context.imageSmoothingEnabled = false;
     const [x, y] = this.at(first[0] * 2 ** k, first[1] * 2 ** j);
-    context.drawImage(this.small.canvas, 0, 0, w, h, x, y, w * 2 ** k * this.across, h * 2 ** j * this.down);
+    context.drawImage(
+      this.small.canvas,
+      0,
+      0,
+      w,
+      h,
+      x,
+      y,
+      w * 2 ** k * this.across,
+      h * 2 ** j * this.down,
+    );
     this.paintCursor(context, width, height);
   }
 
@@ -201,7 +218,8 @@ export class HeatMap {
     canvas.addEventListener("pointermove", (event) => {
       if (!this.tokens) return;
       const before = pointers.get(event.pointerId);
-      if (!before) return this.onHover(this.under(event).token, this.unitOf(this.under(event).row), event);
+      if (!before)
+        return this.onHover(this.under(event).token, this.unitOf(this.under(event).row), event);
       const now = place(event, canvas);
       const others = [...pointers].filter(([id]) => id !== event.pointerId);
       if (others.length) this.pinch(others[0][1], before, now);

@@ -54,14 +54,23 @@ export class Matrix {
     context.fillStyle = context.strokeStyle = style.color;
     context.globalAlpha = 0.12;
     context.lineWidth = 1;
-    this.weights.forEach((row, r) => row.forEach((_, c) => context.strokeRect(left + c * side + 0.5, top + r * side + 0.5, side - 2, side - 2)));
+    this.weights.forEach((row, r) =>
+      row.forEach((_, c) =>
+        context.strokeRect(left + c * side + 0.5, top + r * side + 0.5, side - 2, side - 2),
+      ),
+    );
     context.globalAlpha = 1;
     context.textAlign = "right";
-    this.rows.forEach((word, r) => this.name(context, word, left - 8, top + (r + 0.5) * side + 4, r === at[0], 0));
+    this.rows.forEach((word, r) =>
+      this.name(context, word, left - 8, top + (r + 0.5) * side + 4, r === at[0], 0),
+    );
     context.textAlign = "left";
-    this.columns.forEach((word, c) => this.name(context, word, left + (c + 0.55) * side, top - 6, c === at[1], -SLOPE));
+    this.columns.forEach((word, c) =>
+      this.name(context, word, left + (c + 0.55) * side, top - 6, c === at[1], -SLOPE),
+    );
     context.lineWidth = 2;
-    if (this.rows.length) context.strokeRect(left + at[1] * side, top + at[0] * side, side - 1, side - 1);
+    if (this.rows.length)
+      context.strokeRect(left + at[1] * side, top + at[0] * side, side - 1, side - 1);
   }
 
   name(context, word, x, y, chosen, angle) {
@@ -75,15 +84,23 @@ export class Matrix {
 
   point(event) {
     const [x, y] = place(event, this.canvas);
-    const [c, r] = [Math.floor((x - this.left) / this.side), Math.floor((y - this.top) / this.side)];
+    const [c, r] = [
+      Math.floor((x - this.left) / this.side),
+      Math.floor((y - this.top) / this.side),
+    ];
     if (r >= 0 && r < this.rows.length && c >= 0 && c < this.columns.length) this.go(r, c);
   }
 
   key(event) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[
+      event.key
+    ];
     if (!step || !this.rows.length) return;
     event.preventDefault();
-    this.go(clamp(this.at[0] + step[0], 0, this.rows.length - 1), clamp(this.at[1] + step[1], 0, this.columns.length - 1));
+    this.go(
+      clamp(this.at[0] + step[0], 0, this.rows.length - 1),
+      clamp(this.at[1] + step[1], 0, this.columns.length - 1),
+    );
   }
 
   go(row, column) {

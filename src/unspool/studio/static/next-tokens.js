@@ -14,7 +14,9 @@ export class NextTokens {
     this.ids = new Int32Array(bytes, 0, T * likeliest);
     this.probabilities = new Float32Array(bytes, 4 * T * likeliest, T * likeliest);
     this.surprise = new Float32Array(bytes, 8 * T * likeliest, T);
-    this.coloured = Int8Array.from(this.surprise, (nats) => (Number.isNaN(nats) ? 0 : Math.min(127, (nats / 6) * 127)));
+    this.coloured = Int8Array.from(this.surprise, (nats) =>
+      Number.isNaN(nats) ? 0 : Math.min(127, (nats / 6) * 127),
+    );
   }
 
   show(token) {
@@ -25,13 +27,24 @@ export class NextTokens {
       const bar = el("span", { className: "bar" });
       bar.style.width = `${(100 * probability).toFixed(1)}%`;
       const name = this.vocabulary[this.ids[token * k + i]];
-      return el("li", {}, el("code", {}, shown(name)), el("span", { className: "bar-room" }, bar), el("span", { className: "share" }, probability.toFixed(3)));
+      return el(
+        "li",
+        {},
+        el("code", {}, shown(name)),
+        el("span", { className: "bar-room" }, bar),
+        el("span", { className: "share" }, probability.toFixed(3)),
+      );
     });
     element.replaceChildren(
-      el("p", {},
+      el(
+        "p",
+        {},
         el("code", {}, shown(this.tokens[token])),
-        Number.isNaN(nats) ? " is the first token: the model did not predict it" : ` came with a surprise of ${nats.toFixed(2)} nats (p = ${Math.exp(-nats).toPrecision(2)})`,
-        ". Next the model expects:"),
+        Number.isNaN(nats)
+          ? " is the first token: the model did not predict it"
+          : ` came with a surprise of ${nats.toFixed(2)} nats (p = ${Math.exp(-nats).toPrecision(2)})`,
+        ". Next the model expects:",
+      ),
       el("ol", { className: "next" }, ...bars),
     );
   }

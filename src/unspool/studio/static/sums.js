@@ -20,7 +20,11 @@ export function unitSums(lesson, step, unit) {
     const squash = name === "g" || name === "n" || name === "h" ? "tanh" : "\u03c3";
     const sum = input + state + bias;
     const stands = cell === "rnn" ? "h" : name;
-    return { name: stands, parts: [input, state, bias, sum], made: `${squash}(${number(sum)}) = ${number(now[name][unit])}` };
+    return {
+      name: stands,
+      parts: [input, state, bias, sum],
+      made: `${squash}(${number(sum)}) = ${number(now[name][unit])}`,
+    };
   });
   return { rows, last: endings[cell](now, before, unit) };
 }

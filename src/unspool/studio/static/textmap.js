@@ -9,7 +9,8 @@ import { behindText, onTheme } from "./colours.js";
 
 const TAB = 4;
 const SIMPLE = /^[\t\n\x20-\x7e\u00a0-\u017f\u0370-\u03ff\u0400-\u04ff\u2010-\u2027]*$/; // each one column wide
-const WIDE = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
+const WIDE =
+  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
 const NARROW = /\p{Mark}|\u200b|\u200d|\ufe0f/u; // no column wide
 
 /** Returns lines of [{text, token, column, width}], broken after a space if there is one. */
@@ -23,7 +24,8 @@ export function layout(tokens, columns) {
     column = 0;
   };
   const push = (text, token) => {
-    let width = text === "\t" ? TAB - (column % TAB) : NARROW.test(text) ? 0 : WIDE.test(text) ? 2 : 1;
+    let width =
+      text === "\t" ? TAB - (column % TAB) : NARROW.test(text) ? 0 : WIDE.test(text) ? 2 : 1;
     if (column + width > columns && text !== "\n") {
       const kept = line;
       const at = kept.findLastIndex(({ text }) => text === " " || text === "\t") + 1;
@@ -188,7 +190,11 @@ export class TextMap {
     this.caretMark.hidden = at < 0;
     if (at < 0) return;
     let width = 0;
-    while (this.pixelToken[at + width] === this.caret && (at + width) % this.columns >= at % this.columns) width++;
+    while (
+      this.pixelToken[at + width] === this.caret &&
+      (at + width) % this.columns >= at % this.columns
+    )
+      width++;
     this.put(this.caretMark, at, Math.max(1, width));
     if (!reveal) return;
     const top = Math.floor(at / this.columns) * this.lineHeight;
@@ -209,7 +215,11 @@ export class TextMap {
       if (!inside.length) return;
       const end = inside.at(-1);
       const mark = this.marks.appendChild(document.createElement("div"));
-      this.put(mark, row * this.columns + inside[0].column, end.column + end.width - inside[0].column);
+      this.put(
+        mark,
+        row * this.columns + inside[0].column,
+        end.column + end.width - inside[0].column,
+      );
     });
   }
 
@@ -293,7 +303,10 @@ export class TextMap {
     range.setStart(lines[row], 0);
     range.setEnd(node, inNode);
     const length = (line) => line.reduce((sum, { text }) => sum + text.length, 0);
-    return this.broken.slice(0, row).reduce((sum, line) => sum + length(line), 0) + range.toString().length;
+    return (
+      this.broken.slice(0, row).reduce((sum, line) => sum + length(line), 0) +
+      range.toString().length
+    );
   }
 
   end() {

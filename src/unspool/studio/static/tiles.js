@@ -8,7 +8,14 @@ const [SMALLEST, LARGEST, GAP] = [9, 26, 2];
 export class Tiles {
   /** `onPick(unit)`: a click or an arrow key; `onHover(unit or null)`. */
   constructor(canvas, { onPick, onHover }) {
-    Object.assign(this, { canvas, onPick, onHover, values: new Int8Array(0), chosen: 0, order: null });
+    Object.assign(this, {
+      canvas,
+      onPick,
+      onHover,
+      values: new Int8Array(0),
+      chosen: 0,
+      order: null,
+    });
     this.sheet = new Sheet(canvas, (context, width) => this.paint(context, width));
     this.stopTheme = onTheme(() => {
       this.colours = null;
@@ -16,14 +23,18 @@ export class Tiles {
     });
     canvas.addEventListener("pointermove", (event) => onHover(this.under(event)));
     canvas.addEventListener("pointerleave", () => onHover(null));
-    canvas.addEventListener("click", (event) => this.under(event) !== null && onPick(this.under(event)));
+    canvas.addEventListener(
+      "click",
+      (event) => this.under(event) !== null && onPick(this.under(event)),
+    );
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
   /** Shows int8 values, one per unit; `order[place]` is a unit. */
   set({ values = this.values, chosen = this.chosen, order = this.order }) {
     const count = values.length;
-    const kept = order && order.length === count ? order : Int32Array.from({ length: count }, (_, i) => i);
+    const kept =
+      order && order.length === count ? order : Int32Array.from({ length: count }, (_, i) => i);
     Object.assign(this, { values, chosen, order: kept });
     this.fit();
     this.sheet.redraw();

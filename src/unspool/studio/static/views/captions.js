@@ -6,7 +6,13 @@ import { css, onTheme } from "../colours.js";
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: this view is for runs of \u201ctrain caption\u201d.", "#/runs", "Runs"));
+    element.replaceChildren(
+      empty(
+        "Choose a run first: this view is for runs of \u201ctrain caption\u201d.",
+        "#/runs",
+        "Runs",
+      ),
+    );
     return () => {};
   }
   const path = `/api/captions/${encodeURIComponent(run)}`;
@@ -27,7 +33,11 @@ export async function show(element, run) {
     page.message.replaceChildren(el("p", { className: "quiet" }, "Looking\u2026"));
     try {
       const image = await createImageBitmap(file);
-      const answer = await api(`${path}?num_beams=${page.beams.value}`, { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } });
+      const answer = await api(`${path}?num_beams=${page.beams.value}`, {
+        method: "POST",
+        body: file,
+        headers: { "content-type": "application/octet-stream" },
+      });
       if (mine !== asked) return;
       [picture, made, word] = [image, answer, 0];
       page.message.replaceChildren();
@@ -38,15 +48,35 @@ export async function show(element, run) {
     } catch (error) {
       if (mine !== asked) return;
       const unread = error instanceof DOMException;
-      page.message.replaceChildren(failure(unread ? new Error(`${file.name} is not a picture that this browser can read: choose a JPEG or PNG`) : error));
+      page.message.replaceChildren(
+        failure(
+          unread
+            ? new Error(
+                `${file.name} is not a picture that this browser can read: choose a JPEG or PNG`,
+              )
+            : error,
+        ),
+      );
     }
   }
 
   function go(to) {
     if (!made) return;
     word = Math.max(0, Math.min(made.tokens.length - 1, to));
-    page.words.replaceChildren(...made.tokens.map((token, i) =>
-      el("button", { type: "button", className: "word", ariaPressed: String(i === word), onclick: () => go(i) }, token)));
+    page.words.replaceChildren(
+      ...made.tokens.map((token, i) =>
+        el(
+          "button",
+          {
+            type: "button",
+            className: "word",
+            ariaPressed: String(i === word),
+            onclick: () => go(i),
+          },
+          token,
+        ),
+      ),
+    );
     page.figures.textContent = `log p ${made.log_p.toFixed(2).replace("-", "\u2212")}`;
     sheet.redraw();
   }
@@ -109,15 +139,51 @@ function veil(context, weights, [left, top, w, h], width, height) {
 
 function build(element, run, about) {
   const input = el("input", { type: "file", accept: "image/*", ariaLabel: "choose a picture" });
-  const beams = el("select", {}, ...about.beams.map((n) => el("option", { value: n, selected: n === 5 }, n === 1 ? "greedy" : `beam of ${n}`)));
-  const drop = el("div", { className: "drop" }, el("p", {}, "Drop a picture here, or choose one: "), input);
-  const canvas = el("canvas", { className: "picture", role: "img", ariaLabel: "The picture, dark where the model did not attend" });
-  const [words, figures, message] = [el("p", { className: "words", ariaLive: "polite" }), el("p", { className: "hint" }), el("div", { role: "status" })];
-  const figure = el("section", { hidden: true, tabIndex: 0, ariaLabel: "Caption: arrow keys go from word to word" }, words, canvas, figures);
+  const beams = el(
+    "select",
+    {},
+    ...about.beams.map((n) =>
+      el("option", { value: n, selected: n === 5 }, n === 1 ? "greedy" : `beam of ${n}`),
+    ),
+  );
+  const drop = el(
+    "div",
+    { className: "drop" },
+    el("p", {}, "Drop a picture here, or choose one: "),
+    input,
+  );
+  const canvas = el("canvas", {
+    className: "picture",
+    role: "img",
+    ariaLabel: "The picture, dark where the model did not attend",
+  });
+  const [words, figures, message] = [
+    el("p", { className: "words", ariaLive: "polite" }),
+    el("p", { className: "hint" }),
+    el("div", { role: "status" }),
+  ];
+  const figure = el(
+    "section",
+    { hidden: true, tabIndex: 0, ariaLabel: "Caption: arrow keys go from word to word" },
+    words,
+    canvas,
+    figures,
+  );
   element.replaceChildren(
     el("h1", {}, "Captions ", el("small", {}, run)),
-    drop, el("div", { className: "controls" }, el("label", {}, "search ", beams)), message, figure,
-    ...(about.attention ? [] : [el("p", { className: "hint" }, "This run sees each picture as one vector, so there is no attention to show.")]),
+    drop,
+    el("div", { className: "controls" }, el("label", {}, "search ", beams)),
+    message,
+    figure,
+    ...(about.attention
+      ? []
+      : [
+          el(
+            "p",
+            { className: "hint" },
+            "This run sees each picture as one vector, so there is no attention to show.",
+          ),
+        ]),
   );
   return { input, beams, drop, canvas, words, figures, message, figure, file: null };
 }

@@ -7,13 +7,24 @@ import { TextMap } from "../textmap.js";
 import { Tiles } from "../tiles.js";
 import { page as makePage } from "./cells-page.js";
 
-const NAMES = { h: "h, hidden state", c: "c, cell state", i: "i, input gate", f: "f, forget gate", g: "g, candidate",
-  o: "o, output gate", r: "r, reset gate", z: "z, update gate", n: "n, candidate" };
+const NAMES = {
+  h: "h, hidden state",
+  c: "c, cell state",
+  i: "i, input gate",
+  f: "f, forget gate",
+  g: "g, candidate",
+  o: "o, output gate",
+  r: "r, reset gate",
+  z: "z, update gate",
+  n: "n, candidate",
+};
 const GATES = "ifozr";
 
 export async function show(element, run) {
   if (!run) {
-    element.replaceChildren(empty("Choose a run first: this view shows its units on a text.", "#/runs", "Runs"));
+    element.replaceChildren(
+      empty("Choose a run first: this view shows its units on a text.", "#/runs", "Runs"),
+    );
     return () => {};
   }
   const view = new Units(element, run);
@@ -23,7 +34,16 @@ export async function show(element, run) {
 
 class Units {
   constructor(element, run) {
-    Object.assign(this, { run, trace: null, values: null, held: new Map(), layer: 0, quantity: "c", unit: 0, token: 0 });
+    Object.assign(this, {
+      run,
+      trace: null,
+      values: null,
+      held: new Map(),
+      layer: 0,
+      quantity: "c",
+      unit: 0,
+      token: 0,
+    });
     Object.assign(this, { mean: false, order: null, ranked: [], span: null });
     this.page = makePage(element, run);
     const { page } = this;
@@ -43,9 +63,14 @@ class Units {
 
   listen() {
     const { page } = this;
-    page.layer.addEventListener("change", () => this.choose({ layer: Number(page.layer.value), unit: 0 }));
+    page.layer.addEventListener("change", () =>
+      this.choose({ layer: Number(page.layer.value), unit: 0 }),
+    );
     page.quantity.addEventListener("change", () => this.choose({ quantity: page.quantity.value }));
-    page.unit.addEventListener("input", () => page.unit.value !== "" && this.choose({ unit: Number(page.unit.value) }));
+    page.unit.addEventListener(
+      "input",
+      () => page.unit.value !== "" && this.choose({ unit: Number(page.unit.value) }),
+    );
     page.surprise.addEventListener("change", () => this.colour());
     page.mean.addEventListener("change", () => this.paintTiles());
     page.sort.addEventListener("change", () => this.sort(page.sort.value));
@@ -63,7 +88,9 @@ class Units {
   /** Loads part of the run's held-out text, another one each time. */
   async sample() {
     try {
-      const { text } = await api(`/api/cells/sample/${this.path}?number=${(this.number = (this.number ?? -1) + 1)}`);
+      const { text } = await api(
+        `/api/cells/sample/${this.path}?number=${(this.number = (this.number ?? -1) + 1)}`,
+      );
       await this.read(text);
     } catch (error) {
       this.fail(error);
@@ -101,10 +128,23 @@ class Units {
 
   fillChoices() {
     const { page, trace } = this;
-    const options = (pairs, chosen) => pairs.map(([value, name]) => el("option", { value, selected: value === chosen }, name));
-    page.layer.replaceChildren(...options(trace.layers.map((_, i) => [i, `${i + 1} of ${trace.layers.length}`]), this.layer));
+    const options = (pairs, chosen) =>
+      pairs.map(([value, name]) => el("option", { value, selected: value === chosen }, name));
+    page.layer.replaceChildren(
+      ...options(
+        trace.layers.map((_, i) => [i, `${i + 1} of ${trace.layers.length}`]),
+        this.layer,
+      ),
+    );
     page.sort.replaceChildren(
-      ...options([["", "number"], ...trace.annotations.map((name) => [name, name]), ["/", "a pattern\u2026"]], ""),
+      ...options(
+        [
+          ["", "number"],
+          ...trace.annotations.map((name) => [name, name]),
+          ["/", "a pattern\u2026"],
+        ],
+        "",
+      ),
     );
   }
 
@@ -127,7 +167,8 @@ class Units {
   async fetchValues() {
     const key = `${this.layer}/${this.quantity}`;
     const { id, tokens } = this.trace;
-    if (!this.held.has(key)) this.held.set(key, new Int8Array(await octets(`/api/cells/values/${id}/${key}`)));
+    if (!this.held.has(key))
+      this.held.set(key, new Int8Array(await octets(`/api/cells/values/${id}/${key}`)));
     if (key !== `${this.layer}/${this.quantity}` || id !== this.trace.id) return false;
     this.values = this.held.get(key);
     this.map.set(this.values, tokens.length, this.trace.layers[this.layer].units);
@@ -139,7 +180,11 @@ class Units {
     const { page, trace, layer, quantity, unit, token } = this;
     const { quantities, units } = trace.layers[layer];
     page.layer.value = layer;
-    page.quantity.replaceChildren(...quantities.map((name) => el("option", { value: name, selected: name === quantity }, NAMES[name] ?? name)));
+    page.quantity.replaceChildren(
+      ...quantities.map((name) =>
+        el("option", { value: name, selected: name === quantity }, NAMES[name] ?? name),
+      ),
+    );
     page.unit.max = units - 1;
     if (document.activeElement !== page.unit) page.unit.value = unit;
     this.colour();
@@ -147,7 +192,9 @@ class Units {
     this.map.mark(token, unit);
     page.chosen.textContent = `unit ${unit} of layer ${layer + 1}: ${quantity === "c" ? "tanh c" : quantity} = ${this.valueAt(unit, token)} at \u201c${trace.tokens[token].trim() || "\u2423"}\u201d`;
     page.legend(GATES.includes(quantity), quantity === "c" ? "tanh c: " : `${quantity}: `);
-    page.list(this.ranked, this.layer, this.unit, (one) => this.choose({ layer: one.layer, unit: one.unit }));
+    page.list(this.ranked, this.layer, this.unit, (one) =>
+      this.choose({ layer: one.layer, unit: one.unit }),
+    );
     if ("token" in change) this.next?.show(token);
     else this.text.showCaret();
   }
@@ -155,19 +202,26 @@ class Units {
   /** Returns the number behind an int8; for c its tanh. */
   valueAt(unit, token) {
     const value = this.values[unit * this.trace.tokens.length + token] / 127;
-    return (GATES.includes(this.quantity) ? (value + 1) / 2 : value).toFixed(2).replace("-", "\u2212");
+    return (GATES.includes(this.quantity) ? (value + 1) / 2 : value)
+      .toFixed(2)
+      .replace("-", "\u2212");
   }
 
   colour() {
     const T = this.trace.tokens.length;
     const surprise = this.page.surprise.checked && this.next;
-    this.text.colour(surprise ? this.next.coloured : this.values.subarray(this.unit * T, (this.unit + 1) * T));
+    this.text.colour(
+      surprise ? this.next.coloured : this.values.subarray(this.unit * T, (this.unit + 1) * T),
+    );
   }
 
   paintTiles() {
     const [T, { units }] = [this.trace.tokens.length, this.trace.layers[this.layer]];
     const values = new Int8Array(units);
-    for (let unit = 0; unit < units; unit++) values[unit] = this.page.mean.checked ? this.meanOf(unit, T) : this.values[unit * T + this.token];
+    for (let unit = 0; unit < units; unit++)
+      values[unit] = this.page.mean.checked
+        ? this.meanOf(unit, T)
+        : this.values[unit * T + this.token];
     this.tiles.set({ values, chosen: this.unit, order: this.order });
   }
 
@@ -178,11 +232,15 @@ class Units {
   }
 
   readTile(unit) {
-    this.page.readout.textContent = unit === null ? "" : `unit ${unit}: ${this.valueAt(unit, this.token)}`;
+    this.page.readout.textContent =
+      unit === null ? "" : `unit ${unit}: ${this.valueAt(unit, this.token)}`;
   }
 
   readMap(token, unit) {
-    this.page.mapReadout.textContent = token === null ? "" : `unit ${unit}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(unit, token)}`;
+    this.page.mapReadout.textContent =
+      token === null
+        ? ""
+        : `unit ${unit}, \u201c${this.trace.tokens[token]}\u201d at ${token}: ${this.valueAt(unit, token)}`;
   }
 
   /** Orders the units by how well they match an annotation, "" for their number, or "span" for the marked span. */
@@ -198,7 +256,9 @@ class Units {
   /** Ranks units by an annotation, or by a regular expression after "/". */
   async rank(name) {
     const { id } = this.trace;
-    const query = new URLSearchParams(name === "/" ? { pattern: this.page.pattern.value } : { annotation: name });
+    const query = new URLSearchParams(
+      name === "/" ? { pattern: this.page.pattern.value } : { annotation: name },
+    );
     this.page.busy(true);
     try {
       return await api(`/api/cells/scores/${id}?${query}`);
@@ -226,7 +286,11 @@ class Units {
     const { page, span, trace } = this;
     page.spanBox.hidden = !span;
     if (!span) return;
-    const query = new URLSearchParams({ first: span[0], last: span[1], threshold: page.threshold.value });
+    const query = new URLSearchParams({
+      first: span[0],
+      last: span[1],
+      threshold: page.threshold.value,
+    });
     const mine = (this.asked = (this.asked ?? 0) + 1);
     try {
       const ranked = await api(`/api/cells/span/${trace.id}?${query}`);
