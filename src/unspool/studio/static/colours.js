@@ -1,15 +1,19 @@
-// Colours of values: blue below zero, orange above, the page's own colour at zero; suitable for colour-blind readers.
-// Values are int8, -127..127 for -1..1.
+// @ts-check
+// Colours of values: blue below zero, orange above, the page's own colour at zero; suitable for
+// colour-blind readers. Values are int8, -127..127 for -1..1.
 
-const STRONGEST = 0.6; // strength of a colour behind text, so that the text stays readable in both themes
+const STRONGEST = 0.6; // of a colour behind text, so that the text stays readable in both themes
 
+/** Returns a colour of the theme, [r, g, b]. @param {string} name */
 function variable(name) {
   const text = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return text.split(/[ ,]+/).map(Number); // "r g b"
 }
 
+/** @param {number[]} from  @param {number[]} to  @param {number} share */
 const mix = (from, to, share) =>
   from.map((value, i) => Math.round(value + (to[i] - value) * share));
+/** @param {number[]} rgb */
 const pack = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // ImageData's order
 
 /** Returns the end colours of the theme, each as [r, g, b]. */
@@ -32,14 +36,17 @@ export function table(strength = 1) {
 
 export const behindText = () => table(STRONGEST);
 
-/** Returns the CSS colour of a value in -1..1. */
+/** Returns the CSS colour of a value in -1..1. @param {number} value  @param {number} strength */
 export function css(value, strength = STRONGEST) {
   const { low, zero, high } = ends();
   const [r, g, b] = mix(zero, value < 0 ? low : high, Math.min(1, Math.abs(value)) * strength);
   return `rgb(${r} ${g} ${b})`;
 }
 
-/** Calls `redraw` when the theme changes; returns a function that stops this. */
+/**
+ * Calls `redraw` when the theme changes; returns a function that stops this.
+ * @param {() => void} redraw
+ */
 export function onTheme(redraw) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", redraw);

@@ -1,6 +1,6 @@
 // Runs: list them, follow their training, start, stop and resume them.
 
-import { api, duration, el, empty, failure } from "../calls.js";
+import { api, el, empty, failure } from "../calls.js";
 import { Curve, colourOf } from "../curve.js";
 import { form } from "./start.js";
 
@@ -221,7 +221,7 @@ function row(run, chosen, act) {
     "tr",
     {},
     el("td", {}, box),
-    el("td", {}, name, " ", ...state, ...(wrong ? [failure({ message: wrong })] : [])),
+    el("td", {}, name, " ", ...state, ...(wrong ? [failure(wrong)] : [])),
     el("td", { className: "wide quiet" }, run.kind ? sizeOf(run) : ""),
     el("td", { className: "number wide" }, run.step?.toLocaleString("en") ?? ""),
     el("td", { className: "number" }, run.val_loss_nats?.toFixed(4) ?? ""),
