@@ -1,41 +1,98 @@
+// @ts-check
 // Computes the equations of a cell for one unit at one step, as the page writes them out.
 
-import { number } from "./graph.js";
+import { number } from "./formats.js";
+import { GATES, isShare } from "./gates.js";
 
+/**
+ * A step's quantities by name, a number for each unit.
+ * @typedef {Record<string, number[]>} State
+ */
+
+/**
+ * The lesson of the Unrolled view: a network that has read a text.
+ * @typedef {object} Lesson
+ * @property {string} text
+ * @property {import("./gates.js").Cell} cell
+ * @property {number} hidden_size
+ * @property {string[]} vocabulary
+ * @property {Weights} weights
+ * @property {Step[]} steps
+ */
+
+/**
+ * @typedef {object} Weights
+ * @property {number[][]} w_ih
+ * @property {number[][]} w_hh
+ * @property {number[][]} w_out
+ * @property {number[]} bias
+ * @property {number[]} [b_hn] of a GRU
+ */
+
+/**
+ * @typedef {object} Step
+ * @property {string} input
+ * @property {string} target
+ * @property {State} state
+ * @property {number[]} scores
+ * @property {number[]} probabilities
+ * @property {number} nats
+ * @property {number} gradient
+ */
+
+/** @param {number[]} a  @param {number[]} b */
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
-/** Returns rows of {name, parts: [input, state, bias, sum], made}, and the lines that compute the new state from them. */
+/**
+ * Returns rows of {name, parts: [input, state, bias, sum], made}, and the lines that compute the
+ * new state from them.
+ * @param {Lesson} lesson
+ * @param {number} step
+ * @param {number} unit
+ */
 export function unitSums(lesson, step, unit) {
   const { weights, vocabulary, hidden_size: H, cell, steps } = lesson;
   const now = steps[step].state;
   const zeros = Array(H).fill(0);
+  /** @type {State} */
   const before = step ? steps[step - 1].state : { h: zeros, c: zeros };
   const id = vocabulary.indexOf(steps[step].input);
-  const gates = { rnn: ["h"], lstm: ["i", "f", "g", "o"], gru: ["r", "z", "n"] }[cell];
-  const rows = gates.map((name, gate) => {
+  const rows = GATES[cell].map((name, gate) => {
     const row = gate * H + unit;
     let state = dot(weights.w_hh[row], before.h);
-    if (name === "n") state = now.r[unit] * (state + weights.b_hn[unit]); // reset after the product
+    // The reset comes after the product.
+    if (name === "n") state = now.r[unit] * (state + (weights.b_hn?.[unit] ?? 0));
     const [input, bias] = [weights.w_ih[row][id], weights.bias[row]];
-    const squash = name === "g" || name === "n" || name === "h" ? "tanh" : "\u03c3";
     const sum = input + state + bias;
-    const stands = cell === "rnn" ? "h" : name;
-    return {
-      name: stands,
-      parts: [input, state, bias, sum],
-      made: `${squash}(${number(sum)}) = ${number(now[name][unit])}`,
-    };
+    const squash = isShare(name) ? "\u03c3" : "tanh";
+    const made = `${squash}(${number(sum)}) = ${number(now[name][unit])}`;
+    return { name, parts: [input, state, bias, sum], made };
   });
-  return { rows, last: endings[cell](now, before, unit) };
+  return { rows, last: ENDINGS[cell](now, before, unit) };
 }
 
-const endings = {
+/**
+ * Write how the gates make the new state.
+ * @type {Record<string, (now: State, before: State, unit: number) => string[]>}
+ */
+const ENDINGS = {
   rnn: () => [],
-  lstm: ({ i, f, g, o, c, h }, before, u) => [
-    `c = f \u00b7 c before + i \u00b7 g = ${number(f[u])} \u00b7 ${number(before.c[u])} + ${number(i[u])} \u00b7 ${number(g[u])} = ${number(c[u])}`,
-    `h = o \u00b7 tanh(c) = ${number(o[u])} \u00b7 tanh(${number(c[u])}) = ${number(h[u])}`,
-  ],
-  gru: ({ z, n, h }, before, u) => [
-    `h = (1 \u2212 z) \u00b7 n + z \u00b7 h before = ${number(1 - z[u])} \u00b7 ${number(n[u])} + ${number(z[u])} \u00b7 ${number(before.h[u])} = ${number(h[u])}`,
-  ],
+  lstm: (now, before, u) => {
+    const { f, i, g, c, o, h } = written(now, u);
+    const was = written(before, u);
+    return [
+      `c = f \u00b7 c before + i \u00b7 g = ${f} \u00b7 ${was.c} + ${i} \u00b7 ${g} = ${c}`,
+      `h = o \u00b7 tanh(c) = ${o} \u00b7 tanh(${c}) = ${h}`,
+    ];
+  },
+  gru: (now, before, u) => {
+    const { z, n, h } = written(now, u);
+    const [rest, was] = [number(1 - now.z[u]), written(before, u)];
+    const sum = `${rest} \u00b7 ${n} + ${z} \u00b7 ${was.h}`;
+    return [`h = (1 \u2212 z) \u00b7 n + z \u00b7 h before = ${sum} = ${h}`];
+  },
 };
+
+/** Formats one unit's quantities. @param {State} state  @param {number} unit */
+const written = (state, unit) =>
+  Object.fromEntries(Object.entries(state).map(([name, values]) => [name, number(values[unit])]));
