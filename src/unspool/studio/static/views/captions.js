@@ -1,151 +1,199 @@
-// Captions: drop a picture to see its caption, and where in the picture the model attended for each word.
+// @ts-check
+// Captions: drop a picture to see its caption, and where in the picture the model attended for each
+// word.
 
-import { api, el, empty, failure } from "../calls.js";
-import { Sheet } from "../canvas.js";
+import { Asking } from "../asking.js";
+import { api } from "../calls.js";
+import { clamp, Sheet } from "../canvas.js";
 import { css, onTheme } from "../colours.js";
+import { onDrop } from "../drop.js";
+import { el } from "../elements.js";
+import { beamChoice, logP, noAttention, searching } from "../search.js";
 
+/**
+ * Weights of a square grid for each token; `square` is where it lies: left, top, width, height as
+ * shares of the picture.
+ * @typedef {{ tokens: string[], log_p: number, weights: number[][] | null, square: number[] }}
+ *   Caption
+ */
+
+/** @param {HTMLElement} element  @param {string} run */
 export async function show(element, run) {
-  if (!run) {
-    element.replaceChildren(
-      empty(
-        "Choose a run first: this view is for runs of \u201ctrain caption\u201d.",
-        "#/runs",
-        "Runs",
-      ),
-    );
-    return () => {};
-  }
-  const path = `/api/captions/${encodeURIComponent(run)}`;
-  let about;
-  try {
-    about = await api(path);
-  } catch (error) {
-    element.replaceChildren(failure(error));
-    return () => {};
-  }
-  const page = build(element, run, about);
-  let [picture, made, word, asked] = [null, null, 0, 0];
-  const sheet = new Sheet(page.canvas, paint);
+  const found = await searching(element, run, { view: "captions", command: "train caption" });
+  if (!found) return undefined;
+  const page = build(element, run, found.about);
+  const session = new Session(found.path, new Asking(page.message));
+  const sheet = new Sheet(page.canvas, (context, width, height) =>
+    paint(context, width, height, session),
+  );
   const stopTheme = onTheme(() => sheet.redraw());
-
-  async function caption(file) {
-    const mine = ++asked;
-    page.message.replaceChildren(el("p", { className: "quiet" }, "Looking\u2026"));
-    try {
-      const image = await createImageBitmap(file);
-      const answer = await api(`${path}?num_beams=${page.beams.value}`, {
-        method: "POST",
-        body: file,
-        headers: { "content-type": "application/octet-stream" },
-      });
-      if (mine !== asked) return;
-      [picture, made, word] = [image, answer, 0];
-      page.message.replaceChildren();
-      page.figure.hidden = false;
-      page.canvas.style.aspectRatio = `${image.width} / ${image.height}`;
-      page.file = file;
-      go(0);
-    } catch (error) {
-      if (mine !== asked) return;
-      const unread = error instanceof DOMException;
-      page.message.replaceChildren(
-        failure(
-          unread
-            ? new Error(
-                `${file.name} is not a picture that this browser can read: choose a JPEG or PNG`,
-              )
-            : error,
-        ),
-      );
-    }
-  }
-
-  function go(to) {
-    if (!made) return;
-    word = Math.max(0, Math.min(made.tokens.length - 1, to));
-    page.words.replaceChildren(
-      ...made.tokens.map((token, i) =>
-        el(
-          "button",
-          {
-            type: "button",
-            className: "word",
-            ariaPressed: String(i === word),
-            onclick: () => go(i),
-          },
-          token,
-        ),
-      ),
-    );
-    page.figures.textContent = `log p ${made.log_p.toFixed(2).replace("-", "\u2212")}`;
+  /** @param {number} to */
+  const go = (to) => {
+    if (!session.go(to)) return;
+    showWords(page, session, go);
     sheet.redraw();
-  }
-
-  /** Draws the picture, dark where the model did not attend. */
-  function paint(context, width, height) {
-    context.fillStyle = getComputedStyle(page.canvas).backgroundColor;
-    context.fillRect(0, 0, width, height);
-    if (!picture) return;
-    context.drawImage(picture, 0, 0, width, height);
-    if (made.weights) veil(context, made.weights[word], made.square, width, height);
-  }
-
-  const take = (files) => files.length && caption(files[0]);
-  page.input.addEventListener("change", () => take(page.input.files));
-  page.drop.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    page.drop.classList.add("over");
-  });
-  page.drop.addEventListener("dragleave", () => page.drop.classList.remove("over"));
-  page.drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    page.drop.classList.remove("over");
-    take(event.dataTransfer.files);
-  });
-  page.beams.addEventListener("change", () => page.file && caption(page.file));
+  };
+  /** @param {File} file */
+  const caption = async (file) => {
+    if (!(await session.caption(file, page.beams.value))) return;
+    page.figure.hidden = false;
+    go(0);
+  };
+  page.input.addEventListener(
+    "change",
+    () => page.input.files?.length && caption(page.input.files[0]),
+  );
+  onDrop(page.drop, caption);
+  page.beams.addEventListener("change", () => session.file && caption(session.file));
   page.figure.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: word - 1, ArrowRight: word + 1, Home: 0, End: Infinity }[event.key];
+    const { word } = session;
+    const to = {
+      ArrowLeft: word - 1,
+      ArrowRight: word + 1,
+      Home: 0,
+      End: Number.POSITIVE_INFINITY,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     go(to);
   });
   return () => {
-    asked = -1;
+    session.asking.end();
     stopTheme();
     sheet.end();
   };
 }
 
-/** Draws the weights of a grid over `square`: [left, top, side] as shares of the width and the height. */
-function veil(context, weights, [left, top, w, h], width, height) {
+/** A picture, its caption, and the chosen word. */
+class Session {
+  /** @param {string} path  @param {Asking} asking */
+  constructor(path, asking) {
+    this.path = path;
+    this.asking = asking;
+    /** @type {File | null} */
+    this.file = null;
+    /** @type {ImageBitmap | null} */
+    this.picture = null;
+    /** @type {Caption | null} */
+    this.made = null;
+    this.word = 0;
+  }
+
+  /**
+   * Requests a caption; says whether there is a new one.
+   * @param {File} file
+   * @param {string} beams
+   */
+  async caption(file, beams) {
+    const found = await this.asking.ask(() => this.request(file, beams), "Looking\u2026");
+    if (!found) return false;
+    const [picture, made] = found;
+    Object.assign(this, { file, picture, made, word: 0 });
+    return true;
+  }
+
+  /**
+   * @param {File} file
+   * @param {string} beams
+   * @returns {Promise<[ImageBitmap, Caption]>}
+   */
+  async request(file, beams) {
+    const picture = await createImageBitmap(file).catch(() => {
+      throw new Error(
+        `${file.name} is not a picture that this browser can read: choose a JPEG or PNG`,
+      );
+    });
+    const headers = { "content-type": "application/octet-stream" };
+    return [
+      picture,
+      await api(`${this.path}?num_beams=${beams}`, { method: "POST", body: file, headers }),
+    ];
+  }
+
+  /** Goes to a word; says whether there is one. @param {number} word */
+  go(word) {
+    if (this.made) this.word = clamp(word, 0, this.made.tokens.length - 1);
+    return this.made !== null;
+  }
+}
+
+/** @typedef {ReturnType<typeof build>} Page */
+
+/** @param {Page} page  @param {Session} session  @param {(word: number) => void} go */
+function showWords(page, { picture, made, word }, go) {
+  if (!picture || !made) return;
+  page.canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+  page.words.replaceChildren(
+    ...made.tokens.map((token, i) =>
+      el(
+        "button",
+        {
+          type: "button",
+          className: "word",
+          ariaPressed: String(i === word),
+          onclick: () => go(i),
+        },
+        token,
+      ),
+    ),
+  );
+  page.score.textContent = logP(made.log_p);
+}
+
+/** Draws the picture, dark where the model did not attend.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width
+ * @param {number} height
+ * @param {Session} session
+ */
+function paint(context, width, height, { picture, made, word }) {
+  context.fillStyle = getComputedStyle(context.canvas).backgroundColor;
+  context.fillRect(0, 0, width, height);
+  if (!picture || !made) return;
+  context.drawImage(picture, 0, 0, width, height);
+  if (!made.weights) return;
+  const [left, top, w, h] = made.square;
+  veil(context, made.weights[word], {
+    x: left * width,
+    y: top * height,
+    w: w * width,
+    h: h * height,
+  });
+}
+
+/**
+ * Draws the weights of a square grid over a part of the picture.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number[]} weights
+ * @param {{ x: number, y: number, w: number, h: number }} part
+ */
+function veil(context, weights, { x, y, w, h }) {
   const side = Math.round(Math.sqrt(weights.length));
   const most = Math.max(...weights);
   const small = new OffscreenCanvas(side, side);
   const image = new ImageData(side, side);
-  weights.forEach((weight, i) => (image.data[4 * i + 3] = 190 * (1 - weight / most)));
-  small.getContext("2d").putImageData(image, 0, 0);
-  const [x, y, dx, dy] = [left * width, top * height, w * width, h * height];
+  for (const [i, weight] of weights.entries()) image.data[4 * i + 3] = 190 * (1 - weight / most);
+  small.getContext("2d")?.putImageData(image, 0, 0);
   context.save();
   context.beginPath();
-  context.rect(x, y, dx, dy);
+  context.rect(x, y, w, h);
   context.clip();
   context.imageSmoothingQuality = "high";
   // Smoothed up to the edges, where half a cell has no neighbour.
-  context.drawImage(small, x, y, dx, dy);
+  context.drawImage(small, x, y, w, h);
   context.restore();
   context.strokeStyle = css(1, 1);
-  context.strokeRect(x + 0.5, y + 0.5, dx - 1, dy - 1);
+  context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {string} run
+ * @param {import("../search.js").About} about
+ */
 function build(element, run, about) {
   const input = el("input", { type: "file", accept: "image/*", ariaLabel: "choose a picture" });
-  const beams = el(
-    "select",
-    {},
-    ...about.beams.map((n) =>
-      el("option", { value: n, selected: n === 5 }, n === 1 ? "greedy" : `beam of ${n}`),
-    ),
-  );
+  const beams = beamChoice(about.beams);
   const drop = el(
     "div",
     { className: "drop" },
@@ -157,7 +205,7 @@ function build(element, run, about) {
     role: "img",
     ariaLabel: "The picture, dark where the model did not attend",
   });
-  const [words, figures, message] = [
+  const [words, score, message] = [
     el("p", { className: "words", ariaLive: "polite" }),
     el("p", { className: "hint" }),
     el("div", { role: "status" }),
@@ -167,7 +215,7 @@ function build(element, run, about) {
     { hidden: true, tabIndex: 0, ariaLabel: "Caption: arrow keys go from word to word" },
     words,
     canvas,
-    figures,
+    score,
   );
   element.replaceChildren(
     el("h1", {}, "Captions ", el("small", {}, run)),
@@ -175,15 +223,10 @@ function build(element, run, about) {
     el("div", { className: "controls" }, el("label", {}, "search ", beams)),
     message,
     figure,
-    ...(about.attention
-      ? []
-      : [
-          el(
-            "p",
-            { className: "hint" },
-            "This run sees each picture as one vector, so there is no attention to show.",
-          ),
-        ]),
+    ...noAttention(
+      about,
+      "This run sees each picture as one vector, so there is no attention to show.",
+    ),
   );
-  return { input, beams, drop, canvas, words, figures, message, figure, file: null };
+  return { input, beams, drop, canvas, words, score, message, figure };
 }

@@ -1,89 +1,108 @@
+// @ts-check
 // Translation: translate a sentence, and see which words each word attended to.
 
-import { api, el, empty, failure } from "../calls.js";
+import { Asking } from "../asking.js";
+import { api } from "../calls.js";
+import { el } from "../elements.js";
+import { quoted } from "../formats.js";
 import { Matrix } from "../matrix.js";
+import { beamChoice, logP, noAttention, searching } from "../search.js";
 
+/**
+ * @typedef {{ text: string, log_p: number, finished: boolean, target: string[], weights?:
+ *   number[][] }} Translated
+ */
+
+/** @param {HTMLElement} element  @param {string} run */
 export async function show(element, run) {
-  if (!run) {
-    element.replaceChildren(
-      empty(
-        "Choose a run first: this view is for runs of \u201ctrain translate\u201d.",
-        "#/runs",
-        "Runs",
-      ),
-    );
-    return () => {};
-  }
-  const path = `/api/translation/${encodeURIComponent(run)}`;
-  let about;
-  try {
-    about = await api(path);
-  } catch (error) {
-    element.replaceChildren(failure(error));
-    return () => {};
-  }
-  const page = build(element, run, about);
+  const found = await searching(element, run, { view: "translation", command: "train translate" });
+  if (!found) return undefined;
+  const page = build(element, run, found.about);
+  const session = new Session(found.path, new Asking(page.message));
   const matrix = new Matrix(page.canvas, {
     onRead: (row, column, weight) => {
-      page.readout.textContent = `\u201c${shown.target[row]}\u201d attended to \u201c${shown.source[column]}\u201d with a weight of ${weight.toFixed(3)}`;
+      const [written, read] = [session.chosen.target[row], session.source[column]];
+      const words = `${quoted(written)} attended to ${quoted(read)}`;
+      page.readout.textContent = `${words} with a weight of ${weight.toFixed(3)}`;
     },
   });
-  let shown = { source: [], target: [] };
-  let asked = 0;
-
-  async function translate() {
-    const mine = ++asked;
-    page.message.replaceChildren(el("p", { className: "quiet" }, "Translating\u2026"));
-    try {
-      const json = { text: page.text.value, num_beams: Number(page.beams.value) };
-      const made = await api(path, { method: "POST", json });
-      if (mine !== asked) return;
-      page.message.replaceChildren();
-      page.best.replaceChildren(
-        ...made.translations.map((one, i) => choice(one, () => choose(made, i))),
-      );
-      choose(made, 0);
-    } catch (error) {
-      if (mine === asked) page.message.replaceChildren(failure(error));
-    }
-  }
-
-  function choose(made, i) {
-    const one = made.translations[i];
-    [...page.best.querySelectorAll("button")].forEach(
-      (button, at) => (button.ariaPressed = String(at === i)),
+  /** @param {number} number */
+  const choose = (number) => {
+    session.number = number;
+    showChosen(page, matrix, session);
+  };
+  const translate = async () => {
+    if (!(await session.translate(page.text.value, Number(page.beams.value)))) return;
+    page.best.replaceChildren(
+      ...session.translations.map((one, i) => choice(one, () => choose(i))),
     );
-    page.figure.hidden = !one.weights;
-    if (!one.weights) return;
-    shown = { source: made.source, target: one.target };
-    matrix.set(shown.target, shown.source, one.weights);
-  }
-
+    choose(0);
+  };
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
     translate();
   });
   page.beams.addEventListener("change", translate);
-  if (about.example) await translate();
+  if (found.about.example) await translate();
   return () => {
-    asked = -1;
+    session.asking.end();
     matrix.end();
   };
 }
 
+/** The best translations of a sentence, and the chosen one. */
+class Session {
+  /** @param {string} path  @param {Asking} asking */
+  constructor(path, asking) {
+    this.path = path;
+    this.asking = asking;
+    /** The tokens that were read. @type {string[]} */
+    this.source = [];
+    /** @type {Translated[]} */
+    this.translations = [];
+    this.number = 0;
+  }
+
+  get chosen() {
+    return this.translations[this.number];
+  }
+
+  /**
+   * Requests translations; says whether there are new ones.
+   * @param {string} text
+   * @param {number} num_beams
+   */
+  async translate(text, num_beams) {
+    const json = { text, num_beams };
+    const answer = await this.asking.ask(() => api(this.path, { json }), "Translating\u2026");
+    if (!answer) return false;
+    Object.assign(this, { source: answer.source, translations: answer.translations });
+    return true;
+  }
+}
+
+/** @typedef {ReturnType<typeof build>} Page */
+
+/** @param {Page} page  @param {Matrix} matrix  @param {Session} session */
+function showChosen(page, matrix, { chosen, number, source }) {
+  for (const [i, button] of page.best.querySelectorAll("button").entries())
+    button.ariaPressed = String(i === number);
+  page.figure.hidden = !chosen.weights;
+  if (chosen.weights) matrix.set(chosen.target, source, chosen.weights);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} run
+ * @param {import("../search.js").About} about
+ */
 function build(element, run, about) {
   const text = el("textarea", {
     rows: 2,
     value: about.example,
     ariaLabel: "sentence to translate",
   });
-  const beams = el(
-    "select",
-    {},
-    ...about.beams.map((n) =>
-      el("option", { value: n, selected: n === 5 }, n === 1 ? "greedy" : `beam of ${n}`),
-    ),
-  );
+  const beams = beamChoice(about.beams);
   const form = el(
     "form",
     { className: "stack" },
@@ -115,7 +134,8 @@ function build(element, run, about) {
     el(
       "p",
       { className: "hint" },
-      "A row for each token written, a column for each token read: the stronger a square, the more it counted.",
+      "A row for each token written, a column for each token read: ",
+      "the stronger a square, the more it counted.",
     ),
     el("div", { className: "scroll-x" }, canvas),
     readout,
@@ -126,19 +146,15 @@ function build(element, run, about) {
     message,
     best,
     figure,
-    ...(about.attention
-      ? []
-      : [
-          el(
-            "p",
-            { className: "hint" },
-            "This run passes each sentence through one vector: it has no attention to show.",
-          ),
-        ]),
+    ...noAttention(
+      about,
+      "This run passes each sentence through one vector: it has no attention to show.",
+    ),
   );
   return { text, beams, form, canvas, readout, message, best, figure };
 }
 
+/** @param {Translated} one  @param {() => void} choose */
 function choice(one, choose) {
   return el(
     "li",
@@ -148,10 +164,6 @@ function choice(one, choose) {
       { type: "button", ariaPressed: "false", onclick: choose, className: "plain" },
       one.text || "(nothing)",
     ),
-    el(
-      "span",
-      { className: "share" },
-      ` log p ${one.log_p.toFixed(2).replace("-", "\u2212")}${one.finished ? "" : ", unfinished"}`,
-    ),
+    el("span", { className: "share" }, ` ${logP(one.log_p)}${one.finished ? "" : ", unfinished"}`),
   );
 }
