@@ -1,7 +1,10 @@
+// @ts-check
 // The shell: chooses a view by the address, and links the views.
 
-import { api, el, enter, failure } from "./calls.js";
+import { api, enter } from "./calls.js";
+import { el, failure } from "./elements.js";
 
+/** @type {Record<string, string>} */
 const VIEWS = {
   runs: "Runs",
   unrolled: "Unrolled",
@@ -12,25 +15,29 @@ const VIEWS = {
   captions: "Captions",
 };
 const ALONE = ["runs", "unrolled"];
-const known = new Map(); // run -> its views, requested once
+/** The views of a run, requested once. @type {Map<string, string[]>} */
+const known = new Map();
 
-let end = null; // ends the current view
+/** Ends the current view. @type {(() => void) | undefined} */
+let end;
 let shown = 0;
 
 async function route() {
   const mine = ++shown;
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const run = decoded(rest.join("/"));
-  if (!Object.hasOwn(VIEWS, view)) return location.replace("#/runs");
+  if (!Object.hasOwn(VIEWS, view)) {
+    location.replace("#/runs");
+    return;
+  }
   end?.();
-  end = null;
-  const main = document.getElementById("main");
-  const page = el("div", {});
-  main.replaceChildren(page);
+  end = undefined;
+  const page = el("div");
+  byId("main").replaceChildren(page);
   navigate(view, run);
   if (run && !known.has(run)) {
-    const show = (views) => mine === shown && navigate(view, run, views);
-    viewsOf(run).then(show, () => {}); // the view says what is wrong with a run
+    const shows = viewsOf(run).then((views) => mine === shown && navigate(view, run, views));
+    shows.catch(() => {}); // the view says what is wrong with a run
   }
   document.title = `${VIEWS[view]}${run ? ` – ${run}` : ""} – Unspool studio`;
   try {
@@ -43,6 +50,7 @@ async function route() {
   }
 }
 
+/** @param {string} name */
 function decoded(name) {
   try {
     return decodeURIComponent(name);
@@ -51,28 +59,41 @@ function decoded(name) {
   }
 }
 
+/** @param {string} run */
 async function viewsOf(run) {
-  if (!known.has(run)) known.set(run, await api(`/api/runs/views/${encodeURIComponent(run)}`));
-  return known.get(run);
+  const views = known.get(run) ?? (await api(`/api/runs/views/${encodeURIComponent(run)}`));
+  known.set(run, views);
+  return views;
 }
 
-/** Shows the links; if a run is chosen, those of its kind as soon as it is known. */
+/**
+ * Shows the links; if a run is chosen, those of its kind as soon as it is known.
+ * @param {string} view
+ * @param {string} run
+ * @param {string[]} [views]
+ */
 function navigate(view, run, views = known.get(run)) {
+  /** @param {string} name  @param {string} to */
   const link = (name, to) => {
     const made = el("a", { href: to }, VIEWS[name]);
     if (name === view) made.setAttribute("aria-current", "page");
     return made;
   };
+  /** @type {HTMLElement[]} */
   const links = ALONE.map((name) => link(name, `#/${name}`));
   if (run) {
     links.push(el("span", { className: "run" }, run));
     const own = views ?? (ALONE.includes(view) ? [] : [view]);
     links.push(...own.map((name) => link(name, `#/${name}/${encodeURIComponent(run)}`)));
   }
-  const nav = document.getElementById("nav");
+  const nav = byId("nav");
   nav.replaceChildren(...links);
-  nav.scrollLeft = (nav.querySelector("[aria-current]")?.offsetLeft ?? 0) - nav.offsetLeft - 40; // on a phone
+  const current = links.find((one) => one.hasAttribute("aria-current"));
+  nav.scrollLeft = (current?.offsetLeft ?? 0) - nav.offsetLeft - 40; // on a phone
 }
+
+/** @param {string} id of an element of index.html */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 await enter();
 addEventListener("hashchange", route);

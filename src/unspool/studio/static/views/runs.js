@@ -1,111 +1,91 @@
+// @ts-check
 // Runs: list them, follow their training, start, stop and resume them.
 
-import { api, el, empty, failure } from "../calls.js";
-import { Curve, colourOf } from "../curve.js";
+import { api } from "../calls.js";
+import { Curve } from "../curve.js";
+import { el, empty, failure, tableHead } from "../elements.js";
+import { RunsSession } from "./runs-session.js";
 import { form } from "./start.js";
 
+/** @typedef {import("./runs-session.js").RunSummary} RunSummary */
+/** @typedef {import("../curve.js").CurveLine} CurveLine */
+/** `what`: choose, stop or resume. @typedef {(what: string, name: string) => void} Act */
+
 const EVERY_MS = 2000;
-const MOST_POINTS = 1500;
 
+/** @param {HTMLElement} element  @param {string} run */
 export async function show(element, run) {
-  const page = build(element);
-  const chosen = new Set(run ? [run] : []);
-  const curves = new Map(); // run -> { offset, train, held }
-  let runs = [],
-    over = false,
-    timer = null;
+  const view = new Runs(element, run);
+  await view.refresh();
+  return () => view.end();
+}
 
-  const curve = new Curve(page.canvas, (step, values) =>
-    page.readout.replaceChildren(...told(step, values)),
-  );
+/** Shows a session on the page, and keeps it up to date. */
+class Runs {
+  /** @param {HTMLElement} element  @param {string} run */
+  constructor(element, run) {
+    this.page = build(element);
+    this.session = new RunsSession(run);
+    this.over = false;
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    const { page } = this;
+    this.curve = new Curve(page.canvas, (step, values) =>
+      page.readout.replaceChildren(...told(step, values)),
+    );
+    page.log.addEventListener("change", () => this.render());
+    page.begin.append(form((name) => this.act("choose", name)));
+  }
 
-  async function refresh() {
+  async refresh() {
+    const { page, session } = this;
     try {
-      runs = await api("/api/runs");
-      if (over) return;
+      await session.refresh();
+      if (this.over) return;
       page.message.replaceChildren();
-      if (!chosen.size && runs.length && !page.table.childElementCount) {
-        const first = runs.find(({ error, starting }) => !error && !starting);
-        if (first) chosen.add(first.name);
-      }
-      table(page, runs, chosen, act);
-      await Promise.all([...chosen].map((name) => read(name)));
-      if (!over) render();
+      showTable(page, session, (what, name) => this.act(what, name));
+      await session.readCurves();
+      if (!this.over) this.render();
     } catch (error) {
       page.message.replaceChildren(failure(error));
     }
-    if (!over) timer = setTimeout(refresh, EVERY_MS);
+    if (!this.over) this.timer = setTimeout(() => this.refresh(), EVERY_MS);
   }
 
-  async function read(name) {
-    const held = curves.get(name) ?? { offset: 0, train: [], objective: [], held: [] };
-    const { records, offset, restart } = await api(
-      `/api/runs/curve/${encodeURIComponent(name)}?offset=${held.offset}`,
-    );
-    if (restart) Object.assign(held, { train: [], objective: [], held: [] });
-    held.offset = offset;
-    for (const { step, loss_nats, objective, val_loss_nats } of records) {
-      if (!Number.isFinite(step)) continue;
-      if (Number.isFinite(loss_nats)) held.train.push([step, loss_nats]);
-      else if (Number.isFinite(objective)) held.objective.push([step, objective]);
-      if (Number.isFinite(val_loss_nats)) held.held.push([step, val_loss_nats]);
-    }
-    curves.set(name, held);
+  render() {
+    const { page, session } = this;
+    const lines = session.lines();
+    const drawn = lines.filter(({ points }) => points.length);
+    page.chart.hidden = !drawn.length;
+    page.keys.replaceChildren(...drawn.map(key));
+    this.curve.set(lines, page.log.checked);
+    showDetail(page, session);
   }
 
-  function render() {
-    const lines = [...chosen]
-      .filter((name) => curves.has(name))
-      .flatMap((name, i) => {
-        const { train, objective, held } = curves.get(name);
-        return [
-          // A step with a sampled softmax or rewards computes no cross-entropy.
-          train.length
-            ? {
-                name: `${name}, training`,
-                colour: colourOf(i),
-                dashed: true,
-                points: thinned(train),
-              }
-            : {
-                name: `${name}, training objective`,
-                colour: colourOf(i),
-                dashed: true,
-                points: thinned(objective),
-              },
-          { name: `${name}, held out`, colour: colourOf(i), points: held },
-        ];
-      });
-    page.chart.hidden = !lines.some(({ points }) => points.length);
-    page.keys.replaceChildren(...lines.filter(({ points }) => points.length).map(key));
-    curve.set(lines, page.log.checked);
-    detail(page, runs, chosen);
-  }
-
-  async function act(what, name) {
-    if (what === "choose") {
-      if (!chosen.delete(name)) chosen.add(name);
-    } else {
+  /** @type {Act} */
+  async act(what, name) {
+    if (what === "choose") this.session.toggle(name);
+    else {
       try {
         await api(`/api/runs/${what}/${encodeURIComponent(name)}`, { method: "POST" });
       } catch (error) {
-        page.message.replaceChildren(failure(error));
+        this.page.message.replaceChildren(failure(error));
         return;
       }
     }
-    clearTimeout(timer);
-    await refresh();
+    clearTimeout(this.timer);
+    await this.refresh();
   }
 
-  page.log.addEventListener("change", render);
-  page.begin.append(form((name) => act("choose", name)));
-  await refresh();
-  return () => {
-    over = true;
-    clearTimeout(timer);
-  };
+  end() {
+    this.over = true;
+    clearTimeout(this.timer);
+  }
 }
 
+/** @typedef {ReturnType<typeof build>} Page */
+
+/** @param {HTMLElement} element */
 function build(element) {
   const canvas = el("canvas", {
     className: "curve",
@@ -113,73 +93,50 @@ function build(element) {
     ariaLabel: "Loss over steps; arrow keys read it",
   });
   const log = el("input", { type: "checkbox" });
-  const page = {
-    canvas,
-    log,
-    message: el("div", { role: "status" }),
-    table: el("div", { className: "scroll" }),
-    readout: el("p", { className: "quiet" }, "Point at the curves to read them."),
-    keys: el("ul", { className: "keys" }),
-    detail: el("div", {}),
-    begin: el("details", {}, el("summary", {}, "Train on your own text")),
-  };
-  page.chart = el(
+  const message = el("div", { role: "status" });
+  const table = el("div", { className: "scroll" });
+  const readout = el("p", { className: "quiet" }, "Point at the curves to read them.");
+  const [keys, detail] = [el("ul", { className: "keys" }), el("div")];
+  const begin = el("details", {}, el("summary", {}, "Train on your own text"));
+  const chart = el(
     "section",
     { hidden: true },
     el("h2", {}, "Loss, nats per token"),
     el("div", { className: "curve-box" }, canvas),
-    el("div", { className: "row" }, el("label", {}, log, " logarithmic"), page.readout),
-    page.keys,
+    el("div", { className: "row" }, el("label", {}, log, " logarithmic"), readout),
+    keys,
   );
-  element.replaceChildren(
-    el("h1", {}, "Runs"),
-    page.message,
-    page.table,
-    page.begin,
-    page.chart,
-    page.detail,
-  );
-  return page;
+  element.replaceChildren(el("h1", {}, "Runs"), message, table, begin, chart, detail);
+  return { canvas, log, message, table, readout, keys, detail, begin, chart };
 }
 
-function table(page, runs, chosen, act) {
+/** @param {Page} page  @param {RunsSession} session  @param {Act} act */
+function showTable(page, { runs, chosen }, act) {
   if (!runs.length) {
     page.begin.open = true;
     page.table.replaceChildren(
       empty(
-        "There is no run in this folder yet. Train on your own text below, or on the command line: unspool train text FILE --run DIR.",
+        "There is no run in this folder yet. Train on your own text below, " +
+          "or on the command line: unspool train text FILE --run DIR.",
       ),
     );
     return;
   }
-  const head = ["", "run", "model", "step", "held-out loss", "last change", ""];
+  const classes = ["", "", "wide", "number wide", "number", "wide", ""];
   page.table.replaceChildren(
     el(
       "table",
       { className: "runs" },
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ...head.map((name, i) =>
-            el(
-              "th",
-              {
-                scope: "col",
-                className: { 2: "wide", 3: "number wide", 4: "number", 5: "wide" }[i] ?? "",
-              },
-              name,
-            ),
-          ),
-        ),
+      tableHead(
+        ["", "run", "model", "step", "held-out loss", "last change", ""],
+        (i) => classes[i],
       ),
       el("tbody", {}, ...runs.map((run) => row(run, chosen, act))),
     ),
   );
 }
 
+/** @param {RunSummary} run  @param {Set<string>} chosen  @param {Act} act */
 function row(run, chosen, act) {
   const box = el("input", {
     type: "checkbox",
@@ -209,6 +166,7 @@ function row(run, chosen, act) {
         ),
       ]
     : [];
+  /** @param {string} what  @param {string} label */
   const button = (what, label) =>
     el("button", { type: "button", onclick: () => act(what, run.name) }, label);
   const actions = el(
@@ -230,7 +188,8 @@ function row(run, chosen, act) {
   );
 }
 
-const sizeOf = ({ kind, cell, num_layers, hidden_size, tokens }) =>
+/** @param {RunSummary} run */
+const sizeOf = ({ kind = "", cell, num_layers, hidden_size, tokens }) =>
   [
     kind === "language" ? "" : kind,
     `${cell?.toUpperCase() ?? ""} ${num_layers}\u00d7${hidden_size}`,
@@ -239,41 +198,46 @@ const sizeOf = ({ kind, cell, num_layers, hidden_size, tokens }) =>
     .filter(Boolean)
     .join(", ");
 
-function detail(page, runs, chosen) {
-  const open = new Set(
-    [...page.detail.querySelectorAll("details[open]")].map(({ dataset }) => dataset.run),
-  );
-  const rows = runs.filter(({ name, error, starting }) => chosen.has(name) && !error && !starting);
-  const known = rows.map(({ name }) => name).join("\n");
+/**
+ * Shows the configurations of the chosen runs, folded up.
+ * @param {Page} page
+ * @param {RunsSession} session
+ */
+function showDetail(page, { shown }) {
+  const names = shown.map(({ name }) => name);
+  const known = names.join("\n");
   if (page.detail.dataset.known === known) return;
   page.detail.dataset.known = known;
-  page.detail.replaceChildren(
-    ...rows.map(({ name }) => {
-      const inside = el("div", {});
-      const made = el("details", {}, el("summary", {}, `Configuration of ${name}`), inside);
-      made.dataset.run = name;
-      made.addEventListener("toggle", async () => {
-        if (!made.open || inside.childElementCount) return;
-        try {
-          const { model, task, training } = await api(
-            `/api/runs/config/${encodeURIComponent(name)}`,
-          );
-          inside.replaceChildren(
-            ...Object.entries({ model, task, training }).flatMap(([part, values]) => [
-              el("h2", {}, part),
-              list(values),
-            ]),
-          );
-        } catch (error) {
-          inside.replaceChildren(failure(error));
-        }
-      });
-      made.open = open.has(name);
-      return made;
-    }),
+  const open = new Set(
+    [...page.detail.querySelectorAll("details")]
+      .filter((one) => one.open)
+      .map(({ dataset }) => dataset.run),
   );
+  page.detail.replaceChildren(...names.map((name) => configuration(name, open.has(name))));
 }
 
+/** @param {string} name  @param {boolean} open */
+function configuration(name, open) {
+  const inside = el("div");
+  const made = el("details", {}, el("summary", {}, `Configuration of ${name}`), inside);
+  made.dataset.run = name;
+  made.addEventListener("toggle", async () => {
+    if (!made.open || inside.childElementCount) return;
+    try {
+      const { model, task, training } = await api(`/api/runs/config/${encodeURIComponent(name)}`);
+      const parts = Object.entries({ model, task, training });
+      inside.replaceChildren(
+        ...parts.flatMap(([part, values]) => [el("h2", {}, part), list(values)]),
+      );
+    } catch (error) {
+      inside.replaceChildren(failure(error));
+    }
+  });
+  made.open = open;
+  return made;
+}
+
+/** @param {Record<string, unknown>} values */
 const list = (values) =>
   el(
     "dl",
@@ -288,24 +252,24 @@ const list = (values) =>
     ]),
   );
 
+/** @param {CurveLine} line */
 const key = ({ name, colour, dashed }) => {
   const swatch = el("span", { className: "swatch" });
   swatch.style.background = colour;
-  swatch.style.opacity = dashed ? 0.55 : 1;
+  swatch.style.opacity = dashed ? "0.55" : "1";
   return el("li", {}, swatch, name);
 };
 
-const told = (step, values) =>
-  step === null || step === undefined
-    ? ["Point at the curves to read them."]
-    : [
-        `step ${Math.round(step).toLocaleString("en")}: `,
-        values
-          .filter(({ value }) => value !== undefined)
-          .map(({ name, value }) => `${name} ${value.toFixed(4)}`)
-          .join(" \u00b7 "),
-      ];
+/** @param {number | null} step  @param {import("../curve.js").CurveValue[]} values */
+function told(step, values) {
+  if (step === null) return ["Point at the curves to read them."];
+  const words = values.flatMap(({ name, value }) =>
+    value === undefined ? [] : [`${name} ${value.toFixed(4)}`],
+  );
+  return [`step ${Math.round(step).toLocaleString("en")}: `, words.join(" \u00b7 ")];
+}
 
+/** @param {number} time in seconds since 1970 */
 function ago(time) {
   const seconds = Date.now() / 1000 - time;
   if (seconds < 60) return "just now";
@@ -313,16 +277,4 @@ function ago(time) {
   return seconds < 86400
     ? `${Math.round(seconds / 3600)} h ago`
     : new Date(1000 * time).toLocaleDateString("en-CA");
-}
-
-/** Returns at most as many points as the screen has pixels, each the mean of its neighbours. */
-function thinned(points) {
-  const size = Math.ceil(points.length / MOST_POINTS);
-  if (size <= 1) return points;
-  const made = [];
-  for (let i = 0; i < points.length; i += size) {
-    const part = points.slice(i, i + size);
-    made.push([part.at(-1)[0], part.reduce((sum, [, loss]) => sum + loss, 0) / part.length]);
-  }
-  return made;
 }
