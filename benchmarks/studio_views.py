@@ -63,7 +63,7 @@ COLOUR = """async () => {
 
 PAN = """async (across) => {
   const { heat } = window;
-  Object.assign(heat, { across, down: 1, left: 2000 });
+  Object.assign(heat.view, { across, down: 1, left: 2000 });
   const [script, frame] = [[], []];
   let last = performance.now();
   for (let i = 0; i < 120; i++) {

@@ -133,7 +133,7 @@ def test_every_character_stands_over_its_colour(page):
           const line = "if (x)\\t{\\n\\té = \\"日本語 a\\" 😀 nai\\u0308ve — “q” ";
           map.set([...line, ..."words ".repeat(60)]);
           let worst = 0;
-          map.broken.forEach((line, row) => {
+          map.places.lines.forEach((line, row) => {
             const walk = document.createTreeWalker(map.lines.children[row], NodeFilter.SHOW_TEXT);
             let [node, at] = [walk.nextNode(), 0];
             for (const { text, column, width } of line) {

@@ -70,5 +70,3 @@ async function sentence(answer) {
     return `The studio failed (${answer.status}): see its terminal for details.`;
   }
 }
-
-export { el, empty, failure } from "./elements.js";

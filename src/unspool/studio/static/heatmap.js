@@ -1,55 +1,83 @@
-// Values of units over time: a column per token, a row per unit. Pan by dragging, zoom with the wheel or keys.
+// @ts-check
+// Values of units over time: a column per token, a row per unit. Pan by dragging, zoom with the
+// wheel or keys.
 //
-// Only what is visible is drawn. Zoomed out, a pixel is the mean over 2^k tokens (and 2^j units): the means are computed
-// once per level, so that a frame costs as much as the pixels on the screen, however long the text is.
+// Only what is visible is drawn, at the level of the pyramid with about one value per pixel.
 
-import { Sheet, clamp, place } from "./canvas.js";
+import { clamp, context2d, place, Sheet } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
+import { Pyramid } from "./pyramid.js";
+import { Viewport } from "./viewport.js";
 
-const WIDEST = 24; // pixels per token or unit, zoomed in
-const FIRST = 3; // pixels per token at first
+/**
+ * @typedef {object} HeatMapEvents
+ * @property {(token: number, unit: number) => void} onPick a click or an arrow key chose a token
+ *   and a unit
+ * @property {(token: number | null, unit: number | null) => void} [onHover]
+ */
 
 export class HeatMap {
-  /** `onPick(token, unit)`: a click or an arrow key chose a token and a unit. */
+  /** @param {HTMLCanvasElement} canvas  @param {HeatMapEvents} events */
   constructor(canvas, { onPick, onHover = () => {} }) {
-    Object.assign(this, { canvas, onPick, onHover });
-    this.small = document.createElement("canvas").getContext("2d", { alpha: false });
+    this.canvas = canvas;
+    this.onPick = onPick;
+    this.onHover = onHover;
+    this.small = context2d(document.createElement("canvas"));
+    /** @type {ImageData | null} */
+    this.image = null;
     this.sheet = new Sheet(canvas, (context, width, height) => this.paint(context, width, height));
     this.stopTheme = onTheme(() => this.recolour());
-    this.order = null;
     this.colours = table();
-    this.listen();
+    this.pyramid = new Pyramid({ values: new Int8Array(0), tokens: 0, units: 0 });
+    this.view = new Viewport(0, 0);
+    this.cursor = { token: 0, row: 0 };
+    listen(this);
   }
 
-  /** Shows int8 `values` [H, T], unit by unit; `order` puts units into rows. */
+  /** Returns how many tokens there are; 0 before `set`. */
+  get tokens() {
+    return this.pyramid.base.tokens;
+  }
+
+  get units() {
+    return this.pyramid.base.units;
+  }
+
+  get order() {
+    return this.pyramid.order;
+  }
+
+  /**
+   * Shows int8 `values` [H, T], unit by unit.
+   * @param {Int8Array} values
+   * @param {number} tokens
+   * @param {number} units
+   */
   set(values, tokens, units) {
     const same = this.tokens === tokens && this.units === units;
-    Object.assign(this, { tokens, units, base: { values, tokens, units }, levels: new Map() });
+    this.pyramid = new Pyramid({ values, tokens, units }, same ? this.order : null);
     if (!same) {
-      this.order = null;
       this.cursor = { token: 0, row: 0 };
-      this.left = this.top = 0;
-      this.across = FIRST; // pixels per token and per unit
-      this.down = 0; // as many as fit
+      this.view = new Viewport(tokens, units);
     }
     this.sheet.redraw();
   }
 
-  /** Reorders the rows: `order[row]` is a unit. */
+  /** Reorders the rows: `order[row]` is a unit. @param {Int32Array | null} order */
   arrange(order) {
-    this.order = order;
-    this.levels = new Map();
+    this.pyramid = new Pyramid(this.pyramid.base, order);
     this.sheet.redraw();
   }
 
-  /** Marks a token and a unit, and scrolls to the token. */
+  /**
+   * Marks a token and a unit, and scrolls to the token.
+   * @param {number} token
+   * @param {number} unit
+   */
   mark(token, unit) {
-    const row = this.order ? this.order.indexOf(unit) : unit;
-    this.cursor = { token, row };
-    const [width] = this.size();
-    const visible = width / this.across;
-    if (this.across && (token < this.left || token >= this.left + visible))
-      this.left = token - visible / 2;
+    this.cursor = { token, row: this.order ? this.order.indexOf(unit) : unit };
+    this.measure();
+    this.view.centre(token);
     this.sheet.redraw();
   }
 
@@ -58,82 +86,30 @@ export class HeatMap {
     this.sheet.redraw();
   }
 
-  size() {
-    const { width, height } = this.canvas.getBoundingClientRect();
-    return [width, height];
-  }
-
-  /** Returns means over 2^k tokens and 2^j units, computed from the level below and kept. */
-  level(k, j) {
-    const key = `${k},${j}`;
-    if (!this.levels.has(key))
-      this.levels.set(key, k ? halfTokens(this.level(k - 1, j)) : this.rows(j));
-    return this.levels.get(key);
-  }
-
-  /** Returns the base in the chosen order, 2^j units per row. */
-  rows(j) {
-    if (!j && !this.order) return this.base;
-    const { values, tokens, units } = this.base;
-    const [step, count] = [1 << j, Math.ceil(units / (1 << j))];
-    const made = new Int8Array(count * tokens);
-    for (let row = 0; row < count; row++) {
-      const sums = new Int32Array(tokens);
-      const end = Math.min(units, (row + 1) * step);
-      for (let i = row * step; i < end; i++) {
-        const from = (this.order ? this.order[i] : i) * tokens;
-        for (let t = 0; t < tokens; t++) sums[t] += values[from + t];
-      }
-      const share = 1 / (end - row * step);
-      for (let t = 0; t < tokens; t++) made[row * tokens + t] = Math.round(sums[t] * share);
-    }
-    return { values: made, tokens, units: count };
-  }
-
-  fit(width, height) {
-    this.least = [Math.min(WIDEST, width / this.tokens), Math.min(WIDEST, height / this.units)];
-    this.across = clamp(this.across || this.least[0], this.least[0], WIDEST);
-    this.down = clamp(this.down || this.least[1], this.least[1], WIDEST);
-    this.left = clamp(this.left, 0, Math.max(0, this.tokens - width / this.across));
-    this.top = clamp(this.top, 0, Math.max(0, this.units - height / this.down));
-  }
-
+  /** @param {CanvasRenderingContext2D} context  @param {number} width  @param {number} height */
   paint(context, width, height) {
     if (!this.tokens) return;
-    this.fit(width, height);
-    const scale = this.sheet.context.getTransform().a;
-    const [k, j] = [this.across, this.down].map((size) =>
-      Math.max(0, Math.ceil(-Math.log2(size * scale))),
-    );
-    const { values, tokens, units } = this.level(k, j);
-    const first = [this.left / 2 ** k, this.top / 2 ** j].map(Math.floor);
-    const last = [
-      (this.left + width / this.across) / 2 ** k,
-      (this.top + height / this.down) / 2 ** j,
-    ];
-    const w = Math.min(tokens, Math.ceil(last[0])) - first[0];
-    const h = Math.min(units, Math.ceil(last[1])) - first[1];
-    this.fill(values, tokens, first, w, h);
+    const { view } = this;
+    view.fit(width, height);
+    const [k, j] = view.level(context.getTransform().a);
+    const { token, row, tokens, rows } = view.visible(k, j);
+    this.fill(this.pyramid.level(k, j), token, row, tokens, rows);
     context.fillStyle = getComputedStyle(this.canvas).backgroundColor;
     context.fillRect(0, 0, width, height);
     context.imageSmoothingEnabled = false;
-    const [x, y] = this.at(first[0] * 2 ** k, first[1] * 2 ** j);
-    context.drawImage(
-      this.small.canvas,
-      0,
-      0,
-      w,
-      h,
-      x,
-      y,
-      w * 2 ** k * this.across,
-      h * 2 ** j * this.down,
-    );
+    const [x, y] = view.at(token * 2 ** k, row * 2 ** j);
+    const [w, h] = [tokens * 2 ** k * view.across, rows * 2 ** j * view.down];
+    context.drawImage(this.small.canvas, 0, 0, tokens, rows, x, y, w, h);
     this.paintCursor(context, width, height);
   }
 
-  /** Draws a pixel for each visible value on the small canvas. */
-  fill(values, tokens, [t0, c0], w, h) {
+  /**
+   * Draws a pixel for each visible value on the small canvas.
+   * @param {import("./pyramid.js").Grid} grid
+   * @param {number} token  @param {number} row the first ones, of `w` and `h`
+   * @param {number} w  @param {number} h
+   */
+  fill({ values, tokens }, token, row, w, h) {
     if (this.image?.width !== w || this.image?.height !== h) {
       Object.assign(this.small.canvas, { width: w, height: h });
       this.image = this.small.createImageData(w, h);
@@ -141,21 +117,19 @@ export class HeatMap {
     const pixels = new Uint32Array(this.image.data.buffer);
     const { colours } = this;
     for (let y = 0, to = 0; y < h; y++) {
-      let from = (c0 + y) * tokens + t0;
+      let from = (row + y) * tokens + token;
       for (const end = to + w; to < end; ) pixels[to++] = colours[values[from++] + 128];
     }
     this.small.putImageData(this.image, 0, 0);
   }
 
-  at(token, row) {
-    return [(token - this.left) * this.across, (row - this.top) * this.down];
-  }
-
+  /** @param {CanvasRenderingContext2D} context  @param {number} width  @param {number} height */
   paintCursor(context, width, height) {
-    const [x, y] = this.at(this.cursor.token, this.cursor.row);
-    const [w, h] = [Math.max(1, this.across), Math.max(1, this.down)];
-    const style = getComputedStyle(this.canvas);
-    context.fillStyle = context.strokeStyle = style.color;
+    const { view, cursor } = this;
+    const [x, y] = view.at(cursor.token, cursor.row);
+    const [w, h] = [Math.max(1, view.across), Math.max(1, view.down)];
+    const { color } = getComputedStyle(this.canvas);
+    context.fillStyle = context.strokeStyle = color;
     context.globalAlpha = 0.55;
     context.fillRect(x, 0, 1, height);
     context.fillRect(0, y, width, 1);
@@ -164,122 +138,43 @@ export class HeatMap {
     context.globalAlpha = 1;
   }
 
-  /** Returns the token and the row under a pointer. */
+  /** Returns the token and the unit under a pointer. @param {MouseEvent} event */
   under(event) {
     const [x, y] = place(event, this.canvas);
-    const token = clamp(Math.floor(this.left + x / this.across), 0, this.tokens - 1);
-    return { token, row: clamp(Math.floor(this.top + y / this.down), 0, this.units - 1) };
+    const { token, row } = this.view.under(x, y);
+    return { token, row, unit: this.unitOf(row) };
   }
 
+  /** @param {number} row */
   unitOf(row) {
     return this.order ? this.order[row] : row;
   }
 
+  /** @param {number} token  @param {number} row */
   choose(token, row) {
     this.cursor = { token: clamp(token, 0, this.tokens - 1), row: clamp(row, 0, this.units - 1) };
-    this.reveal();
+    this.measure();
+    this.view.reveal(this.cursor.token, this.cursor.row);
+    this.sheet.redraw();
     this.onPick(this.cursor.token, this.unitOf(this.cursor.row));
   }
 
-  reveal() {
-    const [width, height] = this.size();
-    const { token, row } = this.cursor;
-    this.left = clamp(this.left, token + 1 - width / this.across, token);
-    this.top = clamp(this.top, row + 1 - height / this.down, row);
-    this.sheet.redraw();
-  }
-
-  /** Zooms by a factor around a place in CSS pixels. */
+  /** @param {number} factor  @param {number} x  @param {number} y */
   zoom(factor, x, y) {
-    const [token, row] = [this.left + x / this.across, this.top + y / this.down];
-    this.across = clamp(this.across * factor, this.least[0], WIDEST);
-    // Rows grow only once tokens are wide, since time is the long axis.
-    if (factor < 1 || this.across > 3) this.down = clamp(this.down * factor, this.least[1], WIDEST);
-    this.left = token - x / this.across;
-    this.top = row - y / this.down;
+    this.view.zoom(factor, x, y);
     this.sheet.redraw();
   }
 
+  /** @param {number} dx  @param {number} dy */
   pan(dx, dy) {
-    this.left -= dx / this.across;
-    this.top -= dy / this.down;
+    this.view.pan(dx, dy);
     this.sheet.redraw();
   }
 
-  listen() {
-    const { canvas } = this;
-    const pointers = new Map();
-    let moved = 0;
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      pointers.set(event.pointerId, place(event, canvas));
-      moved = 0;
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!this.tokens) return;
-      const before = pointers.get(event.pointerId);
-      if (!before)
-        return this.onHover(this.under(event).token, this.unitOf(this.under(event).row), event);
-      const now = place(event, canvas);
-      const others = [...pointers].filter(([id]) => id !== event.pointerId);
-      if (others.length) this.pinch(others[0][1], before, now);
-      else this.pan(now[0] - before[0], now[1] - before[1]);
-      moved += Math.abs(now[0] - before[0]) + Math.abs(now[1] - before[1]);
-      pointers.set(event.pointerId, now);
-    });
-    const lift = (event) => {
-      const mine = pointers.delete(event.pointerId);
-      if (mine && moved < 4 && event.type === "pointerup" && this.tokens) {
-        const { token, row } = this.under(event);
-        this.choose(token, row);
-      }
-    };
-    canvas.addEventListener("pointerup", lift);
-    canvas.addEventListener("pointercancel", lift);
-    canvas.addEventListener("pointerleave", (event) => this.onHover(null, null, event));
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener("keydown", (event) => this.key(event));
-  }
-
-  pinch(fixed, before, now) {
-    const apart = (point) => Math.hypot(point[0] - fixed[0], point[1] - fixed[1]) || 1;
-    this.zoom(apart(now) / apart(before), (fixed[0] + now[0]) / 2, (fixed[1] + now[1]) / 2);
-  }
-
-  /** Sideways always pans; up and down zooms with Ctrl or once the picture has the focus: otherwise the page scrolls. */
-  wheel(event) {
-    if (!this.tokens) return;
-    if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {
-      this.pan(-(event.deltaX || event.deltaY), 0);
-    } else if (event.ctrlKey || document.activeElement === this.canvas) {
-      this.zoom(Math.exp(-event.deltaY / 400), ...place(event, this.canvas));
-    } else return;
-    event.preventDefault();
-  }
-
-  key(event) {
-    if (!this.tokens || event.altKey || event.metaKey || event.ctrlKey) return;
-    const { token, row } = this.cursor;
-    const [width, height] = this.size();
-    const [far, page] = [event.shiftKey ? 10 : 1, Math.floor(width / this.across)];
-    const [x, y] = this.at(token, row);
-    const act = {
-      ArrowLeft: () => this.choose(token - far, row),
-      ArrowRight: () => this.choose(token + far, row),
-      ArrowUp: () => this.choose(token, row - far),
-      ArrowDown: () => this.choose(token, row + far),
-      PageUp: () => this.choose(token - page, row),
-      PageDown: () => this.choose(token + page, row),
-      Home: () => this.choose(0, row),
-      End: () => this.choose(this.tokens - 1, row),
-      "+": () => this.zoom(1.5, clamp(x, 0, width), clamp(y, 0, height)),
-      "=": () => this.zoom(1.5, clamp(x, 0, width), clamp(y, 0, height)),
-      "-": () => this.zoom(1 / 1.5, clamp(x, 0, width), clamp(y, 0, height)),
-      0: () => this.zoom(0.001, 0, 0),
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+  /** Takes the canvas's size, which may have changed since the last frame. */
+  measure() {
+    const { width, height } = this.canvas.getBoundingClientRect();
+    Object.assign(this.view, { width, height });
   }
 
   end() {
@@ -288,15 +183,109 @@ export class HeatMap {
   }
 }
 
-function halfTokens({ values, tokens, units }) {
-  const count = Math.ceil(tokens / 2);
-  const made = new Int8Array(units * count);
-  for (let unit = 0; unit < units; unit++) {
-    const [from, to] = [unit * tokens, unit * count];
-    for (let t = 0; t < count; t++) {
-      const second = Math.min(2 * t + 1, tokens - 1);
-      made[to + t] = (values[from + 2 * t] + values[from + second]) / 2;
+// ---- pointers and keys ----
+
+/** @param {HeatMap} map */
+function listen(map) {
+  const { canvas } = map;
+  canvas.addEventListener("pointerleave", () => map.onHover(null, null));
+  canvas.addEventListener("wheel", (event) => wheel(map, event), { passive: false });
+  canvas.addEventListener("keydown", (event) => key(map, event));
+  listenToPointers(map);
+}
+
+/** One pointer pans or, lifted where it came down, picks; two pinch. @param {HeatMap} map */
+function listenToPointers(map) {
+  const { canvas } = map;
+  /** @type {Map<number, number[]>} */
+  const pointers = new Map();
+  let moved = 0;
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, place(event, canvas));
+    moved = 0;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!map.tokens) return;
+    const before = pointers.get(event.pointerId);
+    if (!before) {
+      const { token, unit } = map.under(event);
+      map.onHover(token, unit);
+      return;
     }
-  }
-  return { values: made, tokens: count, units };
+    const now = place(event, canvas);
+    const [other] = [...pointers].filter(([id]) => id !== event.pointerId);
+    if (other) pinch(map, other[1], before, now);
+    else map.pan(now[0] - before[0], now[1] - before[1]);
+    moved += Math.abs(now[0] - before[0]) + Math.abs(now[1] - before[1]);
+    pointers.set(event.pointerId, now);
+  });
+  /** @param {PointerEvent} event */
+  const lift = (event) => {
+    const mine = pointers.delete(event.pointerId);
+    if (!mine || moved >= 4 || event.type !== "pointerup" || !map.tokens) return;
+    const { token, row } = map.under(event);
+    map.choose(token, row);
+  };
+  canvas.addEventListener("pointerup", lift);
+  canvas.addEventListener("pointercancel", lift);
+}
+
+/**
+ * @param {HeatMap} map
+ * @param {number[]} fixed
+ * @param {number[]} before
+ * @param {number[]} now
+ */
+function pinch(map, fixed, before, now) {
+  /** @param {number[]} point */
+  const apart = (point) => Math.hypot(point[0] - fixed[0], point[1] - fixed[1]) || 1;
+  map.zoom(apart(now) / apart(before), (fixed[0] + now[0]) / 2, (fixed[1] + now[1]) / 2);
+}
+
+/**
+ * Sideways always pans; up and down zooms with Ctrl or once the picture has the focus: otherwise
+ * the page scrolls.
+ * @param {HeatMap} map  @param {WheelEvent} event
+ */
+function wheel(map, event) {
+  if (!map.tokens) return;
+  if (Math.abs(event.deltaX) > Math.abs(event.deltaY) || event.shiftKey) {
+    map.pan(-(event.deltaX || event.deltaY), 0);
+  } else if (event.ctrlKey || document.activeElement === map.canvas) {
+    const [x, y] = place(event, map.canvas);
+    map.zoom(Math.exp(-event.deltaY / 400), x, y);
+  } else return;
+  event.preventDefault();
+}
+
+/** @param {HeatMap} map  @param {KeyboardEvent} event */
+function key(map, event) {
+  if (!map.tokens || event.altKey || event.metaKey || event.ctrlKey) return;
+  map.measure();
+  const { token, row } = map.cursor;
+  const { width, height, across } = map.view;
+  const [far, page] = [event.shiftKey ? 10 : 1, Math.floor(width / across)];
+  const [x, y] = map.view.at(token, row);
+  /** @param {number} factor */
+  const zoom = (factor) => map.zoom(factor, clamp(x, 0, width), clamp(y, 0, height));
+  /** @type {Record<string, () => void>} */
+  const acts = {
+    ArrowLeft: () => map.choose(token - far, row),
+    ArrowRight: () => map.choose(token + far, row),
+    ArrowUp: () => map.choose(token, row - far),
+    ArrowDown: () => map.choose(token, row + far),
+    PageUp: () => map.choose(token - page, row),
+    PageDown: () => map.choose(token + page, row),
+    Home: () => map.choose(0, row),
+    End: () => map.choose(map.tokens - 1, row),
+    "+": () => zoom(1.5),
+    "=": () => zoom(1.5),
+    "-": () => zoom(1 / 1.5),
+    0: () => map.zoom(0.001, 0, 0),
+  };
+  const act = acts[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
 }

@@ -1,93 +1,86 @@
+// @ts-check
 // A text with a colour behind every token: 10,000 characters change colour within a frame.
 //
-// The text is in a monospaced font and in lines that are broken here, so the place of every character is known. The
-// colours are a canvas behind it with ONE pixel per character, magnified by CSS: to recolour the text is to write a few
-// ten thousand pixels. The text itself never changes, and can be selected.
+// The text is in a monospaced font and in lines that are broken here, so the place of every
+// character is known. The colours are a canvas behind it with ONE pixel per character,
+// magnified by CSS: to recolour the text is to write a few ten thousand pixels. The text itself
+// never changes, and can be selected.
 
-import { clamp, place } from "./canvas.js";
+import { clamp, context2d, place } from "./canvas.js";
 import { behindText, onTheme } from "./colours.js";
+import { el } from "./elements.js";
+import { isSimple, TextPlaces } from "./textlayout.js";
 
-const TAB = 4;
-const SIMPLE = /^[\t\n\x20-\x7e\u00a0-\u017f\u0370-\u03ff\u0400-\u04ff\u2010-\u2027]*$/; // each one column wide
-const WIDE =
-  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|\p{Emoji_Presentation}|[\uff01-\uff60]/u;
-const NARROW = /\p{Mark}|\u200b|\u200d|\ufe0f/u; // no column wide
-
-/** Returns lines of [{text, token, column, width}], broken after a space if there is one. */
-export function layout(tokens, columns) {
-  const lines = [];
-  let line = [];
-  let column = 0;
-  const end = () => {
-    lines.push(line);
-    line = [];
-    column = 0;
-  };
-  const push = (text, token) => {
-    let width =
-      text === "\t" ? TAB - (column % TAB) : NARROW.test(text) ? 0 : WIDE.test(text) ? 2 : 1;
-    if (column + width > columns && text !== "\n") {
-      const kept = line;
-      const at = kept.findLastIndex(({ text }) => text === " " || text === "\t") + 1;
-      const carried = at > kept.length / 3 ? kept.splice(at) : [];
-      end();
-      for (const one of carried) push(one.text, one.token);
-      width = text === "\t" ? TAB - (column % TAB) : width;
-    }
-    line.push({ text, token, column, width });
-    column += width;
-    if (text === "\n") end();
-  };
-  tokens.forEach((text, token) => {
-    for (const char of text) push(char, token);
-  });
-  if (line.length) end();
-  return lines;
-}
+/**
+ * @typedef {object} TextMapEvents
+ * @property {(token: number) => void} onCaret a click or an arrow key
+ * @property {(span: number[] | null) => void} onSpan a drag or Shift with arrows: the first and the
+ *   last token
+ * @property {(token: number | null) => void} onHover
+ */
 
 export class TextMap {
-  /** `onCaret(token)`: a click or an arrow key; `onSpan(first, last)`: a drag or Shift with arrows; `onHover(token)`. */
+  /** @param {HTMLElement} element  @param {TextMapEvents} events */
   constructor(element, { onCaret, onSpan, onHover }) {
-    Object.assign(this, { element, onCaret, onSpan, onHover });
+    this.element = element;
+    this.onCaret = onCaret;
+    this.onSpan = onSpan;
+    this.onHover = onHover;
     element.classList.add("textmap");
     element.tabIndex = 0;
-    const make = (name, parent, tag = "div") => {
-      const made = document.createElement(tag);
-      made.className = name;
-      return parent.appendChild(made);
-    };
-    this.inside = make("textmap-inside", element);
-    this.canvas = make("textmap-colours", this.inside, "canvas");
-    this.lines = make("textmap-lines", this.inside);
-    this.marks = make("textmap-marks", this.inside);
-    this.caretMark = make("textmap-caret", this.inside);
+    this.canvas = el("canvas", { className: "textmap-colours" });
+    this.lines = el("div", { className: "textmap-lines" });
+    this.marks = el("div", { className: "textmap-marks" });
+    this.caretMark = el("div", { className: "textmap-caret" });
+    this.inside = el(
+      "div",
+      { className: "textmap-inside" },
+      this.canvas,
+      this.lines,
+      this.marks,
+      this.caretMark,
+    );
+    element.append(this.inside);
+    this.context = context2d(this.canvas, true);
+    /** @type {string[]} */
     this.tokens = [];
+    this.places = new TextPlaces([], 1);
+    this.charWidth = this.lineHeight = 0;
     this.caret = 0;
+    /** The other end of the span, if there is one. @type {number | null} */
     this.anchor = null;
+    this.spanning = false; // whether a tap marks a span
+    /** @type {Int8Array | null} */
+    this.values = null;
+    /** @type {Uint32Array | null} */
+    this.colours = null;
+    /** @type {ImageData | null} */
+    this.image = null;
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(element);
     this.stopTheme = onTheme(() => this.recolour());
     this.listen();
   }
 
+  /** @param {string[]} tokens */
   set(tokens) {
-    Object.assign(this, { tokens, caret: 0, anchor: null, values: null, columns: 0 });
+    Object.assign(this, { tokens, caret: 0, anchor: null, values: null, charWidth: 0 });
     this.element.scrollTop = 0;
     this.fit();
   }
 
-  /** Shows int8 values, one per token. */
+  /** Shows int8 values, one per token. @param {Int8Array} values */
   colour(values) {
     this.values = values;
     if (!this.image) return;
-    const { pixelToken } = this;
-    const colours = (this.colours ??= behindText());
+    const { tokenAt } = this.places;
+    this.colours ??= behindText();
     const pixels = new Uint32Array(this.image.data.buffer);
     for (let i = 0; i < pixels.length; i++) {
-      const token = pixelToken[i];
-      pixels[i] = token < 0 ? 0 : colours[values[token] + 128];
+      const token = tokenAt[i];
+      pixels[i] = token < 0 ? 0 : this.colours[values[token] + 128];
     }
-    this.canvas.getContext("2d").putImageData(this.image, 0, 0);
+    this.context.putImageData(this.image, 0, 0);
   }
 
   recolour() {
@@ -99,76 +92,74 @@ export class TextMap {
   fit() {
     const [width, height] = this.measure();
     const columns = Math.max(20, Math.floor(this.inside.clientWidth / width));
-    if (columns === this.columns && width === this.charWidth) return;
-    Object.assign(this, { columns, charWidth: width, lineHeight: height });
-    this.broken = layout(this.tokens, columns);
+    if (columns === this.places.columns && width === this.charWidth) return;
+    this.charWidth = width;
+    this.lineHeight = height;
+    this.places = new TextPlaces(this.tokens, columns);
     this.write();
-    this.map();
+    this.sizeCanvas();
     if (this.values) this.colour(this.values);
     this.showCaret();
     this.showSpan();
   }
 
+  /** Returns the width and height of a character. */
   measure() {
-    const probe = document.createElement("span");
-    probe.textContent = "x".repeat(100);
+    const probe = el("span", { textContent: "x".repeat(100) });
     probe.style.cssText = "position:absolute;visibility:hidden;white-space:pre";
     this.lines.appendChild(probe);
     const { width, height } = probe.getBoundingClientRect();
     probe.remove();
-    return [width / 100, parseFloat(getComputedStyle(this.lines).lineHeight) || height];
+    return [width / 100, Number.parseFloat(getComputedStyle(this.lines).lineHeight) || height];
   }
 
   write() {
     this.lines.replaceChildren(
-      ...this.broken.map((line) => {
-        const made = document.createElement("div");
+      ...this.places.lines.map((line) => {
         const text = line.map((one) => one.text).join("");
-        if (SIMPLE.test(text)) made.textContent = text.replace("\n", "") || "\u200b";
-        else made.append(...line.filter(({ text }) => text !== "\n").map((one) => this.box(one)));
-        return made;
+        if (isSimple(text)) return el("div", {}, text.replace("\n", "") || "\u200b");
+        return el(
+          "div",
+          {},
+          ...line.filter(({ text }) => text !== "\n").map((one) => this.box(one)),
+        );
       }),
     );
   }
 
-  /** Fits a character of uncertain width to its columns. */
+  /**
+   * Fits a character of uncertain width to its columns.
+   * @param {import("./textlayout.js").Character} character
+   */
   box({ text, width }) {
-    if (SIMPLE.test(text)) return text;
-    const made = document.createElement("span");
-    made.textContent = text;
+    if (isSimple(text)) return text;
+    const made = el("span", {}, text);
     made.style.cssText = `display:inline-block;width:${width * this.charWidth}px;overflow:visible`;
     return made;
   }
 
-  /** Computes which token every pixel belongs to, and where every token begins. */
-  map() {
-    const { columns, broken } = this;
-    const rows = Math.max(1, broken.length);
-    this.pixelToken = new Int32Array(columns * rows).fill(-1);
-    this.starts = new Int32Array(this.tokens.length).fill(-1);
-    broken.forEach((line, row) => {
-      for (const { token, column, width } of line) {
-        const at = row * columns + column;
-        if (this.starts[token] < 0) this.starts[token] = at;
-        this.pixelToken.fill(token, at, Math.min(at + width, (row + 1) * columns));
-      }
-    });
+  /** Gives the canvas a pixel for each place. */
+  sizeCanvas() {
+    const { columns, rows } = this.places;
     Object.assign(this.canvas, { width: columns, height: rows });
-    this.image = this.canvas.getContext("2d").createImageData(columns, rows);
+    this.image = this.context.createImageData(columns, rows);
     this.canvas.style.width = `${columns * this.charWidth}px`;
     this.canvas.style.height = `${rows * this.lineHeight}px`;
   }
 
-  /** Returns the token under a pointer, or the line's last before it; null outside the text. */
+  /**
+   * Returns the token under a pointer, or the line's last before it; null outside the text.
+   * @param {MouseEvent} event
+   */
   under(event) {
     const [x, y] = place(event, this.lines);
     const row = Math.floor(y / this.lineHeight);
-    if (row < 0 || row >= this.broken.length) return null;
-    let at = row * this.columns + clamp(Math.floor(x / this.charWidth), 0, this.columns - 1);
-    while (this.pixelToken[at] < 0 && at > row * this.columns) at--;
-    return this.pixelToken[at] < 0 ? null : this.pixelToken[at];
+    if (row < 0 || row >= this.places.lines.length) return null;
+    const token = this.places.nearest(row, Math.floor(x / this.charWidth));
+    return token < 0 ? null : token;
   }
 
+  /** @param {number} token  @param {boolean} extend whether the span grows */
   move(token, extend) {
     if (!this.tokens.length) return;
     if (extend) this.anchor ??= this.caret;
@@ -177,27 +168,24 @@ export class TextMap {
     this.showCaret(true);
     this.showSpan();
     this.onCaret(this.caret);
-    this.announce();
+    this.onSpan(this.span());
   }
 
-  announce() {
-    if (this.anchor === null || this.anchor === this.caret) return this.onSpan(null);
-    this.onSpan(Math.min(this.anchor, this.caret), Math.max(this.anchor, this.caret));
+  /** Returns the first and the last token of the span, if there is one. */
+  span() {
+    const { anchor, caret } = this;
+    return anchor === null || anchor === caret
+      ? null
+      : [Math.min(anchor, caret), Math.max(anchor, caret)];
   }
 
   showCaret(reveal = false) {
-    const at = this.starts?.[this.caret] ?? -1;
+    const at = this.places.starts[this.caret] ?? -1;
     this.caretMark.hidden = at < 0;
     if (at < 0) return;
-    let width = 0;
-    while (
-      this.pixelToken[at + width] === this.caret &&
-      (at + width) % this.columns >= at % this.columns
-    )
-      width++;
-    this.put(this.caretMark, at, Math.max(1, width));
+    this.put(this.caretMark, at, this.places.widthOf(this.caret));
     if (!reveal) return;
-    const top = Math.floor(at / this.columns) * this.lineHeight;
+    const top = Math.floor(at / this.places.columns) * this.lineHeight;
     const { scrollTop, clientHeight } = this.element;
     if (top < scrollTop) this.element.scrollTop = top;
     else if (top + 2 * this.lineHeight > scrollTop + clientHeight) {
@@ -205,33 +193,42 @@ export class TextMap {
     }
   }
 
-  /** Draws a line under every row of the chosen span. */
+  /** Draws a line under every row of the span. */
   showSpan() {
-    this.marks.replaceChildren();
-    if (this.anchor === null || this.anchor === this.caret) return;
-    const [first, last] = [this.anchor, this.caret].sort((a, b) => a - b);
-    this.broken.forEach((line, row) => {
-      const inside = line.filter(({ token }) => token >= first && token <= last);
-      if (!inside.length) return;
-      const end = inside.at(-1);
-      const mark = this.marks.appendChild(document.createElement("div"));
-      this.put(
-        mark,
-        row * this.columns + inside[0].column,
-        end.column + end.width - inside[0].column,
-      );
-    });
+    const span = this.span();
+    const parts = span ? this.places.span(span[0], span[1]) : [];
+    this.marks.replaceChildren(
+      ...parts.map(({ at, width }) => {
+        const mark = el("div");
+        this.put(mark, at, width);
+        return mark;
+      }),
+    );
   }
 
+  /** @param {HTMLElement} mark  @param {number} at a place  @param {number} width in columns */
   put(mark, at, width) {
-    const [row, column] = [Math.floor(at / this.columns), at % this.columns];
+    const [row, column] = [Math.floor(at / this.places.columns), at % this.places.columns];
     mark.style.cssText =
       `left:${column * this.charWidth}px;top:${row * this.lineHeight}px;` +
       `width:${width * this.charWidth}px;height:${this.lineHeight}px`;
   }
 
+  // ---- pointers, keys, copying ----
+
   listen() {
     const { element } = this;
+    element.addEventListener("pointermove", (event) => this.onHover(this.under(event)));
+    element.addEventListener("pointerleave", () => this.onHover(null));
+    element.addEventListener("keydown", (event) => this.key(event));
+    this.lines.addEventListener("copy", (event) => this.copy(event));
+    this.listenToDrags();
+  }
+
+  /** A press and a release on one token move the caret; on two they mark a span. */
+  listenToDrags() {
+    const { element } = this;
+    /** @type {number | null} */
     let down = null;
     element.addEventListener("pointerdown", (event) => {
       if (event.button || event.target === element) return;
@@ -242,8 +239,6 @@ export class TextMap {
         down = null;
       }
     });
-    element.addEventListener("pointermove", (event) => this.onHover(this.under(event), event));
-    element.addEventListener("pointerleave", (event) => this.onHover(null, event));
     element.addEventListener("pointerup", (event) => {
       const up = this.under(event);
       if (down === null || up === null) return;
@@ -255,58 +250,59 @@ export class TextMap {
       }
       down = null;
     });
-    element.addEventListener("keydown", (event) => this.key(event));
-    this.lines.addEventListener("copy", (event) => this.copy(event));
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    if (event.altKey || event.metaKey || event.ctrlKey) return;
-    const { caret } = this;
+    if (event.altKey || event.metaKey || event.ctrlKey || !this.tokens.length) return;
+    const { caret, places } = this;
+    const page = Math.floor(this.element.clientHeight / this.lineHeight);
     const to = {
       ArrowLeft: () => caret - 1,
       ArrowRight: () => caret + 1,
-      ArrowUp: () => this.vertical(-1),
-      ArrowDown: () => this.vertical(1),
-      PageUp: () => this.vertical(-Math.floor(this.element.clientHeight / this.lineHeight)),
-      PageDown: () => this.vertical(Math.floor(this.element.clientHeight / this.lineHeight)),
+      ArrowUp: () => places.vertical(caret, -1),
+      ArrowDown: () => places.vertical(caret, 1),
+      PageUp: () => places.vertical(caret, -page),
+      PageDown: () => places.vertical(caret, page),
       Home: () => 0,
       End: () => this.tokens.length - 1,
     }[event.key];
-    if (!to || !this.tokens.length) return;
+    if (!to) return;
     event.preventDefault();
     this.move(to(), event.shiftKey);
   }
 
-  vertical(lines) {
-    const at = this.starts[this.caret];
-    const row = clamp(Math.floor(at / this.columns) + lines, 0, this.broken.length - 1);
-    let pixel = row * this.columns + (at % this.columns);
-    while (this.pixelToken[pixel] < 0 && pixel > row * this.columns) pixel--;
-    return this.pixelToken[pixel];
-  }
-
-  /** Copied text has the line breaks of the text, not those of the screen. */
+  /**
+   * Copied text has the line breaks of the text, not those of the screen.
+   * @param {ClipboardEvent} event
+   */
   copy(event) {
-    const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
-    const ends = [this.offset(anchorNode, anchorOffset), this.offset(focusNode, focusOffset)];
-    if (ends.includes(null)) return;
-    const [from, to] = ends.sort((a, b) => a - b);
-    event.clipboardData.setData("text/plain", this.tokens.join("").slice(from, to));
+    const selection = getSelection();
+    if (!selection) return;
+    const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
+    const [one, other] = [
+      this.offset(anchorNode, anchorOffset),
+      this.offset(focusNode, focusOffset),
+    ];
+    if (one === null || other === null) return;
+    const copied = this.tokens.join("").slice(Math.min(one, other), Math.max(one, other));
+    event.clipboardData?.setData("text/plain", copied);
     event.preventDefault();
   }
 
+  /**
+   * Returns how many characters of the text are before a place of the page.
+   * @param {Node | null} node
+   * @param {number} inNode
+   */
   offset(node, inNode) {
     const lines = [...this.lines.children];
     const row = lines.findIndex((line) => line.contains(node));
-    if (row < 0) return null;
+    if (row < 0 || !node) return null;
     const range = document.createRange();
     range.setStart(lines[row], 0);
     range.setEnd(node, inNode);
-    const length = (line) => line.reduce((sum, { text }) => sum + text.length, 0);
-    return (
-      this.broken.slice(0, row).reduce((sum, line) => sum + length(line), 0) +
-      range.toString().length
-    );
+    return this.places.charactersBefore(row) + range.toString().length;
   }
 
   end() {

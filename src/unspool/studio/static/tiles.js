@@ -1,21 +1,40 @@
+// @ts-check
 // All units of a layer as small squares, each with a value, one of them chosen.
 
-import { Sheet, clamp, place } from "./canvas.js";
+import { clamp, place, Sheet } from "./canvas.js";
 import { onTheme, table } from "./colours.js";
 
 const [SMALLEST, LARGEST, GAP] = [9, 26, 2];
 
+/**
+ * Makes squares as large as fit into the width of the box and about this height.
+ * @param {number} count
+ * @param {number} width
+ */
+export function fitSquares(count, width) {
+  const room = Math.sqrt((width * Math.min(360, width)) / count) - GAP;
+  const side = clamp(Math.floor(room), SMALLEST, LARGEST);
+  return { side, columns: Math.max(1, Math.floor((width + GAP) / (side + GAP))) };
+}
+
 export class Tiles {
-  /** `onPick(unit)`: a click or an arrow key; `onHover(unit or null)`. */
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {{ onPick: (unit: number) => void, onHover: (unit: number | null) => void }} events
+   *   `onPick`: a click or an arrow key
+   */
   constructor(canvas, { onPick, onHover }) {
-    Object.assign(this, {
-      canvas,
-      onPick,
-      onHover,
-      values: new Int8Array(0),
-      chosen: 0,
-      order: null,
-    });
+    this.canvas = canvas;
+    this.onPick = onPick;
+    /** @type {Int8Array} */
+    this.values = new Int8Array(0);
+    this.chosen = 0;
+    /** @type {Int32Array} */
+    this.order = new Int32Array(0);
+    this.side = SMALLEST;
+    this.columns = 1;
+    /** @type {Uint32Array | null} */
+    this.colours = null;
     this.sheet = new Sheet(canvas, (context, width) => this.paint(context, width));
     this.stopTheme = onTheme(() => {
       this.colours = null;
@@ -23,54 +42,57 @@ export class Tiles {
     });
     canvas.addEventListener("pointermove", (event) => onHover(this.under(event)));
     canvas.addEventListener("pointerleave", () => onHover(null));
-    canvas.addEventListener(
-      "click",
-      (event) => this.under(event) !== null && onPick(this.under(event)),
-    );
+    canvas.addEventListener("click", (event) => {
+      const unit = this.under(event);
+      if (unit !== null) onPick(unit);
+    });
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Shows int8 values, one per unit; `order[place]` is a unit. */
-  set({ values = this.values, chosen = this.chosen, order = this.order }) {
-    const count = values.length;
-    const kept =
-      order && order.length === count ? order : Int32Array.from({ length: count }, (_, i) => i);
-    Object.assign(this, { values, chosen, order: kept });
-    this.fit();
+  /**
+   * @param {Int8Array} values one per unit
+   * @param {number} chosen
+   * @param {Int32Array | null} order `order[place]` is a unit; null for that of their numbers
+   */
+  set(values, chosen, order) {
+    this.values = values;
+    this.chosen = chosen;
+    this.order = order?.length === values.length ? order : Int32Array.from(values, (_, i) => i);
+    this.fit(this.canvas.getBoundingClientRect().width);
     this.sheet.redraw();
   }
 
-  /** Makes squares as large as fit into the width of the box and about this height. */
-  fit(width = this.canvas.getBoundingClientRect().width) {
+  /** @param {number} width */
+  fit(width) {
     const count = this.values.length;
     if (!width || !count) return;
-    const room = Math.sqrt((width * Math.min(360, width)) / count) - GAP;
-    this.side = clamp(Math.floor(room), SMALLEST, LARGEST);
-    this.columns = Math.max(1, Math.floor((width + GAP) / (this.side + GAP)));
-    const height = Math.ceil(count / this.columns) * (this.side + GAP);
-    if (this.canvas.style.height !== `${height}px`) this.canvas.style.height = `${height}px`;
+    Object.assign(this, fitSquares(count, width));
+    const height = `${Math.ceil(count / this.columns) * (this.side + GAP)}px`;
+    if (this.canvas.style.height !== height) this.canvas.style.height = height;
   }
 
+  /** @param {CanvasRenderingContext2D} context  @param {number} width */
   paint(context, width) {
-    if (!this.order) return;
+    if (!this.values.length) return;
     this.fit(width);
+    const { side, columns, chosen } = this;
     const style = getComputedStyle(this.canvas);
-    const colours = (this.colours ??= table());
-    const step = this.side + GAP;
+    this.colours ??= table();
     context.fillStyle = style.backgroundColor;
     context.fillRect(0, 0, width, this.canvas.height);
-    this.order.forEach((unit, at) => {
-      const [x, y] = [(at % this.columns) * step, Math.floor(at / this.columns) * step];
-      const pixel = colours[this.values[unit] + 128];
+    for (const [at, unit] of this.order.entries()) {
+      const [x, y] = [(at % columns) * (side + GAP), Math.floor(at / columns) * (side + GAP)];
+      const pixel = this.colours[this.values[unit] + 128];
       context.fillStyle = `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
-      context.fillRect(x, y, this.side, this.side);
-      if (unit !== this.chosen) return;
+      context.fillRect(x, y, side, side);
+      if (unit !== chosen) continue;
       context.strokeStyle = style.color;
       context.lineWidth = 2;
-      context.strokeRect(x + 1, y + 1, this.side - 2, this.side - 2);
-    });
+      context.strokeRect(x + 1, y + 1, side - 2, side - 2);
+    }
   }
 
+  /** @param {MouseEvent} event */
   under(event) {
     const [x, y] = place(event, this.canvas);
     const column = Math.floor(x / (this.side + GAP));
@@ -78,6 +100,7 @@ export class Tiles {
     return column < this.columns && at >= 0 && at < this.values.length ? this.order[at] : null;
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (event.altKey || event.metaKey || event.ctrlKey || !this.values.length) return;
     const at = this.order.indexOf(this.chosen);

@@ -1,152 +1,175 @@
+// @ts-check
 // The elements of the Units view and their texts; cells.js has their behaviour.
 
-import { el } from "../calls.js";
 import { css } from "../colours.js";
+import { el } from "../elements.js";
+import { fixed } from "../formats.js";
 
+/** @typedef {import("./cells-session.js").Ranked} Ranked */
+
+/** @param {string} label */
 const select = (label) => el("select", { ariaLabel: label });
+
+/** @param {string} label  @param {...HTMLElement} inside */
 const box = (label, ...inside) => el("label", {}, label, " ", ...inside);
 
-export function page(element, run) {
-  const parts = {
-    layer: select("layer"),
-    quantity: select("quantity"),
-    sort: select("order of the units"),
-    unit: el("input", { type: "number", min: 0, value: 0, className: "small" }),
-    surprise: el("input", { type: "checkbox" }),
-    mean: el("input", { type: "checkbox" }),
-    pattern: el("input", { type: "text", spellcheck: false, placeholder: "TODO.*" }),
-    spanning: el("input", { type: "checkbox" }),
-    threshold: el("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.5 }),
-    source: el("textarea", { rows: 6, spellcheck: false, ariaLabel: "text" }),
-    read: el("button", { type: "button" }, "Read this text"),
-    held: el("button", { type: "button" }, "Held-out text of the run"),
-    file: el("input", {
-      type: "file",
-      accept: "text/*,.c,.h,.py,.tex,.txt,.md",
-      ariaLabel: "open a file",
-    }),
-    message: el("div", { role: "status", className: "message" }),
-    text: el("div", {
-      role: "application",
-      ariaLabel: "The text, coloured by the unit: arrow keys move, with Shift they mark a span",
-    }),
-    tiles: el("canvas", {
-      className: "tiles",
-      tabIndex: 0,
-      role: "application",
-      ariaLabel: "All units of the layer: arrow keys choose one",
-    }),
-    map: el("canvas", {
-      className: "heatmap",
-      tabIndex: 0,
-      role: "application",
-      ariaLabel: "Values over time: arrow keys move, plus and minus zoom",
-    }),
-    next: el("div", { className: "next-box" }),
-    chosen: el("p", { className: "chosen", ariaLive: "polite" }),
-    readout: el("span", { className: "readout" }),
-    mapReadout: el("span", { className: "readout" }),
-    spanText: el("span", {}),
-    ranked: el("ol", { className: "ranked" }),
-    scale: el("span", { className: "scale" }),
-  };
-  parts.spanBox = el(
-    "p",
-    { hidden: true },
-    parts.spanText,
-    el("br"),
-    box("on: at least", parts.threshold),
-  );
-  parts.patternBox = el("label", { hidden: true }, "regular expression ", parts.pattern);
+/** @param {HTMLElement} element  @param {string} run */
+export function build(element, run) {
+  const message = el("div", { role: "status", className: "message" });
+  const chosen = el("p", { className: "chosen", ariaLive: "polite" });
+  const [source, choices, text, tiles, map] = [
+    sourceBox(),
+    choiceBar(),
+    textBox(),
+    tilesBox(),
+    mapBox(),
+  ];
   element.replaceChildren(
     el("h1", {}, "Units ", el("small", {}, run)),
-    el(
-      "details",
-      { className: "source" },
-      el("summary", {}, "Text"),
-      parts.source,
-      el("div", { className: "controls" }, parts.read, parts.held, box("or a file", parts.file)),
-    ),
-    parts.message,
-    el(
-      "div",
-      { className: "controls" },
-      box("layer", parts.layer),
-      box("show", parts.quantity),
-      box("unit", parts.unit),
-      el("label", { className: "check" }, parts.surprise, " colour by surprise"),
-      parts.scale,
-    ),
-    parts.chosen,
-    el(
-      "div",
-      { className: "cells-grid" },
-      el(
-        "section",
-        { ariaLabel: "text" },
-        parts.text,
-        el(
-          "div",
-          { className: "hint" },
-          "Drag over the text (or Shift and the arrow keys) to find units that are on there and off elsewhere. ",
-          el("label", { className: "check touch-only" }, parts.spanning, " mark with taps"),
-        ),
-        parts.next,
-      ),
-      el(
-        "section",
-        { ariaLabel: "all units" },
-        el(
-          "div",
-          { className: "controls" },
-          box("order by", parts.sort),
-          parts.patternBox,
-          el("label", { className: "check" }, parts.mean, " mean over the text"),
-        ),
-        parts.tiles,
-        el("div", { className: "hint" }, "Each square is a unit. ", parts.readout),
-        parts.spanBox,
-        parts.ranked,
-      ),
-    ),
+    source.box,
+    message,
+    choices.box,
+    chosen,
+    el("div", { className: "cells-grid" }, text.box, tiles.box),
     el("h2", {}, "Over time"),
-    parts.map,
-    el(
-      "div",
-      { className: "hint" },
-      "A column per token, a row per unit. Drag to pan; zoom with + and \u2212, Ctrl and the wheel, or two fingers; 0 shows all. ",
-      parts.mapReadout,
-    ),
+    map.map,
+    map.hint,
   );
   return {
-    ...parts,
-    busy: (on) => busy(element, parts, on),
-    list: (...args) => list(parts.ranked, ...args),
-    legend: (...args) => legend(parts.scale, ...args),
+    message,
+    chosen,
+    ...source.parts,
+    ...choices.parts,
+    ...text.parts,
+    ...tiles.parts,
+    ...map,
   };
 }
 
-function busy(element, parts, on) {
-  element.setAttribute("aria-busy", String(on));
-  for (const button of [parts.read, parts.held]) button.disabled = on;
-  if (on) parts.message.replaceChildren(el("p", { className: "quiet" }, "Reading\u2026"));
-  else if (parts.message.textContent === "Reading\u2026") parts.message.replaceChildren();
+/** The text to read. */
+function sourceBox() {
+  const source = el("textarea", { rows: 6, spellcheck: false, ariaLabel: "text" });
+  const read = el("button", { type: "button" }, "Read this text");
+  const held = el("button", { type: "button" }, "Held-out text of the run");
+  const accept = "text/*,.c,.h,.py,.tex,.txt,.md";
+  const file = el("input", { type: "file", accept, ariaLabel: "open a file" });
+  const controls = el("div", { className: "controls" }, read, held, box("or a file", file));
+  const made = el("details", { className: "source" }, el("summary", {}, "Text"), source, controls);
+  return { box: made, parts: { source, read, held, file } };
+}
+
+/** Which unit, and what of it. */
+function choiceBar() {
+  const [layer, quantity] = [select("layer"), select("quantity")];
+  const unit = el("input", { type: "number", min: 0, value: 0, className: "small" });
+  const surprise = el("input", { type: "checkbox" });
+  const scale = el("span", { className: "scale" });
+  const made = el(
+    "div",
+    { className: "controls" },
+    box("layer", layer),
+    box("show", quantity),
+    box("unit", unit),
+    el("label", { className: "check" }, surprise, " colour by surprise"),
+    scale,
+  );
+  return { box: made, parts: { layer, quantity, unit, surprise, scale } };
+}
+
+/** The text, coloured, and what the model expects next. */
+function textBox() {
+  const label = "The text, coloured by the unit: arrow keys move, with Shift they mark a span";
+  const text = el("div", { role: "application", ariaLabel: label });
+  const spanning = el("input", { type: "checkbox" });
+  const next = el("div", { className: "next-box" });
+  const hint = el(
+    "div",
+    { className: "hint" },
+    "Drag over the text (or Shift and the arrow keys) to find units that are on there ",
+    "and off elsewhere. ",
+    el("label", { className: "check touch-only" }, spanning, " mark with taps"),
+  );
+  return {
+    box: el("section", { ariaLabel: "text" }, text, hint, next),
+    parts: { text, spanning, next },
+  };
+}
+
+/** All units as squares, and the best of them for a property or a span of the text. */
+function tilesBox() {
+  const sort = select("order of the units");
+  const pattern = el("input", { type: "text", spellcheck: false, placeholder: "TODO.*" });
+  const patternBox = el("label", { hidden: true }, "regular expression ", pattern);
+  const mean = el("input", { type: "checkbox" });
+  const label = "All units of the layer: arrow keys choose one";
+  const tiles = el("canvas", {
+    className: "tiles",
+    tabIndex: 0,
+    role: "application",
+    ariaLabel: label,
+  });
+  const [readout, spanText] = [el("span", { className: "readout" }), el("span")];
+  const threshold = el("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.5 });
+  const spanBox = el("p", { hidden: true }, spanText, el("br"), box("on: at least", threshold));
+  const ranked = el("ol", { className: "ranked" });
+  const meanBox = el("label", { className: "check" }, mean, " mean over the text");
+  const made = el(
+    "section",
+    { ariaLabel: "all units" },
+    el("div", { className: "controls" }, box("order by", sort), patternBox, meanBox),
+    tiles,
+    el("div", { className: "hint" }, "Each square is a unit. ", readout),
+    spanBox,
+    ranked,
+  );
+  const parts = {
+    sort,
+    pattern,
+    patternBox,
+    mean,
+    tiles,
+    readout,
+    spanText,
+    threshold,
+    spanBox,
+    ranked,
+  };
+  return { box: made, parts };
+}
+
+/** Values over time. */
+function mapBox() {
+  const label = "Values over time: arrow keys move, plus and minus zoom";
+  const map = el("canvas", {
+    className: "heatmap",
+    tabIndex: 0,
+    role: "application",
+    ariaLabel: label,
+  });
+  const mapReadout = el("span", { className: "readout" });
+  const hint = el(
+    "div",
+    { className: "hint" },
+    "A column per token, a row per unit. Drag to pan; zoom with + and \u2212, Ctrl and the wheel, ",
+    "or two fingers; 0 shows all. ",
+    mapReadout,
+  );
+  return { map, mapReadout, hint };
 }
 
 const CHANCE =
-  "Control: the best score of any unit when the annotation is shifted against the text, 19 times; " +
-  "p: how often the best unit then reaches the score";
+  "Control: the best score of any unit when the annotation is shifted against the text, " +
+  "19 times; p: how often the best unit then reaches the score";
 
-/** Shows the best of the ranked units, each as a button. */
-function list(element, ranked, layer, unit, choose) {
+/**
+ * Shows the best of the ranked units, each as a button.
+ * @param {HTMLElement} element
+ * @param {{ ranked: Ranked[], layer: number, unit: number }} session
+ * @param {(one: Ranked) => void} choose
+ */
+export function showRanked(element, { ranked, layer, unit }, choose) {
   element.replaceChildren(
     ...ranked.slice(0, 12).map((one) => {
-      const score =
-        one.auc == null ? `correlation ${signed(one.correlation)}` : `AUC ${one.auc?.toFixed(3)}`;
-      const figure =
-        one.inside === undefined
-          ? `${score}, control ${one.control.toFixed(3)}, p ${+one.p.toPrecision(2)}`
-          : `on in ${percent(one.inside)} of the span, ${percent(one.outside)} elsewhere`;
       const chosen = one.layer === layer && one.unit === unit;
       return el(
         "li",
@@ -156,18 +179,32 @@ function list(element, ranked, layer, unit, choose) {
           { type: "button", ariaPressed: String(chosen), onclick: () => choose(one) },
           `layer ${one.layer + 1}, unit ${one.unit}`,
         ),
-        ` ${figure}`,
+        ` ${score(one)}`,
       );
     }),
   );
 }
 
-const signed = (value) => (value ?? 0).toFixed(3).replace("-", "\u2212");
+/** @param {Ranked} one */
+function score({ inside, outside = 0, auc, correlation, control = 0, p = 0 }) {
+  if (inside !== undefined)
+    return `on in ${percent(inside)} of the span, ${percent(outside)} elsewhere`;
+  const found = auc == null ? `correlation ${fixed(correlation ?? 0, 3)}` : `AUC ${auc.toFixed(3)}`;
+  return `${found}, control ${control.toFixed(3)}, p ${Number(p.toPrecision(2))}`;
+}
+
+/** @param {number} share */
 const percent = (share) => `${Math.round(100 * share)} %`;
 
-function legend(element, gate, name) {
-  const ends = gate ? ["0", "1"] : ["\u22121", "1"];
+/**
+ * Shows the colours from the least value to the largest.
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {boolean} isShare
+ */
+export function showLegend(element, name, isShare) {
   const bar = el("span", { className: "scale-bar" });
-  bar.style.background = `linear-gradient(to right, ${[-1, -0.5, 0, 0.5, 1].map((value) => css(value, 1)).join(",")})`;
-  element.replaceChildren(name, ends[0], bar, ends[1]);
+  const colours = [-1, -0.5, 0, 0.5, 1].map((value) => css(value, 1));
+  bar.style.background = `linear-gradient(to right, ${colours.join(",")})`;
+  element.replaceChildren(`${name}: `, isShare ? "0" : "\u22121", bar, "1");
 }
