@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check soak bench clean
+.PHONY: demo test check check-js soak bench clean
 
 demo: $(INSTALLED)  ## train on the Python standard library and watch it write
 	$(BIN)/unspool demo
@@ -15,11 +15,20 @@ test: $(INSTALLED)  ## all tests but the slow ones
 soak: $(INSTALLED)  ## the slow ones: random kills, long texts
 	$(BIN)/python -m pytest -m soak -s
 
-check: $(INSTALLED)  ## formatting, lint, types
+check: $(INSTALLED) check-js  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror native/*.cc native/*.h
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+JS := tests/studio/js
+check-js:  ## the same for the studio's JavaScript, if npm is installed
+	@if ! command -v npm >/dev/null; then \
+	  echo "npm is not installed: the studio's JavaScript is not checked"; \
+	elif ! [ $(JS)/node_modules/.package-lock.json -nt $(JS)/package-lock.json ] && \
+	     ! npm --prefix $(JS) ci --silent --no-audit --no-fund >/dev/null 2>&1; then \
+	  echo "npm cannot install its packages: the studio's JavaScript is not checked"; \
+	else npm --prefix $(JS) run --silent check; fi
 
 bench: $(INSTALLED)  ## time to a loss, start-up, memory; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
@@ -31,4 +40,4 @@ $(INSTALLED): pyproject.toml CMakeLists.txt $(wildcard native/*)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist $(JS)/node_modules
