@@ -167,7 +167,7 @@ def test_the_page_works_without_the_internet():
     for name, text in texts.items():
         found = re.findall(r"""(?:https?:)?//[\w.-]+\.\w+[^\s"'`]*""", text)
         assert [url for url in found if "www.w3.org/2000/svg" not in url] == [], name
-    assert {"index.html", "app.js", "calls.js", "elements.js", "style.css", "runs.js", "play.js"} <= texts.keys()
+    assert {"index.html", "app.js", "calls.js", "style.css", "runs.js", "play.js"} <= texts.keys()
     for name in re.findall(r'"/static/([^"]+)"', texts["index.html"]):
         assert (STATIC / name).is_file(), name
 
