@@ -4,15 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check check-js soak bench clean
+MARK ?= not soak
+
+.PHONY: demo test test-all soak check check-js bench clean
 
 demo: $(INSTALLED)  ## train on the Python standard library and watch it write
 	$(BIN)/unspool demo
 
-test: $(INSTALLED)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n auto -m "not soak"
+test: $(INSTALLED)  ## every promise, in minutes
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not soak and not slow"
 
-soak: $(INSTALLED)  ## the slow ones: random kills, long texts
+test-all: $(INSTALLED)  ## what is slow and rarely breaks besides; MARK=slow: that alone
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "$(MARK)"
+
+soak: $(INSTALLED)  ## what takes hours: random kills, long texts
 	$(BIN)/python -m pytest -m soak -s
 
 check: $(INSTALLED) check-js  ## formatting, lint, types

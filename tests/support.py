@@ -18,6 +18,8 @@ from unspool import library
 from unspool.cells import CELLS, Cell
 
 KINDS = tuple(CELLS)
+# Warnings of processes that tests start are errors, as in tests (pyproject.toml).
+WARNINGS = ("-W", "error", "-W", "ignore:Error reading persistent compilation cache entry")
 needs_library = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
 
 
@@ -27,7 +29,10 @@ def random_like(tree: Any, seed: int, scale: float = 0.5) -> Any:
     Shapes are enough: a tree out of `jax.eval_shape` saves the time to compile its creation.
     """
     draw = np.random.default_rng(seed).normal
-    return jax.tree.map(lambda leaf: jnp.asarray(draw(0, scale, leaf.shape), leaf.dtype), tree)
+    # device_put compiles nothing; jnp.asarray compiles a program for every shape.
+    return jax.tree.map(
+        lambda leaf: jax.device_put(draw(0, scale, leaf.shape).astype(leaf.dtype)), tree
+    )
 
 
 def random_cell(kind: str, inputs: int, hidden: int, *, layer_norm: bool = False) -> Cell:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from unspool.cli.main import app, main
 
@@ -28,16 +27,10 @@ class Done(NamedTuple):
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     """The user's cache: compiled programs are kept there from command to command."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _use_the_cache(cache):
-    """JAX decides at its first compilation whether it has a cache: that may have been without."""
-    compilation_cache.reset_cache()
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
-    compilation_cache.reset_cache()
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "unspool").mkdir()
+    (folder / "unspool" / "xla").symlink_to(jax.config.jax_compilation_cache_dir)
+    return folder
 
 
 @pytest.fixture(autouse=True)

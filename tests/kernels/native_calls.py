@@ -209,11 +209,9 @@ def run_scan(cell, inputs, padded_to, dtype):
             cast(pad(inputs["d_h_last"], state)),
             cast(pad(inputs["d_c_last"], state)),
         )
-        if "gates" in results:
-            results["gates"] = jnp.concatenate(
-                [gate[..., :hidden] for gate in results["gates"]], -1
-            )
-        results = {name: np.asarray(array) for name, array in results.items()}
+        results = jax.tree.map(np.asarray, results)
+    if "gates" in results:
+        results["gates"] = np.concatenate([gate[..., :hidden] for gate in results["gates"]], -1)
 
     def cut(name, array):
         if name == "d_w_hh":

@@ -12,7 +12,7 @@ import numpy as np
 from tests import naive
 from tests.kernels.native_calls import GATES, LIBRARY, Guarded
 
-from unspool.kernels.sampling import pack, quantise, round_matrix
+from unspool.kernels.sampling import pack, quantise
 
 STEPS = {"rnn": naive.rnn_step, "lstm": naive.lstm_step, "gru": naive.gru_step}
 WEIGHTS = ("float32", "bfloat16", "int8")
@@ -168,7 +168,7 @@ def run_native(cell, weights, network, first, given, noise, rule, threads=1):
 def run_naive(cell, weights, network, fed):
     """Logits (B, T, V) and last states in float64, the tokens `fed` (B, T) given."""
     cells = [rounded_cell(cell, weights, layer) for layer in network["layers"]]
-    w_out = np.asarray(round_matrix(network["w_out"], weights), np.float64)
+    w_out = rounded(network["w_out"], weights)
     logits = np.zeros((*fed.shape, len(w_out)))
     last = []
     with np.errstate(all="ignore"):
@@ -192,19 +192,21 @@ def run_naive(cell, weights, network, fed):
     ]
 
 
+def rounded(w, weights):
+    """The matrix in float64 as the kernel reads it; in NumPy, where no shape needs compiling."""
+    values, scale = quantise(w, weights)
+    return np.float64(values.astype(np.float32) * (scale[:, None] if scale.size else 1))
+
+
 def rounded_cell(cell, weights, layer):
     """What naive.py reads of a cell. A projected input needs no product but the identity's."""
     hidden = layer["w_hh"].shape[1]
-
-    def wide(w):
-        return np.asarray(round_matrix(w, weights), np.float64)
-
     has_inputs = layer["w_ih"].shape[1] > 0
     return SimpleNamespace(
         norm=None,
         hidden_size=hidden,
-        w_ih=wide(layer["w_ih"]) if has_inputs else np.eye(GATES[cell] * hidden),
-        w_hh=wide(layer["w_hh"]),
+        w_ih=rounded(layer["w_ih"], weights) if has_inputs else np.eye(GATES[cell] * hidden),
+        w_hh=rounded(layer["w_hh"], weights),
         bias=layer["bias"] if has_inputs else np.zeros(GATES[cell] * hidden),
         b_hn=layer["b_hn"].astype(np.float64),
     )

@@ -55,6 +55,7 @@ def run_stress(*command: str | Path) -> None:
     assert "calls" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sanitizers", "isas"), [("address,undefined", "avx2"), ("thread", "")])
 def test_the_kernels_are_clean_under_sanitizers(tmp_path, sanitizers, isas):
     """A few shapes, the plain kernels and AVX2, little optimised: what a test may take of time."""

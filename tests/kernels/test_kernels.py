@@ -52,6 +52,9 @@ def loop_of(name: str, cell: Any, projected: Any, state: Any, lengths: Any) -> A
     return execute(PROGRAMS[name, type(cell)], projected, weights, state, lengths)
 
 
+LOOPS = {name: partial(loop_of, name) for name in (NATIVE, STORED_GATES)}  # compiled once each
+
+
 def draw(kind: str, steps: int = T, batch: int = B, hidden: int = H) -> tuple[Any, Any, Any]:
     cell = random_cell(kind, 2, hidden)
     state = random_like(cell.initial_state(batch), seed=2)
@@ -65,7 +68,7 @@ def test_programs_give_the_outputs_and_gradients_of_the_scan(kind: str, lengths:
     cell, projected, state = draw(kind)
     lengths = None if lengths is None else jnp.array(lengths)
     expected = with_gradients(scan_loop, cell, projected, state, lengths)
-    assert_close(with_gradients(partial(loop_of, name), cell, projected, state, lengths), expected)
+    assert_close(with_gradients(LOOPS[name], cell, projected, state, lengths), expected)
 
 
 @needs_library

@@ -73,7 +73,7 @@ def test_padding_changes_nothing(attention, reverse_source):
         nats = token_nats(model, readouts, target)
         return jnp.sum(jnp.where(jnp.arange(target.shape[1]) < lengths[:, None], nats, 0.0))
 
-    value_and_gradient = eqx.filter_value_and_grad(score)
+    value_and_gradient = eqx.filter_jit(eqx.filter_value_and_grad(score))
     arrays = map(jnp.asarray, (SOURCE, SOURCE_LENGTHS, TARGET, LENGTHS))
     found = value_and_gradient(model, *arrays)
     alone = [

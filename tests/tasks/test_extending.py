@@ -48,6 +48,7 @@ def run(folder, *words):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_the_task_trains_resumes_and_evaluates(folder):
     code, out, error = run(
         folder, "train", "parity", "bits.txt", "--run", "r", "--max-steps", "300"

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from test_resume import assert_same, outcome, saved_step
+from tests.support import WARNINGS
 
 # Importing takes a second: one process imports, and every training is a fork of it that
 # starts JAX again.
@@ -59,15 +60,10 @@ for line in sys.stdin:
 class Trainings:
     """Training processes, one after the other."""
 
-    def __init__(self, kind, source, cache):
+    def __init__(self, kind, source):
         self.kind, self.source = kind, source
-        environment = {
-            "JAX_COMPILATION_CACHE_DIR": str(cache),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
         self.parent = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PARENT], env={**os.environ, **environment},
+            [sys.executable, *WARNINGS, "-c", PARENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -88,7 +84,7 @@ class Trainings:
 def kill_and_resume(kind, source, folder, kills, steps, seed):
     """Kill a training process `kills` times, let it finish, compare with one left in peace."""
     reference, run, randoms, saved = folder / "reference", folder / "run", random.Random(seed), {0}
-    trainings = Trainings(kind, source, folder / "xla")
+    trainings = Trainings(kind, source)
     with trainings.parent:
         trainings.start(reference, steps, save_minutes=1e6)
         assert int(trainings.wait_for("end")) == 0

@@ -1,7 +1,6 @@
 """Two processes start on one run directory: one has it, and its run is as if it had been alone."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import safetensors.numpy
+from tests.support import WARNINGS
 
 import unspool
 from unspool.tasks.text.recipe import TEXT
@@ -54,14 +54,9 @@ for line in sys.stdin:
 class Starts:
     """A process that starts pairs of trainings."""
 
-    def __init__(self, cache):
-        environment = {
-            "JAX_COMPILATION_CACHE_DIR": str(cache),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
+    def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PARENT], env={**os.environ, **environment},
+            [sys.executable, *WARNINGS, "-c", PARENT],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout.readline() == "ready\n"
@@ -80,8 +75,8 @@ class Starts:
 
 
 @pytest.fixture(scope="module")
-def starts(cache_dir):
-    started = Starts(cache_dir)
+def starts():
+    started = Starts()
     yield started
     started.close()
 

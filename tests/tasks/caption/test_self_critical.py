@@ -113,6 +113,7 @@ def test_what_is_drawn_ends_in_end(data, model):
         assert not len(ends) or (row[ends[0] :] == data.sentences.end).all()
 
 
+@pytest.mark.slow
 def test_rewards_rise_and_batches_follow_from_the_position(data, model):
     task = CaptionTask(data, batch=20, reward_after=150)
     assert [type(task.batch(i)).__name__ for i in (149, 150)] == ["CaptionBatch", "RewardBatch"]

@@ -25,6 +25,7 @@ def write_digits(folder, part, count, seed):
     return tuple(map(str, paths))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["luong", "bahdanau"])
 def test_digits_are_turned_round(tmp_path, attention):
     train, test = (write_digits(tmp_path, *part) for part in (("a", 3000, 0), ("b", 200, 1)))
