@@ -1,5 +1,10 @@
-// The time loop that all kernels share: threads, packed weights, tiles, and what passes from one
-// step to the next. step.h says what a kernel adds to it.
+// The time loop that all kernels share: threads, packed weights, tiles, and the carried matrix.
+// step.h says what a kernel adds to it.
+//
+// The weights are packed once for a call, into panels of kPanel hidden units (gemm.h), and stay in
+// the caches of the threads that use them. Two carried matrices take turns: step s reads one and
+// writes the other, so threads that share rows meet once per step, not twice. Every sum is taken by
+// one thread in the order of k, so results do not depend on the number of threads or the batch.
 #pragma once
 
 #include <algorithm>
@@ -86,8 +91,9 @@ class Recurrence {
     }
   }
 
-  // Reads the carried matrix of step s and writes that of s + 1: one meeting a step keeps readers
-  // and writers apart.
+  // Reads the carried matrix of step s and writes that of s + 1. One barrier per step keeps readers
+  // and writers apart: whoever passes it knows that step s - 1 has been written completely, and
+  // that nobody still reads the matrix that step s overwrites.
   void loop(int direction, Range rows, Range blocks, Barrier& meeting_point) {
     if (rows.size() == 0) return;
     const Step& step = step_[direction];

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from .errors import ConfigError
 
-LARGEST = 3.4e38  # what 32 bits hold
-# What users write, and the library's argument of another name that it stands for.
+LARGEST = 3.4e38  # the largest 32-bit float
+# Names that users write, and the library's arguments that they stand for.
 ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers", "embedding": "embedding_size",
              "condition": "condition_size"}  # fmt: skip
 
@@ -31,8 +31,8 @@ def option(
     is_file: bool = False,
     flag: str = "",
 ) -> Any:
-    """A dataclass field with its rule and its line of help; `is_file`: the name of a file; `flag`:
-    its name on the command line, if that is not the field's.
+    """Declare an option with its rule and line of help; `is_file`: it names a file; `flag`: its
+    name on the command line, if that is not the field's.
     """
     rules = {"at_least": at_least, "above": above, "below": below, "at_most": at_most}
     words = {"help": help, "choices": choices, "is_file": is_file, "flag": flag}
@@ -77,9 +77,10 @@ class Options:
         return dataclasses.asdict(self)
 
     def arguments(self, *functions: Callable[..., Any]) -> dict[str, Any]:
-        """Collect the options that are keyword-only arguments of `functions`, by their names there.
+        """Collect the options that are keyword-only arguments of `functions`, by the argument's
+        name.
 
-        A function that hands its `**options` on must be followed by the one that takes them:
+        A function that passes its `**options` on must be followed by the one that takes them:
 
             Classifier.create(classes, **options.arguments(Classifier.create, Reader.create))
         """
@@ -91,7 +92,7 @@ class Options:
 
 
 def _signatures(function: Callable[..., Any]) -> Iterator[list[inspect.Parameter]]:
-    """The parameters of a function, or of a class's constructor and those that it hands on to."""
+    """Yield the parameters of a function, or of a class's constructor and those it passes on to."""
     steps = [function]
     if isinstance(function, type):
         steps = [vars(c)["__init__"] for c in function.__mro__ if "__init__" in vars(c)]
@@ -110,7 +111,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kinds = _kinds(field.type)
     if value is None and type(None) in kinds:
         return None
-    if getattr(value, "ndim", None) == 0:  # a number of NumPy or JAX
+    if getattr(value, "ndim", None) == 0:  # a NumPy or JAX scalar
         value = value.item()
     if float in kinds and type(value) is int:
         if abs(value) > LARGEST:  # which no 32-bit float can hold
@@ -154,7 +155,7 @@ def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
 
 def _is_within(value: float, low: float | None, floor: float | None, most: float) -> bool:
     above = (low is None or value >= low) and (floor is None or value > floor)
-    return above and value <= most  # of nan nothing holds
+    return above and value <= most  # no comparison with NaN holds
 
 
 def _plain(value: float) -> str:

@@ -17,13 +17,13 @@ from .session import prepare
 
 
 def _options_of(kind: Kind) -> list[Field[Any]]:
-    """The options with which a kind of run is evaluated: those that name sources, and its own."""
+    """Return the options for evaluating a kind of run: those that name sources, and its own."""
     named = [f for f in fields(kind.recipe.options) if f.name in kind.recipe.source_options]
     return [*named, *fields(kind.run.eval_options)]
 
 
 def _options_of_all() -> dict[str, dict[str, Field[Any]]]:
-    """Each option's declarations by the kinds of runs that have it, as `train` calls them."""
+    """Return each option's declarations by the kinds of runs that have it, as named by `train`."""
     found: dict[str, dict[str, Field[Any]]] = defaultdict(dict)
     for kind in KINDS.values():
         for field in _options_of(kind):
@@ -35,7 +35,7 @@ DECLARED = _options_of_all()
 
 
 def _flag(name: str) -> tuple[str, Any, Any]:
-    """An option of any kind, with the defaults in its help: which one holds depends on the run."""
+    """Return the flag of an option, with all defaults in its help, as they depend on the run."""
     kinds = DECLARED[name]
     field = next(iter(kinds.values()))
     defaults = {kind: str(one.default) for kind, one in kinds.items() if one.default is not None}
@@ -47,7 +47,7 @@ def _flag(name: str) -> tuple[str, Any, Any]:
 
 
 def _panel(_: type[Options], name: str) -> str:
-    """Options stand together that the same kinds of runs have."""
+    """Group options that the same kinds of runs have."""
     return "Runs of " + " and ".join(f"`train {kind}`" for kind in DECLARED[name])
 
 
@@ -89,7 +89,7 @@ def evaluate(
 
 
 def _check_applies(given: dict[str, Any], run: LoadedRun) -> None:
-    """Raise RunError for an option that is not the run's."""
+    """Raise RunError if an option does not apply to the run."""
     known = {field.name for field in _options_of(kind_of(run.config))}
     for name in given:
         if name not in known:

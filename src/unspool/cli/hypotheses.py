@@ -1,4 +1,4 @@
-"""What `unspool translate` and `unspool caption` share: printing hypotheses, and --attention."""
+"""Shared by `unspool translate` and `unspool caption`: printing hypotheses, and --attention."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,20 +26,20 @@ AttentionOption = Annotated[
 
 
 def as_records(found: Sequence[Hypothesis]) -> list[dict[str, Any]]:
-    """The hypotheses of one input as JSON values."""
+    """Return the hypotheses of one input as JSON values."""
     names = ("text", "score", "log_p", "finished")
     return [{name: getattr(one, name) for name in names} for one in found]
 
 
 def ranked(found: Sequence[Hypothesis]) -> Iterator[str]:
-    """A line for each hypothesis with its score, an empty one after the last."""
+    """Yield a line for each hypothesis with its score, and an empty one after the last."""
     for one in found:
         yield f"{one.score:.4f}\t{one.text}{'' if one.finished else ' ...'}"
     yield ""
 
 
 def check_attention(path: Path | None, run: LoadedRun, remedy: str) -> None:
-    """Raise ConfigError if --attention names no page or JSON, or the model has no attention."""
+    """Raise ConfigError if --attention is not a page or JSON, or the model has no attention."""
     if path is None:
         return
     if not is_page(path) and path.suffix.lower() != ".json":
@@ -50,7 +50,7 @@ def check_attention(path: Path | None, run: LoadedRun, remedy: str) -> None:
 
 
 def is_page(path: Path) -> bool:
-    """Whether attention is written as a page for readers, not as numbers."""
+    """Say whether attention is written as a page for readers, not as numbers."""
     return path.suffix.lower() == ".html"
 
 

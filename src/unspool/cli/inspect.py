@@ -43,11 +43,11 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class InspectOptions(Options):
-    """What is read of a text, how it is annotated and scored, and what of that is shown."""
+    """How much of a text to read, how to annotate and score it, and what to show."""
 
     top: int | None = option(None, "units per annotation (3; with --json: all)", at_least=1)
     language: str | None = option(
-        None, "what the text is: c, python, latex or text (default: guessed)"
+        None, "language of the text: c, python, latex or text (default: guessed)"
     )
     within: int = option(10, "a line is about to end within this many characters", at_least=1)
     quantity: str = option("cell", "what to score: h, c or a gate; cell: c of an LSTM, otherwise h")
@@ -109,7 +109,7 @@ def inspect(
     patterns = dict(map(_named, pattern or []))
     reading = read_source(loaded, file, how.max_chars, how.condition)
     if reading.unknown_share:
-        ours.note(f"the run does not know {reading.unknown_share:.1%} of the tokens")
+        ours.note(f"{reading.unknown_share:.1%} of the tokens are unknown to the run")
     text = reading.spans.text
     notes = annotate(text, language=how.language, patterns=patterns, within=how.within)
     _check_layer(how.layer, loaded)

@@ -71,7 +71,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> NoReturn:
-    """Run the command line; an error on purpose is one line on stderr and exit code 2."""
+    """Run the command line; a user error is one line on stderr and exit code 2."""
     _startup.imported()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show all of Unicode
         sys.stdout.reconfigure(errors="replace")
@@ -86,14 +86,14 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("interrupted", 130)
     except (BrokenPipeError, SystemExit) as error:
-        # Typer and rich turn the error into an exit with code 1, ours is for the last flush.
+        # Typer and rich turn the error into an exit with code 1; ours handles the last flush.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        streams.drop(1)  # the reader of our output has gone, as in `| head`
+        streams.drop(1)  # the reader of our output is gone, as in `| head`
         code = 0
     except OSError as error:
         code = _fail(f"{error.filename or 'cannot write the output'}: {error.strerror or error}")
-        streams.drop(1)  # or Python tries to write the rest once more
+        streams.drop(1)  # otherwise Python tries to write the rest once more
     sys.exit(code)
 
 

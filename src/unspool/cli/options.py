@@ -49,7 +49,7 @@ RunArgument = Annotated[
     Path, typer.Argument(help="A run directory.", show_default=False, parser=path)
 ]
 
-# Parts of a help page: in commands with these options those of the second class stand there.
+# Parts of a help page: (a command's options, the class whose fields the part shows, its title).
 PANELS = (
     (TrainingConfig, TrainingConfig, "Training"),
     (Beam, Beam, "Beam search"),
@@ -59,7 +59,7 @@ PANELS = (
 
 
 def panel_of(options: type[Options], name: str) -> str | None:
-    """The part of the help page where an option is shown; None: with the command's own."""
+    """Return the part of the help page that shows an option; None: with the command's own."""
     for command, declared, panel in PANELS:
         if issubclass(options, command) and name in declared.__dataclass_fields__:
             return panel
@@ -72,10 +72,10 @@ def with_options(
     *,
     defaults: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag for each field of `options`; it receives those given on the
-    command line as its keyword argument `given`, a dict, in whose place --help has them.
+    """Give a command one flag for each field of `options`. It receives the flags that were given as
+    its keyword argument `given`, a dict, whose place they take in --help.
 
-    Without `defaults`, a TOML file, a preset or the run decides what is not given.
+    Without `defaults`, a TOML file, a preset or the run decides options that are not given.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,7 +121,7 @@ def _flag(field: dataclasses.Field[Any], panel: str | None, defaults: bool) -> i
 
 
 def flag_of(field: dataclasses.Field[Any]) -> str:
-    """An option's name on the command line."""
+    """Return an option's name on the command line."""
     return "--" + (field.metadata["flag"] or field.name).replace("_", "-")
 
 
@@ -141,6 +141,6 @@ def _sentence(field: dataclasses.Field[Any]) -> str:
 
 
 def words_of(field: dataclasses.Field[Any]) -> str:
-    """An option's line of help, with the values that it may have."""
+    """Return an option's line of help, with its possible values."""
     choices = field.metadata["choices"]
     return field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")

@@ -25,7 +25,7 @@ from .session import prepare
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(Sampling):
-    """How texts are sampled, with the command's own defaults."""
+    """How to sample texts, with the command's own defaults."""
 
     max_new_tokens: int = option(500, "how many tokens to write", at_least=1, below=COUNT)
     temperature: float = redeclared(Sampling, "temperature", default=0.8)
@@ -65,9 +65,9 @@ def _write_lines(run: GeneratorRun, prompt: str, options: SampleOptions, as_json
     if condition is None:
         raise ConfigError(f"--condition must be one of {', '.join(run.labels)}")
     if options.stop is not None:
-        raise ConfigError("--stop does not go with --condition: END stops")
+        raise ConfigError("--stop cannot be used with --condition: a line ends at END")
     if weights != "float32":
-        raise ConfigError(f"--weights {weights} does not go with --condition: leave it out")
+        raise ConfigError(f"--weights {weights} cannot be used with --condition: leave it out")
     _say_what_is_unknown(run.encoder.vocab, prompt)
     taken = {
         k: v for k, v in options.as_dict().items() if k not in ("condition", "stop", "weights")
@@ -78,12 +78,12 @@ def _write_lines(run: GeneratorRun, prompt: str, options: SampleOptions, as_json
 
 
 def _write_texts(run: Run, prompt: str, options: SampleOptions, as_json: bool) -> None:
-    """Write texts: one as it is made, several or JSON when they are whole."""
+    """Write texts: a single one as it is made, several or JSON when they are complete."""
     if options.condition is not None:
         raise ConfigError(f"--condition does not apply: {run.path} is {run.what}")
     _say_what_is_unknown(run.vocab, prompt)
     writes_bytes = run.vocab.kind == "byte"
-    if writes_bytes:  # as they were typed, whatever the locale
+    if writes_bytes:  # the bytes that were typed, whatever the locale
         prompt = os.fsencode(prompt).decode(errors="surrogateescape")
     taken = {k: v for k, v in options.as_dict().items() if k != "condition"}
     pieces = run.stream(prompt, errors="surrogateescape" if writes_bytes else "replace", **taken)

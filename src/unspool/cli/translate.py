@@ -28,7 +28,7 @@ from .label import is_source
 from .options import RunArgument, with_options
 from .session import prepare
 
-GROUP = 512  # sentences translated before the first of them are printed
+GROUP = 512  # sentences translated before the first is printed
 
 
 @with_options(TranslateSearch, defaults=True)

@@ -63,7 +63,7 @@ class LabelledData:
         With `lines` the texts are single lines to generate, and get START and END. `image` and
         `patch` are the layout of images (see `ImageEncoder`), `tokens` and `encoding` the options
         of `TextEncoder.build`. The vocabulary, or the mean and deviation of numbers, come from the
-        training part alone. Raises DataError naming file and row.
+        training part alone. Raises DataError, naming file and row, if the data cannot be used.
         """
         check_standard_input((source, val))
         rows = read_labelled(source, aligned=aligned)
@@ -138,7 +138,7 @@ class LabelledData:
         return files.sha256_of_text("\n".join((parts, *self.labels)))
 
     def model_options(self) -> dict[str, int | None]:
-        """What a model must know of the data."""
+        """Return what a model must know about the data."""
         if isinstance(self.encoder, TextEncoder):
             return {"classes": len(self.labels), "vocab_size": self.encoder.table_size}
         known = {"classes": len(self.labels), "input_size": self.encoder.width}

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-MOST = 5  # of the power either way: powers of lengths stay finite
-FORMS = {"power": 0, "gnmt": 5}  # tokens that are added
+MOST = 5  # bound of the power both ways, so that powers of lengths stay finite
+FORMS = {"power": 0, "gnmt": 5}  # k, the tokens that are added
 
 
 class LengthPenalty(NamedTuple):
@@ -21,7 +21,7 @@ class LengthPenalty(NamedTuple):
 
     @classmethod
     def create(cls, power: float, form: str = "power") -> "LengthPenalty":
-        """`power` and `form` are the `length_penalty` and `length_penalty_form` of `Beam`."""
+        """Create a penalty from `length_penalty` and `length_penalty_form` of `Beam`."""
         return cls(float(power), float(FORMS[form]))
 
     def score(self, log_p: Any, length: Any) -> Any:

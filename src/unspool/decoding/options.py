@@ -11,7 +11,7 @@ COUNT = 2**31  # counts are in 32 bits
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(Options):
-    """How tokens are sampled from a model's logits: see `stream`."""
+    """How to sample tokens from a model's logits: see `stream`."""
 
     temperature: float = option(
         1.0, "below 1 is safer, above 1 wilder; 0 always takes the likeliest", at_least=0
@@ -25,7 +25,7 @@ class Sampling(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Beam(Options):
-    """How wide a beam search is, and how it ranks what it finds: see `beam_search`."""
+    """The width of a beam search, and how it ranks sequences: see `beam_search`."""
 
     num_beams: int = option(5, "beam width; 1 is greedy", at_least=1, below=COUNT)
     length_penalty: float = option(
@@ -39,9 +39,10 @@ class Beam(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Search(Sampling, Beam):
-    """How sentences are found: by beam search (`num_beams` 1: greedy), or sampled if `do_sample`.
+    """How to decode sentences: by beam search (`num_beams` 1 is greedy), or by sampling if
+    `do_sample`.
 
-    Raises ConfigError if an option breaks its rule.
+    Raises ConfigError if an option is invalid.
     """
 
     n_best: int = option(1, "sentences to return, best first", at_least=1, below=COUNT)
@@ -55,7 +56,7 @@ class Search(Sampling, Beam):
         shaped = self.temperature != 1 or self.top_k is not None or self.top_p is not None
         if shaped and not self.do_sample:
             raise ConfigError(
-                "temperature, top_k and top_p need do_sample, as beam search samples nothing"
+                "temperature, top_k and top_p need do_sample, as beam search does not sample"
             )
         if self.n_best > self.num_beams and not self.do_sample:
             raise ConfigError(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from .options import Sampling
 
-COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in all but name
+COLDEST = 1e-10  # a lower temperature would overflow, and is argmax in practice
 
 Transform = Callable[[Float[Array, "B V"]], Float[Array, "B V"]]
 
@@ -61,15 +61,17 @@ def make_transforms(
 ) -> tuple[Transform, ...]:
     """Return temperature, then top-k, then top-p, without those that change nothing.
 
-    Raises ConfigError for a value that breaks a rule of `Sampling`. A
-    temperature of 0 means argmax, which is the sampler's part, not a transform's.
+    Raises ConfigError if a value is invalid for `Sampling`. A temperature of 0 means argmax, which
+    the sampler handles.
     """
     Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
     transforms: list[Transform] = []
     if temperature >= COLDEST and temperature != 1:
         transforms.append(Temperature(jnp.float32(temperature)))
     if top_k is not None:
-        transforms.append(TopK(jnp.int32(min(top_k, 2**31 - 1))))  # all of any vocabulary
+        transforms.append(
+            TopK(jnp.int32(min(top_k, 2**31 - 1)))
+        )  # at least the size of any vocabulary
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)

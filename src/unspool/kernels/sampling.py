@@ -1,4 +1,4 @@
-"""Sampling in C++: a whole network, token after token, in one call (native/sampling.cc).
+"""Sample in C++: a whole network, token after token, in one call (native/sampling.cc).
 
 A step of sampling reads every weight once and uses it once, so its time is that of reading them.
 They are packed in the order of reading, and may be stored in fewer bits.
@@ -82,7 +82,9 @@ def round_matrix(w: Any, weights: str) -> Array:
 
 
 def pack(w: np.ndarray, gates: int) -> np.ndarray:
-    """(gates * H, K) in the kernel's order: (panels, K, gates, units), the last panel padded."""
+    """Pack (gates * H, K) in the kernel's order: (panels, K, gates, units), the last panel
+    padded.
+    """
     units = panel_units(gates)
     outputs, depth = w.shape
     hidden = outputs // gates

@@ -37,11 +37,11 @@ def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
 class Recipe(ABC):
     """A recipe of `unspool train`: from sources and options to a model in a run directory.
 
-    The words about it stand here too, so that its command follows: `sources` is the name and the
-    help of what is trained on, `missing` what to say if nothing is named, `help` the page of
-    --help, `next_command` what to do with a finished {run}. `source_options` are the options that
-    may name the sources instead (see `named`), to train and to evaluate. `track` shows how far a
-    long reading of the sources is.
+    It has the texts of its command too: `sources` are the name and help of its argument, `missing`
+    is the error if no source is named, `help` the text of --help, `next_command` what to do with a
+    finished {run}. `source_options` are the options that may name the sources instead (see
+    `named`), for training and evaluation. `track` shows the progress of reading sources that take
+    long.
     """
 
     name: ClassVar[str]

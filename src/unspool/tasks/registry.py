@@ -60,10 +60,10 @@ def kind_of(config: dict[str, Any]) -> Kind:
 def load(path: str | Path, model: Any = None, *, track: Track = untracked) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
-    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
-    `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. `model` gives the structure if
-    config.json cannot, for cells of your own. `track` shows how far a long evaluation is. Raises
-    RunError if the directory is not a run, is damaged, or has no weights yet.
+    Returns a `Run` for a language model, otherwise a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
+    `GeneratorRun`, `TranslatorRun` or `CaptionerRun`. `model` gives the structure if config.json
+    cannot, for custom cells. `track` shows the progress of a long evaluation. Raises RunError if
+    the directory is not a run, is damaged, or has no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """

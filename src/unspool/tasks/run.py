@@ -28,10 +28,10 @@ Data = TypeVar("Data")
 class LoadedRun(ABC):
     """The result of `load`. `step`, `val_loss_nats` and `val_metrics` belong to the loaded weights,
     which are the best by the held-out loss (`best_by` is "loss") or by the metric `best_by`.
-    `track` shows how far a long evaluation is.
+    `track` shows the progress of a long evaluation.
 
-    For messages, `what` says what it is and `used_by` which command uses it. `eval_options` are
-    the options of `evaluate`, which are flags of `unspool eval`.
+    For messages, `what` says what the run is and `used_by` which command uses it. `eval_options`
+    are the options of `evaluate`, which are flags of `unspool eval`.
     """
 
     what: ClassVar[str]
@@ -122,7 +122,7 @@ class LoadedRun(ABC):
 
     @abstractmethod
     def evaluate(self, *sources: str) -> Evaluation:
-        """The run's figures on the sources; without any, on its held-out part.
+        """Evaluate the run on the sources; without any, on its held-out part.
 
         A kind with `eval_options` takes them as keyword arguments.
         """

@@ -30,7 +30,7 @@ class CaptionBeam(Beam):
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionSearch(CaptionBeam, Search):
-    """How captions are found."""
+    """How to decode captions."""
 
     n_best: int = redeclared(Search, "n_best", help="captions per picture, best first")
     max_new_tokens: int = redeclared(
@@ -43,11 +43,10 @@ def describe(
 ) -> list[list[Hypothesis]]:
     """Return the `n_best` captions of each picture, best first.
 
-    `rows` are features (N, F) or (N, S, F), or pixels (N, P, P, 3) of a model with a CNN of its
-    own. `options` are those of `CaptionSearch`.
-    What is drawn follows from `seed`, `n_best` and the picture's number, counted from `first`.
-    Unknown words are never written: probabilities are those of the others. Raises ConfigError
-    where an argument breaks its rule.
+    `rows` are features (N, F) or (N, S, F), or pixels (N, P, P, 3) for a model with its own CNN.
+    `options` are those of `CaptionSearch`. Samples follow from `seed`, `n_best` and the picture's
+    number, counted from `first`. Unknown words are never written: their probability goes to the
+    other words. Raises ConfigError if an argument is invalid.
     """
     decoder = without_unknown(model.decoder, sentences.vocab)
     search = CaptionSearch(**options)

@@ -151,9 +151,7 @@ class CaptionRecipe(Recipe):
         """
         base = FINE if given.get("fine_tune") else FROZEN
         base = SMALL if given.get("cnn") == "small" else base
-        if (
-            "max_minutes" in given and "max_steps" not in given
-        ):  # a share of an unknown number is not known
+        if "max_minutes" in given and "max_steps" not in given:  # a share of an unknown number
             base = {k: v for k, v in base.items() if k != "reward_share"}
         asks = {"tokens", "vocab_size", "min_count"} & given.keys()
         if not asks and len(sources) == 2 and _words_hardly_repeat(sources[1], given.get("split")):
@@ -209,7 +207,7 @@ class CaptionRecipe(Recipe):
         return _made_from(*self._gather(sources, options)) != data.made_from
 
     def task(self, data: CaptionData, options: CaptionOptions) -> CaptionTask:
-        """Bucketed batches of captions."""
+        """Create the task: bucketed batches of captions."""
         taken = options.arguments(CaptionTask)
         return CaptionTask(data, reward_after=_reward_after(options), **taken)
 

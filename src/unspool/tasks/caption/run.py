@@ -29,7 +29,7 @@ from .task import evaluate_captioner
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionEvaluation(CaptionBeam):
-    """How a captioner is measured."""
+    """How to evaluate a captioner."""
 
     split: str | None = option(None, "the split to use from a JSON of captions")
 
@@ -86,10 +86,11 @@ class CaptionerRun(LoadedRun):
         return describe(self.model, self.sentences, rows, **options)
 
     def evaluate(self, *sources: str, **options: Any) -> Evaluation:
-        """Loss of a token; and BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D of the captions found by beam
-        search, on lower-case words without punctuation as COCO's evaluation counts them.
+        """Measure the loss per token, and BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D of the captions
+        found by beam search, on lower-case words without punctuation as COCO's evaluation counts
+        them.
 
-        `sources`: pictures (or features, .npz) and captions; without, the held-out part.
+        `sources`: pictures (or features, .npz) and captions; without any, the held-out part.
         `options` are those of `CaptionEvaluation`.
         """
         how = CaptionEvaluation(**options)
@@ -119,7 +120,7 @@ class CaptionerRun(LoadedRun):
         data = gather(*check_sources(sources), split, plain=plain, track=self.track)
         if (data.given is None) == (self.preparation.cnn == GIVEN):
             has = "pictures" if data.given is None else "features"
-            raise DataError(f"{data.source} has {has}: give what the run was trained on")
+            raise DataError(f"{data.source} has {has}: use what the run was trained on")
         made = prepare_rows(data, self.preparation, rows, self.track)
         shared = self.shared_with_training(
             open_captions, lambda own: overlap_note(own.keys, data.keys, "pictures")

@@ -39,7 +39,7 @@ class GenerateRecipe(LabelledRecipe):
         return DEFAULTS
 
     def model(self, data: LabelledData, options: GenerateOptions) -> Generator:
-        """A generator of the data's tokens, with its labels as conditions."""
+        """Create a generator of the data's tokens, conditioned on its labels."""
         taken = options.arguments(Generator.create, LanguageModel.create)
         return Generator.create(**{**taken, **data.model_options()})
 

@@ -70,7 +70,7 @@ class GlimpseRecipe(LabelledRecipe):
         return GlimpseClassifier.create(len(data.labels), data.encoder.shape, **taken)
 
     def reading(self, options: Any) -> dict[str, Any]:
-        """Images are read as rows: `patch` is the sensor's, and no option of reading."""
+        """Return no options: images are read as rows, and `patch` belongs to the sensor."""
         return {k: v for k, v in super().reading(options).items() if k != "patch"}
 
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:

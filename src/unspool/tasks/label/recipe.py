@@ -175,7 +175,7 @@ class LabelledRecipe(Recipe):
         return self.task_class(data, **options.arguments(self.task_class))
 
     def reading(self, options: Any) -> dict[str, Any]:
-        """The options of `LabelledData.read`."""
+        """Return the options of `LabelledData.read`."""
         return options.arguments(LabelledData.read, TextEncoder.build)
 
     def _read(self, sources: tuple[str, ...], options: Any) -> LabelledData:
@@ -204,7 +204,7 @@ class ClassifyRecipe(LabelledRecipe):
         return super().defaults(sources, given)
 
     def model(self, data: LabelledData, options: ClassifyOptions) -> Classifier:
-        """A classifier of the data's labels."""
+        """Create a classifier of the data's labels."""
         taken = options.arguments(Classifier.create, Reader.create)
         return Classifier.create(**{**taken, **data.model_options()})
 
@@ -224,7 +224,7 @@ class TagRecipe(LabelledRecipe):
     options, task_class, aligned, by_input = TagOptions, TagTask, True, TAG
 
     def model(self, data: LabelledData, options: TagOptions) -> Tagger:
-        """A tagger of the data's tags."""
+        """Create a tagger of the data's tags."""
         taken = options.arguments(Tagger.create, Reader.create)
         return Tagger.create(**{**taken, **data.model_options()})
 

@@ -108,18 +108,18 @@ class TextRecipe(Recipe):
         return PRESETS.get(given.get("preset", "small"), {})
 
     def read(self, sources: tuple[str, ...], directory: Path, options: TextOptions) -> Text:
-        """The text as token ids."""
+        """Read the text as token ids."""
         return Text.read(*sources, directory=directory, **options.arguments(Text.read))
 
     open = staticmethod(open_text)
 
     def has_changed(self, sources: tuple[str, ...], data: Text, options: TextOptions) -> bool:
-        """Whether the sources have another hash."""
+        """Say whether the sources have another hash."""
         taken = options.arguments(fingerprint_sources)
         return fingerprint_sources(*sources, **taken) != data.sha256
 
     def task(self, data: Text, options: TextOptions) -> LanguageTask:
-        """Truncated backpropagation through the text."""
+        """Create the task: truncated backpropagation through the text."""
         return LanguageTask(data, **options.arguments(LanguageTask))
 
     def model(self, data: Text, options: TextOptions) -> LanguageModel:
@@ -131,7 +131,7 @@ TEXT = TextRecipe()
 
 
 def create_model(vocab_size: int, options: TextOptions) -> LanguageModel:
-    """The model that the options describe."""
+    """Create the model that the options describe."""
     return LanguageModel.create(vocab_size, **options.arguments(LanguageModel.create))
 
 

@@ -27,7 +27,7 @@ from .task import evaluate
 
 @dataclass(frozen=True, kw_only=True)
 class TextEvaluation(Options):
-    """How a language model is measured."""
+    """How to evaluate a language model."""
 
     weights: str = option(
         "float32", "evaluate with weights rounded to this type", choices=get_args(WeightType)
@@ -114,11 +114,11 @@ class Run(LoadedRun):
         return reading._replace(spans=spans)
 
     def evaluate(self, *sources: str, **options: Any) -> Evaluation:
-        """Loss over all tokens of the sources; without any, over the run's held-out part.
+        """Measure the loss over all tokens of the sources; without any, over the held-out part.
 
-        `options` are those of `TextEvaluation`. With `weights` "bfloat16" or "int8", the loss of
-        the model that samples with these. With `window` the state is not carried, but new for
-        every window of so many tokens. The details have notes if passages of the sources are in
+        `options` are those of `TextEvaluation`. With `weights` "bfloat16" or "int8", this is the
+        loss of the model that samples with these. With `window` the state is not carried, but
+        starts new every `window` tokens. The details have notes if passages of the sources are in
         the training part too.
         """
         how = TextEvaluation(**options)

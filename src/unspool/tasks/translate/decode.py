@@ -17,12 +17,12 @@ from ...models.decoder import Condition
 from ...models.translator import Translator
 from ...options import option, redeclared
 
-SHORTEST = 16  # shorter sentences are padded to so many tokens
+SHORTEST = 16  # shorter sentences are padded to this many tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateSearch(Search):
-    """How translations are found."""
+    """How to decode translations."""
 
     n_best: int = redeclared(Search, "n_best", help="translations per sentence, best first")
     max_new_tokens: int | None = redeclared(
@@ -41,10 +41,10 @@ def translate(
 ) -> list[list[Hypothesis]]:
     """Return the `n_best` translations of each encoded sentence, best first.
 
-    `options` are those of `TranslateSearch`. What is drawn follows from `seed`, `n_best` and the
+    `options` are those of `TranslateSearch`. Samples follow from `seed`, `n_best` and the
     sentence's number, counted from `first`. `max_new_tokens` is by default twice the sentence's
-    tokens, rounded up a little. The unknown token is never written: probabilities are those of the
-    others. Raises ConfigError where an argument breaks its rule.
+    tokens, rounded up a little. The unknown token is never written: its probability goes to the
+    others. Raises ConfigError if an argument is invalid.
     """
     search = TranslateSearch(**options)
     decoder = without_unknown(model.decoder, target.vocab)

@@ -119,7 +119,7 @@ class TranslateRecipe(Recipe):
         return self._read(sources, options).fingerprint() != data.fingerprint()
 
     def task(self, data: PairData, options: TranslateOptions) -> TranslateTask:
-        """Bucketed batches of pairs."""
+        """Create the task: bucketed batches of pairs."""
         return TranslateTask(data, **options.arguments(TranslateTask))
 
     def model(self, data: PairData, options: TranslateOptions) -> Translator:

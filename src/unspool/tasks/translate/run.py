@@ -34,7 +34,7 @@ NOTHING = Hypothesis("", 0.0, 0.0, True, np.zeros(0, np.int32))
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateEvaluation(Beam):
-    """How a translator is measured."""
+    """How to evaluate a translator."""
 
     tokenize: str = option("13a", "tokeniser of sacreBLEU; none: the text is already tokenised")
 
@@ -100,8 +100,8 @@ class TranslatorRun(LoadedRun):
         ]
 
     def evaluate(self, *sources: str, **options: Any) -> Evaluation:
-        """Loss of a target token; on files (source and target, or a TSV) also BLEU and chrF of
-        the translations with `signature`, as sacreBLEU counts them (Post 2018).
+        """Measure the loss per target token; on files (source and target, or a TSV) also BLEU and
+        chrF of the translations with `signature`, as sacreBLEU counts them (Post 2018).
 
         `options` are those of `TranslateEvaluation`.
         """
