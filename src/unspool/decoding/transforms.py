@@ -69,9 +69,7 @@ def make_transforms(
     if temperature >= COLDEST and temperature != 1:
         transforms.append(Temperature(jnp.float32(temperature)))
     if top_k is not None:
-        transforms.append(
-            TopK(jnp.int32(min(top_k, 2**31 - 1)))
-        )  # at least the size of any vocabulary
+        transforms.append(TopK(jnp.int32(min(top_k, 2**31 - 1))))  # beyond any vocabulary
     if top_p is not None and top_p < 1:
         transforms.append(TopP(jnp.float32(top_p)))
     return tuple(transforms)
