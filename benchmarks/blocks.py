@@ -249,9 +249,9 @@ def cells() -> str:
          ceil(score["control"], 2), ceil(score["p"], 2) if "p" in score else "")
         for score in found["best"]
     ]  # fmt: skip
-    return f"{paragraph(intro)}\n" + table(
-        ("annotation", "layer, unit", "score", "by chance", "p"), *rows
-    )
+    units = table(("annotation", "layer, unit", "score", "by chance", "p"), *rows)
+    earlier = "" if "p" in found["best"][0] else "\nMeasured earlier: three shifts, no p.\n"
+    return f"{paragraph(intro)}\n{units}{earlier}"
 
 
 def _minutes_of(found: Any) -> str:
