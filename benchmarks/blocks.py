@@ -155,7 +155,7 @@ def _bleu(title: str, found: Any) -> tuple[str, ...]:
 
 
 def translation_speed() -> str:
-    """Against the same model in torch."""
+    """Compare with the same model in torch."""
     luong, bahdanau = (result(f"translate_speed-{name}") for name in ("luong", "bahdanau"))
     decoding, one, many = luong["decoding"], "torch, one by one", "torch, batches of 32"
     sentences = f"{decoding['sentences']:,}"

@@ -48,7 +48,7 @@ def train(run: Path, minutes: float) -> None:
 
 
 def quality(run: Path) -> dict[str, Any]:
-    """The best unit of each annotation on the held-out part."""
+    """Return the best unit of each annotation on the held-out part."""
     found = json.loads(unspool("inspect", run, "--json", "--top", 1))
     return {
         "text_bytes": data_file("linux-kernel.txt").stat().st_size,

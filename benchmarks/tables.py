@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def rewritten(page: str) -> str:
-    """The page with the blocks that belong to the results."""
+    """Return the page with its blocks written from the results."""
     return BLOCK.sub(lambda found: found[1] + BLOCKS[found["name"]]() + found[3], page)
 
 

@@ -301,7 +301,7 @@ def torch_texts(
 
 
 def take_turns(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round but the first."""
+    """Measure the seconds of each round but the first."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds + 1):
         for name, run in contestants.items():

@@ -11,7 +11,7 @@ COLOURS = {"red": (220, 40, 40), "green": (40, 170, 70), "blue": (40, 80, 220)}
 
 
 def render(number: int) -> tuple[np.ndarray, list[str]]:
-    """A square on white, and what is to be said of it."""
+    """Render a square on white; return it and its caption."""
     rng = np.random.default_rng(number)
     name = str(rng.choice(list(COLOURS)))
     y, x = rng.integers(0, 12, 2)

@@ -11,7 +11,7 @@ from unspool.inspection import Spans, Trace, annotate, best_units, next_tokens, 
 
 
 def write(words: int, seed: int) -> str:
-    """Words of random letters, some of them between quotation marks and then in capitals."""
+    """Write words of random letters, some of them between quotation marks and then in capitals."""
     draw = random.Random(seed)
     pieces = []
     for _ in range(words):

@@ -15,7 +15,7 @@ SHAPES = {
 
 
 def render(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Shapes of 5x5 pixels somewhere in noisy images of 12x12."""
+    """Render shapes of 5x5 pixels somewhere in noisy images of 12x12."""
     rng = np.random.default_rng(seed)
     images, labels = rng.normal(0, 0.1, (count, 12, 12)), [*SHAPES] * (count // 3)
     for image, label in zip(images, labels, strict=True):

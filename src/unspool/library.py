@@ -1,4 +1,4 @@
-"""The native library (native/): finding it, loading it, calling its kernels from compiled programs.
+"""Find and load the native library (native/), and call its kernels from compiled programs.
 
 It is built when Unspool is installed on a machine with a C++ compiler.
 """
@@ -24,7 +24,7 @@ _most_threads: ContextVar[int] = ContextVar("most_threads", default=1 << 30)
 
 @cache
 def why_not() -> str | None:
-    """Why the native kernels cannot be used, or None: loads and registers them once."""
+    """Say why the native kernels cannot be used; None: load and register them, once."""
     if os.environ.get(DISABLE) == "0":
         return f"{DISABLE}=0 is set"
     if find_library() is None:
@@ -41,18 +41,18 @@ def why_not() -> str | None:
 
 
 def find_library() -> Path | None:
-    """The library beside this package, or in site-packages for an editable installation."""
+    """Find the library next to this package, or in site-packages for an editable installation."""
     folders = (Path(__file__).parent, Path(sysconfig.get_path("platlib")) / "unspool")
     return next((folder / LIBRARY for folder in folders if (folder / LIBRARY).exists()), None)
 
 
 def instruction_set() -> str:
-    """The instruction set that the kernels run with on this processor."""
+    """Return the instruction set that the kernels use on this processor."""
     return str(_open().unspool_isa().decode())
 
 
 def panel_units(gates: int) -> int:
-    """Units whose gates stand together in the sampling kernel's packed weights."""
+    """Return how many units have their gates together in the sampling kernel's packed weights."""
     return int(_open().unspool_panel_units(gates))
 
 
@@ -68,7 +68,7 @@ def _open() -> ctypes.CDLL:
 
 @contextmanager
 def limited_threads(most: int) -> Iterator[None]:
-    """Programs that are traced inside give their kernels at most so many threads."""
+    """Limit the threads of kernels in programs that are traced inside this context."""
     token = _most_threads.set(most)
     try:
         yield
@@ -77,7 +77,7 @@ def limited_threads(most: int) -> Iterator[None]:
 
 
 def threads() -> int:
-    """The number of processors that this process may run on, or the `limited_threads`."""
+    """Return the number of processors that this process may use, or the `limited_threads`."""
     return min(_processors(), _most_threads.get())
 
 
@@ -96,12 +96,12 @@ def call(name: str, results: tuple[Any, ...], *arguments: Any, reuse: Any = None
 
 
 def shape(*sizes: int) -> jax.ShapeDtypeStruct:
-    """Of a float32 result."""
+    """Describe a float32 result."""
     return jax.ShapeDtypeStruct(sizes, jnp.float32)  # type: ignore[no-untyped-call]
 
 
 def applies_to(*arrays: Any) -> bool:
-    """Whether a kernel can take these arrays: float32, on the CPU, with the library there."""
+    """Say whether a kernel can take these arrays: float32, on the CPU, with the library."""
     return (
         all(array.dtype == jnp.float32 for array in arrays)
         and jax.default_backend() == "cpu"

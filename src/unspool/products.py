@@ -18,7 +18,7 @@ from .library import applies_to, call, shape
 def affine(
     x: Float[Array, "*N D"], weights: Float[Array, "P D"], bias: Float[Array, "P"]
 ) -> Float[Array, "*N P"]:
-    """x W^T + b."""
+    """Return x W^T + b."""
     if not applies_to(x, weights, bias):
         return x @ weights.T + bias
     return _affine(x, weights, bias)

@@ -16,7 +16,7 @@ OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
-    """As `ours.sampling`."""
+    """Do as `ours.sampling`."""
     run_step, states = session(workload, model, threads)
     noise = np.random.default_rng(0)
 

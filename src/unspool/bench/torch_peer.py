@@ -50,7 +50,7 @@ def _fill(parameter: Tensor, values: object) -> None:
 
 
 def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
-    """As `ours.training`."""
+    """Do as `ours.training`."""
     torch.set_num_threads(threads)
     network = Model(workload, model)
     trained = [p for p in network.parameters() if p.requires_grad]
@@ -76,7 +76,7 @@ def training(workload: Workload, model: LanguageModel, task: LanguageTask, threa
 
 
 def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
-    """As `ours.sampling`."""
+    """Do as `ours.sampling`."""
     torch.set_num_threads(threads)
     network = Model(workload, model)
 

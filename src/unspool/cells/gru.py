@@ -70,7 +70,7 @@ class GRU(Cell):
         return GRUState((1 - z) * n + z * state.h)
 
     def gates(self, state: GRUState, projected: Float[Array, "B 3*H"]) -> dict[str, Array]:
-        """r, z, n."""
+        """Return r, z, n."""
         a = state.h @ self.w_hh.T
         a = self.norm.recurrent(a) if self.norm else a
         return dict(zip("rzn", activate(projected, a, self.b_hn)[:3], strict=True))

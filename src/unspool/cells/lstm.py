@@ -88,7 +88,7 @@ class LSTM(Cell):
         return LSTMState(o * jnp.tanh(self._normalised(c)), c)
 
     def gates(self, state: LSTMState, projected: Float[Array, "B 4*H"]) -> dict[str, Array]:
-        """i, f, g, o."""
+        """Return i, f, g, o."""
         a = state.h @ self.w_hh.T
         a = projected + (self.norm.gates.recurrent(a) if self.norm else a)
         return dict(zip("ifgo", activate(a), strict=True))

@@ -51,5 +51,5 @@ class Command(TyperCommand):
 
 
 def either(words: list[str]) -> str:
-    """`a, b or c`."""
+    """Join words as `a, b or c`."""
     return " or ".join(", ".join(words).rsplit(", ", 1))

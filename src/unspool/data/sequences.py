@@ -19,7 +19,7 @@ _MOST_LENGTHS = 200  # distinct lengths that the search for bounds considers
 
 
 def power_of_two(number: int) -> int:
-    """The smallest power of two that is not below: few sizes mean few compiled programs."""
+    """Round up to a power of two: few sizes mean few compiled programs."""
     return 1 << (number - 1).bit_length()
 
 

@@ -132,7 +132,7 @@ class _XzFile:
         return data
 
     def seek(self, position: int) -> None:
-        """Go forward."""
+        """Skip forward."""
         if position < self._at:
             raise OSError("a compressed TAR can be read forward only")
         while self._at < position and self.read(min(position - self._at, _BLOCK)):

@@ -26,7 +26,7 @@ def _lengths(lengths: Array | None, projected: Array) -> Array:
 
 
 def _shapes(sequence: Array, state: Array) -> tuple[Any, Any, Any]:
-    """Of (T, B, H), (B, H) and (T, B, P)."""
+    """Return the shapes (T, B, H), (B, H) and (T, B, P)."""
     steps, batch, columns = sequence.shape
     hidden = state.shape[-1]
     return shape(steps, batch, hidden), shape(batch, hidden), shape(steps, batch, columns)

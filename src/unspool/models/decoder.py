@@ -218,7 +218,7 @@ class Decoder(eqx.Module):
         return isinstance(self.attention, Additive)
 
     def contexts(self, projected: Float[Array, "T B P"], state: DecoderState) -> Array:
-        """What each step of given inputs looks at before it, where it `looks_first`."""
+        """Return what each step of given inputs attends to before it, if it `looks_first`."""
         return self._scan(projected, state, None, [None] * len(self.cells)).context
 
     def logits(self, readouts: Float[Array, "*N E"]) -> Float[Array, "*N V"]:

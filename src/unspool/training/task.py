@@ -30,8 +30,8 @@ def weighted_sum(
     weights: Float[Array, "..."] | Bool[Array, "..."],
     axis: int | None = None,
 ) -> Float[Array, "..."]:
-    """sum(w x). Values of weight 0 (padding) may be anything, infinite or NaN too: they are left
-    out, and their gradient is 0.
+    """Return sum(w x). Values of weight 0 (padding) are ignored, even infinity and NaN, and their
+    gradient is 0.
     """
     return jnp.sum(jnp.where(weights > 0, weights * values, 0.0), axis)
 
@@ -39,7 +39,7 @@ def weighted_sum(
 def weighted_mean(
     values: Float[Array, "..."], weights: Float[Array, "..."] | Bool[Array, "..."]
 ) -> Float[Array, ""]:
-    """sum(w x) / sum(w), without the values of weight 0: the mask of every task's loss."""
+    """Return sum(w x) / sum(w), ignoring values of weight 0: the masked mean of every loss."""
     return weighted_sum(values, weights) / jnp.sum(weights)
 
 

@@ -171,7 +171,7 @@ class LabelledRecipe(Recipe):
         return self._read(sources, options).fingerprint() != data.fingerprint()
 
     def task(self, data: LabelledData, options: Any) -> LabelledTask:
-        """Bucketed batches."""
+        """Create the task: bucketed batches."""
         return self.task_class(data, **options.arguments(self.task_class))
 
     def reading(self, options: Any) -> dict[str, Any]:
