@@ -138,7 +138,7 @@ OTHERS = [
     ("sample {run} --temperature nan", "temperature must be finite, got nan"),
     ("sample {run} --temperature inf", "temperature must be finite, got inf"),
     ("sample {run} --temperature warm", "--temperature"),
-    ("sample {run} --top-k 0", "--top-k must be a whole number of at least 1"),
+    ("sample {run} --top-k 0", "--top-k must be at least 1, got 0"),
     ("sample {run} --top-p 0", "--top-p must be above 0"),
     ("sample {run} --top-p 1.5", "--top-p must be above 0 and at most 1"),
     ("sample {run} --count 0", "count must be", "at least 1"),
@@ -380,7 +380,7 @@ def test_not_enough_memory(unspool, verse, tmp_path, monkeypatch, error):
     def train_text(*_):
         raise error
 
-    monkeypatch.setattr("unspool.cli.train.TEXT.start", train_text)
+    monkeypatch.setattr("unspool.tasks.text.recipe.TextRecipe.start", train_text)
     assert_refused(unspool("train", "text", verse, "--run", tmp_path), "not enough memory")
 
 

@@ -181,7 +181,7 @@ def test_resume(unspool, labelled, files):
         (["classify", "{series}", "a text"], "reads series: name a .ts"),
         (["classify", "{series}", "{lines.txt}"], "reads a .ts, .npz or .csv file of series"),
         (["eval", "{classify}", "{test.txt}"], "test.txt row 2: the label 'z' is not one of"),
-        (["eval", "{classify}", "{series.npz}"], "reads text, which this file has not"),
+        (["eval", "{classify}", "{series.npz}"], "reads text, which this file does not have"),
         (["train", "classify", "--run", "r"], "a file or folder of labelled sequences"),
         (["train", "classify", "nowhere", "--run", "r"], "nowhere does not exist"),
         (["train", "classify", "{lines.txt}", "{lines.txt}", "--run", "r"], "name one file"),

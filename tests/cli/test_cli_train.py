@@ -63,8 +63,8 @@ def test_every_flag_reaches_its_option(monkeypatch, unspool, tmp_path, verse):
         kinds = getattr(field.type, "__args__", (field.type,))
         values.setdefault(field.name, True if bool in kinds else 7 if int in kinds else 0.375)
     monkeypatch.setattr(
-        "unspool.cli.train.TEXT.start",
-        lambda sources, run, options: received.update(options.as_dict()) or iter(()),
+        "unspool.tasks.text.recipe.TextRecipe.start",
+        lambda recipe, sources, run, options: received.update(options.as_dict()) or iter(()),
     )
     flags = []
     for name, value in values.items():
@@ -99,7 +99,7 @@ def test_help_shows_defaults(unspool, monkeypatch):
     for default in (r"small, medium, large \(small\)", r"lstm, gru, rnn \(\w+\)",
                     r"cosine, constant \(cosine\)", r"\(64\)"):  # fmt: skip
         assert re.search(default, text), default
-    assert "(a new one under runs/)" in unspool("demo", "--help").out
+    assert "(default: a new one under runs/)" in unspool("demo", "--help").out
 
 
 def test_help_of_a_real_process(spawn):

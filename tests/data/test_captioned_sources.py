@@ -156,7 +156,7 @@ def test_json_that_is_wrong_is_json_still(tmp_path, text):
         ({"names": ["a", "a"], "features": [[1.0]] * 2}, "an array of different strings"),
         ({"names": [None], "features": [[1.0]]}, "names holds Python objects"),
         ({"names": ["a"], "features": [[1j]]}, "must be floating-point numbers"),
-        ({"names": ["a"]}, "it has no features"),
+        ({"names": ["a"]}, "got one without features"),
     ],
 )
 def test_features_that_are_refused(tmp_path, arrays, message):

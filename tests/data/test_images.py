@@ -92,8 +92,8 @@ def test_digits_without_scikit_learn(monkeypatch):
     ("images", "labels", "message"),
     [
         (b"", None, f"{NAME}: the magic number of IDX images must be 0x00000803 or 0x00000804 "
-         "(or of another type of number), got an empty file"),
-        (idx(LABELS), None, "must be 0x00000803 or 0x00000804 (or of another type of number), "
+         "(or another type of number), got an empty file"),
+        (idx(LABELS), None, "must be 0x00000803 or 0x00000804 (or another type of number), "
          "got 0x00000801"),
         (b"hello", None, "got 0x68656c6c"),
         (idx(IMAGES)[:-1], None, f"{NAME} is truncated: its header announces 4 images, it ends in "

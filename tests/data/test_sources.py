@@ -218,7 +218,7 @@ def test_the_name_of_a_corpus_is_the_corpus_everywhere(tmp_path, monkeypatch):
 
 
 def test_import_is_light():
-    code = "import sys, unspool.data.sources, unspool.data.kinds; print(*sys.modules)"
+    code = "import sys, unspool.data.sources, unspool.data.vocabularies; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     # Without unspool/__init__.py, which brings the whole of the package.
     stub = "import sys, types; m = types.ModuleType('unspool'); m.__path__ = [{!r}]; "

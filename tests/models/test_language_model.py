@@ -220,7 +220,7 @@ def test_input_weights_for_token_ids_start_larger():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"vocab": 0}, "vocab_size must be a whole number of at least 1, got 0"),
+        ({"vocab_size": 0}, "vocab_size must be a whole number of at least 1, got 0"),
         ({"hidden_size": 0}, "hidden_size must be a whole number of at least 1, got 0"),
         ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"embedding_size": 0}, "embedding_size must be a whole number of at least 1, got 0"),
@@ -234,7 +234,7 @@ def test_input_weights_for_token_ids_start_larger():
 )
 def test_arguments_that_break_a_rule_are_named(options: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
-        LanguageModel.create(**{"vocab": V, "hidden_size": H} | options)
+        LanguageModel.create(**{"vocab_size": V, "hidden_size": H} | options)
 
 
 def test_a_state_of_another_batch_size_is_refused():

@@ -239,7 +239,9 @@ def test_a_run_of_an_older_format_is_used_but_not_resumed(text, straight, tmp_pa
     path = run / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 1}))
     before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
-    with pytest.raises(RunError, match=r"cannot resume .*: Unspool .* began it, .*its weights can"):
+    with pytest.raises(
+        RunError, match=r"cannot resume .*: Unspool .* started it, .*its weights can"
+    ):
         list(unspool.train(*make(text), run=run, resume=True, **OPTIONS))
     assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
     assert unspool.load(run).sample("the", max_new_tokens=3)

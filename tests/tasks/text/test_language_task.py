@@ -181,7 +181,7 @@ def test_a_sample_of_endless_words_ends(tmp_path, monkeypatch):
     model = LanguageModel.create(text.vocab, hidden_size=4)
     task = LanguageTask(text, batch=1, steps_per_chunk=2, sample_tokens=1000)
     whole = "".join(task.sample(model, 0))
-    monkeypatch.setattr(task, "MAX_SAMPLE_BYTES", 1_000_000)
+    monkeypatch.setattr("unspool.tasks.text.task.MAX_SAMPLE_BYTES", 1_000_000)
     part = "".join(task.sample(model, 0))
     assert whole.startswith(part)
     assert len(part) <= 1_010_000 < len(whole)
