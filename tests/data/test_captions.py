@@ -99,7 +99,8 @@ BAD_JSON = [
     (COCO, lambda v: v["annotations"][1].update(image_id=True), ": must be a number, got true"),
     (COCO, lambda v: v["annotations"][2].update(caption=" \n"), " annotations[2]: the caption is "
      "empty: remove the entry"),
-    (COCO, lambda v: v["images"][1].update(id=7), " images[1].id: 7 is also the id of another image"),
+    (COCO, lambda v: v["images"][1].update(id=7),
+     " images[1].id: 7 is also the id of another image"),
 ]  # fmt: skip
 
 
