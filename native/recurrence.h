@@ -38,8 +38,8 @@ class Recurrence {
     }
   }
 
-  // The rows of both directions are divided as if they were one batch. A thread runs its rows of one
-  // direction to the end and then those of the other, so it needs no barrier between them.
+  // The rows of both directions are divided as if they were one batch. A thread runs its rows of
+  // one direction to the end and then those of the other, so it needs no barrier between them.
   void run(int threads) {
     const int64_t rows = directions_ * batch_;
     const double operations = 2.0 * step_[0].steps() * rows * hidden_ * depth_ * Step::kOutputs;
@@ -117,8 +117,8 @@ class Recurrence {
     }
   }
 
-  // Cache lines that the next step reads or writes in the sequences, to prefetch during a product of
-  // this step; they are divided evenly over its products.
+  // Cache lines that the next step reads or writes in the sequences, to prefetch during a product
+  // of this step; they are divided evenly over its products.
   Lines next_lines(int direction, int64_t s, Range rows, int64_t product, int64_t products) const {
     const Step& step = step_[direction];
     const int64_t t = step.time(s + 1);
@@ -132,8 +132,9 @@ class Recurrence {
             own.size()};
   }
 
-  // One step of a tile: a few rows and one block of units. The products stay in the first-level cache
-  // until `update` consumes them. If all rows of the tile have ended, there is nothing to multiply.
+  // One step of a tile: a few rows and one block of units. The products stay in the first-level
+  // cache until `update` consumes them. If all rows of the tile have ended, there is nothing to
+  // multiply.
   void advance(int direction, int64_t s, Range rows, int64_t block, const Lines* ahead) {
     alignas(64) float products[Step::kOutputs][kTileRows * kPanel];
     const Range units{block * kPanel, std::min((block + 1) * kPanel, hidden_)};
