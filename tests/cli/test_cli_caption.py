@@ -195,7 +195,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
         (["caption", "{run}"], "name pictures to describe"),
         (["caption", "{run}", "{nowhere}"], "{nowhere} does not exist"),
         (["caption", "{run}", "{npz}"], "describes pictures, not features"),
-        (["caption", "{run}", "{tsv}"], "there is no picture that can be described"),
+        (["caption", "{run}", "{tsv}"], "no picture can be described"),
         (
             ["caption", "{run}", "{pictures}", "--top-k", "3"],
             "--temperature, --top-k and --top-p need --sample",
@@ -205,7 +205,7 @@ def test_resume_goes_on_with_the_same_pictures(unspool, captioner, files, tmp_pa
             ["caption", "{run}", "{pictures}", "--attention", "a.html"],
             "{run} has no attention: train one with `unspool train caption --way attention`",
         ),
-        (["eval", "{run}", "--images", "{pictures}"], "go together"),
+        (["eval", "{run}", "--images", "{pictures}"], "captions are needed: name both"),
         (["eval", "{run}", "--window", "9"], "--window does not apply: {run} is a captioner\n"),
     ],
 )
