@@ -76,7 +76,7 @@ def test_resume(unspool, runs, files):
         (["eval", "{glimpse}", "{large.npz}"], "{large.npz} row 1: images must be 6x6, as in"),
         (["eval", "{patches}", "{unknown.npz}"], "{unknown.npz} row 2: the label 'c' is not"),
         (["eval", "{patches}", "{unlabelled.npz}"], "{unlabelled.npz} has no labels"),
-        (["eval", "{patches}", "{lines.txt}"], "{patches} reads images, which this file does not have"),
+        (["eval", "{patches}", "{lines.txt}"], "{patches} reads images, which this file does not"),
         (["classify", "{patches}", "a text"], "{patches} reads images: name an IDX file"),
         (["classify", "{patches}", "{series.npz}"], "{series.npz}: {patches} reads an IDX file"),
         (["classify", "{patches}", "{images.npz}", "--plot", "a.svg"], "is a classifier: use"),
