@@ -5,9 +5,9 @@
 
 import json
 
-from .common import data_file, unspool, write_result
+from unspool.cells import CELLS
 
-CELLS = ("rnn", "gru", "lstm")
+from .common import data_file, unspool, write_result
 
 
 def main() -> None:

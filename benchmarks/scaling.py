@@ -9,6 +9,7 @@ from unspool.bench import ours
 from unspool.bench.contestants import synthetic_task
 from unspool.bench.timing import in_turn, median, warm_up
 from unspool.bench.workloads import Workload
+from unspool.cells import CELLS
 
 from .common import write_result
 
@@ -17,7 +18,7 @@ STEPS = (25, 50, 100, 200, 400, 800, 1600)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cell", choices=("rnn", "gru", "lstm"), default="lstm")
+    parser.add_argument("--cell", choices=tuple(CELLS), default="lstm")
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)

@@ -20,7 +20,7 @@ class LeakyCell(unspool.Cell):
     hidden_size: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, input_size, hidden_size, *, layer_norm=False, key):
+    def create(cls, input_size, hidden_size, *, key):
         k_in, k_hid = jax.random.split(key)
         w_in = jax.random.normal(k_in, (input_size, hidden_size)) * input_size**-0.5
         w_hid = jax.random.normal(k_hid, (hidden_size, hidden_size)) * hidden_size**-0.5
@@ -43,12 +43,12 @@ def main() -> None:
         text = unspool.Text.read(source)
         task = unspool.LanguageTask(text, batch=8, steps_per_chunk=16)
         model = unspool.LanguageModel.create(
-            text.vocab, cell=LeakyCell.create, hidden_size=64, embedding_size=16
+            text.vocab, cell=LeakyCell, hidden_size=64, embedding_size=16
         )
         for report in unspool.train(model, task, run=run, max_steps=300, eval_every=100):
             if isinstance(report, unspool.EvalReport):
                 print(f"step {report.step}: held-out loss {report.val_loss_nats:.3f} nats")
-        print(unspool.load(run, model=model).sample("one ", max_new_tokens=50, temperature=0))
+        print(unspool.load(run, cell=LeakyCell).sample("one ", max_new_tokens=50, temperature=0))
 
 
 if __name__ == "__main__":

@@ -101,3 +101,43 @@ def create_leaky(inputs: int, hidden: int, *, layer_norm: bool = False, key: Arr
         leak=0.3,
         hidden_size=hidden,
     )
+
+
+class OwnCell(LeakyCell):
+    """LeakyCell with what draws it, so that it can be named: `tests.support:OwnCell`."""
+
+    @classmethod
+    def create(cls, input_size: int, hidden_size: int, *, key: Array) -> Cell:
+        leaky = create_leaky(input_size, hidden_size, key=key)
+        return cls(leaky.w_in, leaky.w_hid, leaky.leak, leaky.hidden_size)
+
+
+OWN = "tests.support:OwnCell"
+
+
+class PlainGRU(Cell):
+    """The GRU's equations as somebody would write them: three methods, a state that is an array."""
+
+    w_x: Array
+    w_h: Array
+    b: Array
+    b_n: Array
+    hidden_size: int = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, input_size: int, hidden_size: int, *, key: Array) -> Cell:
+        gru = unspool.GRU.create(input_size, hidden_size, key=key)
+        return cls(gru.w_ih, gru.w_hh, gru.bias, gru.b_hn, hidden_size)
+
+    def initial_state(self, batch: int) -> Array:
+        return jnp.zeros((batch, self.hidden_size))
+
+    def project(self, x: Array) -> Array:
+        return x @ self.w_x.T + self.b
+
+    def step(self, h: Array, projected: Array) -> Array:
+        p_r, p_z, p_n = jnp.split(projected, 3, axis=-1)
+        a_r, a_z, a_n = jnp.split(h @ self.w_h.T, 3, axis=-1)
+        r, z = jax.nn.sigmoid(p_r + a_r), jax.nn.sigmoid(p_z + a_z)
+        n = jnp.tanh(p_n + r * (a_n + self.b_n))
+        return (1 - z) * n + z * h

@@ -3,10 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from . import kernels
-from .cells import Cell
+from .cells import Cell, CreateCell, cell_factory
 
 
 class Bidirectional(eqx.Module):
@@ -18,6 +18,24 @@ class Bidirectional(eqx.Module):
 
     forward: Cell
     backward: Cell
+
+    @classmethod
+    def create(
+        cls,
+        input_size: int,
+        hidden_size: int,
+        *,
+        cell: str | CreateCell = "lstm",
+        layer_norm: bool = False,
+        key: PRNGKeyArray,
+    ) -> "Bidirectional":
+        """Create both cells; `cell` is a name, or a class or function of your own."""
+        create = cell_factory(cell)
+        k_forward, k_backward = jax.random.split(key)
+        return cls(
+            create(input_size, hidden_size, layer_norm=layer_norm, key=k_forward),
+            create(input_size, hidden_size, layer_norm=layer_norm, key=k_backward),
+        )
 
     def __call__(
         self, xs: Float[Array, "T B D"], lengths: Int[Array, "B"]

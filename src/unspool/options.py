@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -28,14 +29,16 @@ def option(
     below: float | None = None,
     at_most: float | None = None,
     choices: tuple[str, ...] = (),
+    other: tuple[str, str] | None = None,
     is_file: bool = False,
     flag: str = "",
 ) -> Any:
     """A dataclass field with its rule and its line of help; `is_file`: the name of a file; `flag`:
-    its name on the command line, if that is not the field's.
+    its name on the command line, if that is not the field's; `other`: a regular expression, and a
+    word for it, of values allowed beside `choices`.
     """
     rules = {"at_least": at_least, "above": above, "below": below, "at_most": at_most}
-    words = {"help": help, "choices": choices, "is_file": is_file, "flag": flag}
+    words = {"help": help, "choices": choices, "other": other, "is_file": is_file, "flag": flag}
     return dataclasses.field(default=default, metadata={**words, **rules})
 
 
@@ -106,6 +109,20 @@ def _hands_on(parameters: list[inspect.Parameter]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+def is_choice(value: Any, rules: Mapping[str, Any]) -> bool:
+    """Whether the choices of an option's rules allow a value."""
+    other = rules.get("other")
+    return value in rules["choices"] or (
+        other is not None and isinstance(value, str) and re.fullmatch(other[0], value) is not None
+    )
+
+
+def listed(rules: Mapping[str, Any]) -> str:
+    """The choices of an option's rules, in words."""
+    names = ", ".join(rules["choices"])
+    return f"{names} or {rules['other'][1]}" if rules.get("other") else names
+
+
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kinds = _kinds(field.type)
     if value is None and type(None) in kinds:
@@ -133,9 +150,9 @@ def _kinds(annotation: Any) -> tuple[type, ...]:
 
 def _check_rules(name: str, value: Any, rules: Mapping[str, Any]) -> None:
     low, floor, ceiling = rules.get("at_least"), rules.get("above"), rules.get("below")
-    most, choices = rules.get("at_most"), rules.get("choices")
-    if choices and value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    most = rules.get("at_most")
+    if rules.get("choices") and not is_choice(value, rules):
+        raise ConfigError(f"{name} must be one of {listed(rules)}, got {value!r}")
     if most is not None and not _is_within(value, low, floor, most):
         above = "" if floor is None else f"above {floor} and "
         rule = f"{above}at most {most}" if low is None else f"from {low} to {most}"

@@ -119,9 +119,12 @@ def drop_recurrent_weights(cell: Cell, rate: float, key: PRNGKeyArray | None) ->
     """Return the cell with elements of W_hh set to zero and the rest scaled by 1/(1-rate)."""
     if key is None or rate == 0:
         return cell
-    if not hasattr(cell, "w_hh"):
-        raise ConfigError(f"weight_drop needs a cell with a w_hh, got {type(cell).__name__}")
-    return eqx.tree_at(lambda c: c.w_hh, cell, replace_fn=lambda w: w * _mask(key, rate, w.shape))
+    if not cell.recurrent_weights:
+        name = type(cell).__name__
+        raise ConfigError(f"weight_drop needs a cell that says its recurrent_weights, got {name}")
+    return eqx.tree_at(
+        lambda c: c.recurrent_weights, cell, replace_fn=lambda w: w * _mask(key, rate, w.shape)
+    )
 
 
 def check_batch(batch: int, state: State, lengths: Array | None = None) -> None:

@@ -125,9 +125,9 @@ TINY = ["--hidden", "4", "--batch", "4", "--max-steps", "2", "--eval-every", "2"
 
 
 @pytest.fixture(scope="session")
-def kinds(tmp_path_factory):
-    """A folder of small sources and a finished run of every kind, with its name: read it only."""
-    folder = tmp_path_factory.mktemp("kinds")
+def tiny_sources(tmp_path_factory):
+    """A folder of small sources, and the words after `unspool train KIND` for each kind."""
+    folder = tmp_path_factory.mktemp("sources")
     (folder / "text.txt").write_text(VERSE)
     (folder / "lines.tsv").write_text(
         "label\ttext\n" + "".join(f"a\tone thread {i}\nb\ttwo wheels {i}\n" for i in range(12))
@@ -142,14 +142,24 @@ def kinds(tmp_path_factory):
     names = [f"{i}.png" for i in range(12)]
     np.savez(folder / "features.npz", names=names, features=draw.normal(size=(12, 4, 8)))
     (folder / "captions.tsv").write_text("".join(f"{name}\ta red wheel\n" for name in names))
-    sources = {
+    words = {
         "text": ["text.txt", "--steps-per-chunk", "8", "--sample-tokens", "0"],
         "classify": ["lines.tsv"], "tag": ["words.txt"], "generate": ["lines.tsv"],
         "translate": ["pairs.tsv", "--tokens", "char", "--embedding", "8"],
         "caption": ["--features", "features.npz", "--captions", "captions.tsv"],
         "glimpse": ["images.npz"],
     }  # fmt: skip
-    for kind, words in sources.items():
-        named = [str(folder / word) if (folder / word).exists() else word for word in words]
-        app(["train", kind, *named, "--run", str(folder / kind), *TINY], standalone_mode=False)
+    named = {
+        kind: [str(folder / word) if (folder / word).exists() else word for word in line] + TINY
+        for kind, line in words.items()
+    }
+    return folder, named
+
+
+@pytest.fixture(scope="session")
+def kinds(tiny_sources):
+    """A folder of small sources and a finished run of every kind, with its name: read it only."""
+    folder, words = tiny_sources
+    for kind, line in words.items():
+        app(["train", kind, *line, "--run", str(folder / kind)], standalone_mode=False)
     return folder

@@ -14,6 +14,7 @@ import jax
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import OWN
 
 LONG = "a" * 300
 
@@ -254,6 +255,12 @@ def test_an_edited_config_is_refused(unspool, trained, tmp_path, section, key, v
     (config if section is None else config[section])[key] = value
     (run / "config.json").write_text(json.dumps(config))
     assert_refused(unspool("sample", run))
+
+
+def test_a_run_of_a_built_in_cell_takes_no_other(unspool, trained):
+    done = unspool("sample", trained, "--cell", OWN)
+    assert_refused(done, f"trained with the cell gru, not with {OWN}")
+    assert unspool("sample", trained, "--cell", "gru", "--max-new-tokens", "2").code == 0
 
 
 RESUME = [

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from unspool import LSTM
+from unspool.cells import Quantity
 from unspool.errors import ConfigError
-from unspool.inspection.spans import rank_span
+from unspool.inspection.spans import rank_span, shaded
 
 STEPS = 100
 
@@ -22,7 +24,8 @@ def trace() -> Planted:
     noise = np.random.default_rng(0).uniform(-0.4, 0.4, (2, STEPS, 5)).astype(np.float32)
     noise[0, 20:30, 3] = 1
     noise[1, 20:29, 2] = -3
-    return Planted(layers=[{"h": noise[0]}, {"h": np.ones((STEPS, 5)), "c": noise[1]}])
+    layers = [{"h": noise[0]}, {"h": np.ones((STEPS, 5)), "c": noise[1]}]
+    return Planted(layers=layers, quantities=[LSTM.quantities()] * 2)
 
 
 def test_the_planted_cells_come_first(trace):
@@ -46,3 +49,15 @@ def test_a_span_outside_the_text_is_refused(trace, span):
 def test_a_threshold_outside_its_range_is_refused(trace, threshold):
     with pytest.raises(ConfigError, match="threshold"):
         rank_span(trace, 0, 1, threshold)
+
+
+def test_values_are_shaded_from_end_to_end_of_their_range():
+    values = np.array([-3.0, -1, 0, 0.25, 1, 2])
+    np.testing.assert_array_equal(
+        shaded(values, Quantity("a gate", 0, 1)), [-1, -1, -1, -0.5, 1, 1]
+    )
+    np.testing.assert_array_equal(shaded(values, Quantity("h")), [-1, -1, 0, 0.25, 1, 1])
+    np.testing.assert_array_equal(
+        shaded(values, Quantity("a relu", 0, 4)), [-1, -1, -1, -0.875, -0.5, 0]
+    )
+    np.testing.assert_array_equal(shaded(values, LSTM.state_names["c"]), np.tanh(values))

@@ -1,14 +1,26 @@
 """Traced states are those of training, in memory, in blocks, on disk and in an npz."""
 
+import json
+from math import inf
+from typing import Any, ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.support import KINDS, assert_close, assert_equal, create_leaky, random_like
+from tests.support import (
+    KINDS,
+    PlainGRU,
+    assert_close,
+    assert_equal,
+    create_leaky,
+    random_like,
+)
 
 import unspool
 from unspool import library
+from unspool.cells import Quantity
 from unspool.errors import ConfigError, DataError, RunError
 from unspool.inspection import Spans, Trace, cell_quantity, next_tokens, trace_model
 
@@ -109,6 +121,45 @@ def test_a_cell_of_ones_own_shows_its_state():
     assert list(layer) == ["h"]
 
 
+class Gated(PlainGRU):
+    """A cell of one's own that says what it computes, and whose state has two parts."""
+
+    state_names: ClassVar = {"h": Quantity("hidden state"), "count": Quantity("steps", 0, 200)}
+    gate_names: ClassVar = {"z": Quantity("update gate", 0, 1), "size": Quantity("size", 0, inf)}
+
+    def initial_state(self, batch: int) -> Any:
+        return {"h": jnp.zeros((batch, self.hidden_size)), "count": jnp.zeros((batch, 1))}
+
+    def output(self, state: Any) -> Any:
+        return state["h"]
+
+    def step(self, state: Any, projected: Any) -> Any:
+        return {"h": super().step(state["h"], projected), "count": state["count"] + 1}
+
+    def gates(self, state: Any, projected: Any) -> Any:
+        return {
+            "size": 5 * jnp.abs(state["h"]),
+            "z": jax.nn.sigmoid(projected[:, :6]),
+            "b": -state["h"],
+        }
+
+
+def test_a_cell_of_ones_own_says_what_is_shown(tmp_path):
+    model = unspool.Tagger.create(
+        3, cell=Gated, vocab_size=11, embedding_size=4, hidden_size=6, num_layers=1
+    )
+    text = "abcdefghijk" * 14
+    spans = Spans(text[:150], TOKENS, np.arange(150), np.arange(150))
+    trace = Trace.record(model, spans, tmp_path / "trace")
+    outputs, _ = model.reader(jnp.asarray(TOKENS)[None], jnp.array([150]))
+    (layer,), (known,) = trace.layers, trace.quantities
+    np.testing.assert_allclose(layer["h"], outputs[:, 0], atol=1e-6)
+    assert list(layer) == ["h", "count", "z", "size", "b"]
+    assert known == {**Gated.quantities(), "b": Quantity("")}
+    np.testing.assert_array_equal(layer["count"][:, 0], np.arange(1, 151))
+    assert list(trace.saturation[0]) == ["z"]  # the size has no range to be saturated in
+
+
 def test_readers_decoders_and_glimpses():
     options = {"hidden_size": 5, "vocab_size": 11, "embedding_size": 4}
     tokens = jnp.asarray(TOKENS)[None]
@@ -163,6 +214,12 @@ def test_on_disk_and_in_an_npz_all_is_as_in_memory(tmp_path):
         np.testing.assert_array_equal(left, (values < 0.1).mean(axis=0))
         np.testing.assert_array_equal(right, (values > 0.9).mean(axis=0))
     assert set(trace.saturation[0]) == set("ifgo")
+    assert trace.quantities == [unspool.LSTM.quantities()] * 2
+    older = json.loads((tmp_path / "trace" / "trace.json").read_text())
+    for layer in older["layers"]:
+        del layer["ranges"]  # which traces had not
+    (tmp_path / "trace" / "trace.json").write_text(json.dumps(older))
+    assert Trace(tmp_path / "trace").quantities == trace.quantities
     trace.save(tmp_path / "trace.npz")
     with np.load(tmp_path / "trace.npz") as saved:
         assert_equal({name: saved[f"layer1.{name}"] for name in layers[1]}, layers[1])

@@ -27,13 +27,17 @@ from unspool.cells import CELLS
 from unspool.kernels import (
     AUTODIFF,
     NATIVE,
-    PROGRAMS,
     STORED_GATES,
+    Programs,
     backend_of,
+    join_directions,
+    programs_of,
+    record,
+    register_program,
     run,
     scan_loop,
 )
-from unspool.kernels.program import Weights, execute
+from unspool.kernels.program import execute
 
 B, T, H = 3, 6, 4
 LENGTHS = {"full": None, "mixed": [6, 1, 3], "empty": [0, 0, 0], "longer": [9, 6, 7]}
@@ -48,8 +52,9 @@ def with_gradients(loop: Any, cell: Any, projected: Any, state: Any, lengths: An
 
 
 def loop_of(name: str, cell: Any, projected: Any, state: Any, lengths: Any) -> Any:
-    weights = Weights(cell.w_hh, getattr(cell, "b_hn", None))
-    return execute(PROGRAMS[name, type(cell)], projected, weights, state, lengths)
+    programs = programs_of(cell)
+    program = programs.native if name == NATIVE else programs.stored_gates
+    return execute(program, projected, programs.weights(cell), state, lengths)
 
 
 LOOPS = {name: partial(loop_of, name) for name in (NATIVE, STORED_GATES)}  # compiled once each
@@ -161,7 +166,36 @@ def test_the_library_can_be_turned_off():
 def test_a_cell_of_the_users_own_runs_through_the_scan():
     cell = create_leaky(2, H, key=jax.random.key(0))
     assert isinstance(cell, LeakyCell)
-    assert backend_of(cell) == (AUTODIFF, "LeakyCell is not a built-in cell")
+    assert backend_of(cell) == (AUTODIFF, "LeakyCell has no program of its own")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_programs_are_of_exactly_one_class(kind: str):
+    class Other(CELLS[kind]):
+        pass
+
+    other = Other.create(2, H, key=jax.random.key(0))
+    assert programs_of(random_cell(kind, 2, H)) is not None
+    assert programs_of(other) is None
+    assert backend_of(other) == (AUTODIFF, "Other has no program of its own")
+    assert join_directions(other, other) is None
+
+
+def test_a_class_may_register_a_program_of_its_own():
+    class Registered(LSTM):
+        pass
+
+    built_in = programs_of(random_cell("lstm", 2, H))
+    register_program(Registered, Programs(built_in.weights, built_in.stored_gates))
+    cell = Registered.create(2, H, key=jax.random.key(0))
+    assert backend_of(cell) == (STORED_GATES, "Registered has no native program")
+    projected = random_like(jnp.zeros((T, B, 4 * H)), seed=3)
+    state = cell.initial_state(B)
+    assert_close(run(cell, projected, state), scan_loop(cell, projected, state))
+    assert list(record(cell, projected, state)[2]) == ["h", "c", "i", "f", "g", "o"]
+    assert join_directions(cell, cell) is None
+    normed = Registered.create(2, H, layer_norm=True, key=jax.random.key(0))
+    assert backend_of(normed) == (AUTODIFF, "layer norm")
 
 
 def test_a_subclass_keeps_its_own_step():

@@ -43,10 +43,12 @@ def root(trained, tmp_path):
     return Path(shutil.copytree(trained, tmp_path / "runs"))
 
 
-def client_of(folder, token=TOKEN):
-    """The studio as its own page calls it."""
+def client_of(folder, token=TOKEN, own=None):
+    """The studio as its own page calls it; `own` are cells of one's own that it knows."""
     headers = {"x-unspool-token": token}
-    return TestClient(create_app(folder, TOKEN), base_url="http://127.0.0.1", headers=headers)
+    return TestClient(
+        create_app(folder, TOKEN, own=own), base_url="http://127.0.0.1", headers=headers
+    )
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +82,9 @@ class Address(NamedTuple):
         return f"{self.bare}?code={self.codes.new()}"
 
 
-def serve(folder):
+def serve(folder, own=None):
     """The studio behind a free port, until the generator is closed."""
-    app = create_app(folder, TOKEN)
+    app = create_app(folder, TOKEN, own=own)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,7 +1,8 @@
-"""The task of docs/extending.md, built as written there."""
+"""The cell and the task of docs/extending.md, built as written there."""
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_the_task_trains_resumes_and_evaluates(folder):
     code, out, error = run(folder, "info", "r")
     assert code == 0, error
     assert "parity" in out
+
+
+@pytest.mark.slow
+def test_the_cell_trains_writes_resumes_and_is_inspected(tmp_path):
+    """From the current folder, in which a file beside it does not stand in for a library."""
+    document = DOCUMENT.read_text("utf-8")
+    (cell,) = re.findall(r"```python\n(# leaky\.py\n.*?)```", document, re.DOTALL)
+    (commands,) = re.findall(r"```\n(unspool train text story.*?)```", document, re.DOTALL)
+    (tmp_path / "leaky.py").write_text(cell)
+    (tmp_path / "optax.py").write_text("raise SystemExit('the wrong optax')\n")
+    (tmp_path / "story.txt").write_text("The heron waits near the mill, one two three.\n" * 60)
+    for line in commands.splitlines():
+        words = shlex.split(
+            line.replace("--max-steps 300", "--max-steps 300 --hidden 32 --batch 4")
+        )
+        command = [sys.executable, "-P", "-m", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stderr) == (0, ""), line
+    config = json.loads((tmp_path / "runs" / "leaky" / "config.json").read_text())
+    assert config["model"]["cell"] == "leaky:LeakyCell"
 
 
 def test_its_errors_are_one_line(folder):

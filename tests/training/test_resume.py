@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from tests.support import create_leaky
 
 import unspool
 from unspool import RunError, StepReport
@@ -96,6 +97,39 @@ def test_leaving_the_loop_and_resuming(text, tmp_path, reference, seed):
         train_until(step, text, tmp_path / "run", resume=index > 0)
         assert saved_step(tmp_path / "run") == min(step, STEPS)
     assert_same(tmp_path / "run", reference)
+
+
+def test_a_cell_of_ones_own_resumes_bit_for_bit(text, tmp_path):
+    task = make(text)[1]
+    model = unspool.LanguageModel.create(text.vocab, cell=create_leaky, hidden_size=6, dropout=0.2)
+    options = {"max_steps": 12, "eval_every": 4, "average": 0.1}
+    list(unspool.train(model, task, run=tmp_path / "straight", **options))
+    for report in unspool.train(model, task, run=tmp_path / "run", **options):
+        if isinstance(report, StepReport) and report.step == 5:
+            break
+    list(unspool.train(model, task, run=tmp_path / "run", resume=True, **options))
+    for name in ("train-state", "model"):
+        found, wanted = (
+            safetensors.numpy.load_file(tmp_path / run / f"{name}.safetensors")
+            for run in ("run", "straight")
+        )
+        assert "w_hid" in " ".join(found)
+        assert found.keys() == wanted.keys()
+        assert all(np.array_equal(found[key], wanted[key]) for key in found)
+    loaded = unspool.load(tmp_path / "run", cell=create_leaky)
+    assert loaded.config["model"]["cell"] == "docstring:LeakyCell"
+    assert len(loaded.sample("The", max_new_tokens=5)) > 0
+
+
+def test_an_older_run_of_a_cell_of_ones_own_resumes(text, tmp_path):
+    task = make(text)[1]
+    model = unspool.LanguageModel.create(text.vocab, cell=create_leaky, hidden_size=6)
+    list(unspool.train(model, task, run=tmp_path / "run", max_steps=2))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config["model"]["cell"] = "own: LeakyCell"
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    list(unspool.train(model, task, run=tmp_path / "run", resume=True, max_steps=3))
+    assert unspool.load(tmp_path / "run", cell=create_leaky).step == 3
 
 
 def test_steps_after_the_last_save_are_made_again(text, tmp_path, reference):

@@ -63,7 +63,7 @@ def trainers(workload: Workload, threads: int) -> dict[str, Start]:
     model, task = workload.model(), synthetic_task(workload)
     starts: dict[str, Start] = {"unspool": lambda: ours.training(model, task)}
     for peer in TRAINING_PEERS:
-        if all(map(_is_there, peer.needs)):
+        if _has(peer, workload.cell):
             starts[peer.name] = lambda peer=peer: _module(peer).training(
                 workload, model, task, threads
             )
@@ -78,7 +78,7 @@ def samplers(workload: Workload, threads: int) -> dict[str, Start]:
         for weights in BYTES
     }
     for peer in SAMPLING_PEERS:
-        if all(map(_is_there, peer.needs)):
+        if _has(peer, workload.cell):
             starts[peer.name] = lambda peer=peer: _module(peer).sampling(workload, model, threads)
     return starts
 
@@ -86,6 +86,11 @@ def samplers(workload: Workload, threads: int) -> dict[str, Start]:
 def our_name(weights: str) -> str:
     """Name ours by its weights; float32 is just Unspool."""
     return "unspool" if weights == "float32" else f"unspool {weights}"
+
+
+def _has(peer: Peer, cell: str) -> bool:
+    """Whether a peer is installed and has the cell."""
+    return all(map(_is_there, peer.needs)) and cell in _module(peer).CELLS
 
 
 def _module(peer: Peer) -> Any:

@@ -14,7 +14,7 @@ from .ours import BETAS, CLIP_NORM, LEARNING_RATE
 from .timing import Run
 from .workloads import VOCABULARY, Workload
 
-LAYERS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
+CELLS = {"rnn": keras.layers.SimpleRNN, "gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
 def training(workload: Workload, model: LanguageModel, task: LanguageTask, threads: int) -> Run:
@@ -39,7 +39,7 @@ def _network(workload: Workload) -> Any:
         VOCABULARY, VOCABULARY, trainable=False, embeddings_initializer=_identity
     )
     layers = [
-        LAYERS[workload.cell](workload.hidden, return_sequences=True, stateful=True)
+        CELLS[workload.cell](workload.hidden, return_sequences=True, stateful=True)
         for _ in range(workload.layers)
     ]
     network = keras.Sequential(

@@ -12,7 +12,7 @@ from .workloads import GATES, Workload
 
 # ONNX's order of the gates, as indices into ours (which is PyTorch's).
 ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
-OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+CELLS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def sampling(workload: Workload, model: LanguageModel, threads: int) -> Run:
@@ -89,7 +89,7 @@ def _layer(workload: Workload, layer: int) -> list[Any]:
     outputs = [f"y{layer}", *(f"{name}_new" for name in states)]
     return [
         helper.make_node(
-            OPERATORS[workload.cell], inputs, outputs, hidden_size=workload.hidden, **flags
+            CELLS[workload.cell], inputs, outputs, hidden_size=workload.hidden, **flags
         ),
         helper.make_node("Squeeze", [f"y{layer}", "axis"], [f"x{layer + 1}"]),
     ]

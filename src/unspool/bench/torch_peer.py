@@ -13,7 +13,7 @@ from .ours import BETAS, CLIP_NORM, LEARNING_RATE
 from .timing import Run
 from .workloads import Workload
 
-KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Model(nn.Module):
@@ -23,7 +23,7 @@ class Model(nn.Module):
         super().__init__()
         size = model.vocab_size
         self.one_hot = nn.Embedding.from_pretrained(torch.eye(size))
-        self.rnn = KINDS[workload.cell](size, workload.hidden, workload.layers, batch_first=True)
+        self.rnn = CELLS[workload.cell](size, workload.hidden, workload.layers, batch_first=True)
         self.head = nn.Linear(workload.hidden, size)
         with torch.no_grad():
             self._copy(workload, model)

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from ..cells import CELLS
 from ..models.language import LanguageModel
 
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+GATES = {name: max(1, len(cell.gate_names)) for name, cell in CELLS.items()}
 VOCABULARY = 65  # as many as tiny Shakespeare has characters
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 

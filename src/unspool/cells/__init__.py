@@ -1,28 +1,10 @@
 """f_W, one step at a time."""
 
-from typing import Any
-
-from ..errors import ConfigError
-from .base import Cell, State, project_inputs
+from .base import Cell, Quantity, State, project_inputs
 from .gru import GRU, GRUState
 from .lstm import LSTM, LSTMState
+from .names import CELLS, CreateCell, cell_class, cell_factory, cell_name, is_own, is_same_cell
 from .vanilla import RNN, RNNState
-
-CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
-
-
-def cell_class(name: str) -> Any:
-    """Return the built-in cell of this name. Raises ConfigError if there is none."""
-    if name not in CELLS:
-        raise ConfigError(f"cell must be one of {', '.join(CELLS)}, got {name!r}")
-    return CELLS[name]
-
-
-def cell_name(cell: Cell) -> str:
-    """Return the name that `cell_class` knows a cell by; "own: CLASS" for a custom cell."""
-    names: dict[type[Cell], str] = {kind: name for name, kind in CELLS.items()}
-    return names.get(type(cell), f"own: {type(cell).__name__}")
-
 
 __all__ = [
     "CELLS",
@@ -30,11 +12,16 @@ __all__ = [
     "LSTM",
     "RNN",
     "Cell",
+    "CreateCell",
     "GRUState",
     "LSTMState",
+    "Quantity",
     "RNNState",
     "State",
     "cell_class",
+    "cell_factory",
     "cell_name",
+    "is_own",
+    "is_same_cell",
     "project_inputs",
 ]

@@ -1,13 +1,14 @@
 """The gated recurrent unit."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .base import Cell, check_sizes, project_inputs
+from .base import MatrixCell, Quantity, check_sizes, project_inputs
 from .init import uniform
 from .norm import GateNorm
 
@@ -18,7 +19,7 @@ class GRUState(NamedTuple):
     h: Float[Array, "B H"]
 
 
-class GRU(Cell):
+class GRU(MatrixCell):
     """Reset gate r, update gate z, candidate n:
 
         r, z = sigmoid(W_ih x_t + b + W_hh h_{t-1})
@@ -30,6 +31,12 @@ class GRU(Cell):
     PyTorch's layout, (out, in), with its gate order r, z, n; `b_hn` is the one recurrent bias that
     cannot be merged with the input's. With `layer_norm` both products are normalised.
     """
+
+    gate_names: ClassVar[Mapping[str, Quantity]] = {
+        "r": Quantity("reset gate", 0, 1),
+        "z": Quantity("update gate", 0, 1),
+        "n": Quantity("candidate"),
+    }
 
     w_ih: Float[Array, "3*H D"]
     w_hh: Float[Array, "3*H H"]

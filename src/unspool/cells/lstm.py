@@ -1,13 +1,15 @@
 """Long short-term memory."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from math import inf
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .base import Cell, check_sizes, project_inputs
+from .base import MatrixCell, Quantity, check_sizes, project_inputs
 from .init import uniform
 from .norm import GateNorm, normalise
 
@@ -34,7 +36,7 @@ class LSTMNorm(eqx.Module):
         return cls(gates, jnp.ones(hidden_size), jnp.zeros(hidden_size))
 
 
-class LSTM(Cell):
+class LSTM(MatrixCell):
     """Gates i, f, g, o from one summed input a = W_ih x_t + W_hh h_{t-1} + b:
 
         i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)      g = tanh(a_g)
@@ -46,6 +48,17 @@ class LSTM(Cell):
     `layer_norm` both products and the cell state inside the last tanh are normalised (Ba et al.
     2016).
     """
+
+    state_names: ClassVar[Mapping[str, Quantity]] = {
+        "h": Quantity("hidden state"),
+        "c": Quantity("cell state", -inf, inf),
+    }
+    gate_names: ClassVar[Mapping[str, Quantity]] = {
+        "i": Quantity("input gate", 0, 1),
+        "f": Quantity("forget gate", 0, 1),
+        "g": Quantity("candidate"),
+        "o": Quantity("output gate", 0, 1),
+    }
 
     w_ih: Float[Array, "4*H D"]
     w_hh: Float[Array, "4*H H"]

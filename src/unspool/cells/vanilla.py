@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .base import Cell, check_sizes, project_inputs
+from .base import MatrixCell, check_sizes, project_inputs
 from .init import uniform
 from .norm import GateNorm
 
@@ -18,7 +18,7 @@ class RNNState(NamedTuple):
     h: Float[Array, "B H"]
 
 
-class RNN(Cell):
+class RNN(MatrixCell):
     """h_t = tanh(W_ih x_t + W_hh h_{t-1} + b)   (Elman 1990)
 
     Weights are in PyTorch's layout, (out, in). With `layer_norm` the two products are normalised

@@ -22,6 +22,7 @@ from ..tasks.registry import load
 from ..tasks.run import require
 from ..vision.preparation import GIVEN
 from . import console
+from .cells import CellOption
 from .hypotheses import (
     MOST_FIGURES,
     AttentionOption,
@@ -50,6 +51,7 @@ def caption(
     *,
     given: dict[str, Any],
     attention: AttentionOption = None,
+    cell: CellOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per picture and line.")
     ] = False,
@@ -59,7 +61,7 @@ def caption(
     unspool caption runs/flickr8k photo.jpg holiday/
     """
     prepare()
-    loaded = require(load(run), CaptionerRun)
+    loaded = require(load(run, cell=cell), CaptionerRun)
     check_attention(attention, loaded, "train one with `unspool train caption --way attention`")
     options = CaptionSearch(**given).as_dict()
     if not what:

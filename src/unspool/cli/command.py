@@ -1,12 +1,13 @@
 """A command whose errors name its own flags only."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 from typer.core import TyperCommand
 
 from ..errors import UnspoolError
-from ..options import ARGUMENTS
+from ..options import ARGUMENTS, is_choice
 
 NAMES = {argument: flag for flag, argument in ARGUMENTS.items()}
 MEMORY = ("hidden", "layers", "batch", "steps_per_chunk", "steps", "count", "num_beams",
@@ -33,17 +34,18 @@ class Command(TyperCommand):
         for parameter in self.params:
             if parameter.name == NAMES.get(name, name) and parameter.opts[0].startswith("-"):
                 flag = max(parameter.opts, key=len)
-                choices = self._choices(parameter)
                 if not value:
                     return flag
-                return f"{flag} {value}" if not choices or value in choices else None
+                rules = self._rules(parameter)
+                taken = not rules.get("choices") or is_choice(value, rules)
+                return f"{flag} {value}" if taken else None
         return None
 
-    def _choices(self, parameter: Any) -> tuple[str, ...]:
+    def _rules(self, parameter: Any) -> Mapping[str, Any]:
         options = getattr(self.callback, "options", None)
         if options is None or parameter.name not in options.__dataclass_fields__:
-            return ()
-        return options.__dataclass_fields__[parameter.name].metadata["choices"]
+            return {}
+        return options.__dataclass_fields__[parameter.name].metadata
 
     def _no_memory(self) -> str:
         flags = [flag for flag in map(self.spell, MEMORY) if flag is not None]

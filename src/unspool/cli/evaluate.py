@@ -12,6 +12,7 @@ from ..tasks.registry import KINDS, Kind, kind_of, load
 from ..tasks.run import LoadedRun
 from ..training.task import Evaluation
 from . import console
+from .cells import CellOption
 from .options import RunArgument, file, flag_of, with_options, words_of
 from .session import prepare
 
@@ -70,13 +71,14 @@ def evaluate(
     ] = None,
     *,
     given: dict[str, Any],
+    cell: CellOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Print the loss of a run on a text; accuracy and F1 on labelled sequences; BLEU and chrF of
     translations; BLEU, ROUGE-L and CIDEr of captions.
     """
     prepare()
-    loaded = load(run, track=console.track)
+    loaded = load(run, cell=cell, track=console.track)
     recipe = kind_of(loaded.config).recipe
     _check_applies(given, loaded)
     sources = recipe.named(tuple(paths or ()), given)

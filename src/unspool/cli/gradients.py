@@ -1,5 +1,6 @@
 """`unspool gradients`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import files
-from ..cells import CELLS
+from ..cells import CELLS, Cell
+from ..cells.names import OWN, label, own_cells
 from ..data import build_vocabulary, open_sources
 from ..errors import DataError
 from ..inspection import gradient_flow
@@ -20,7 +22,9 @@ from ..models.language import LanguageModel
 from ..tasks.registry import load
 from ..tasks.run import require
 from ..tasks.text.run import Run
+from ..training.directory import read_config
 from . import console
+from .cells import named_cell
 from .options import file as file_name
 from .options import output, path
 from .session import prepare
@@ -35,9 +39,11 @@ def gradients(
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare with a freshly initialised model of rnn, lstm or gru cells; repeatable. "
-            "Default without --run: all three.",
+            help=f"Compare with a freshly initialised model of {', '.join(CELLS)} or {OWN} cells; "
+            "repeatable. A run with a cell of your own needs it. Default without --run: all "
+            "built-in cells.",
             show_default=False,
+            parser=named_cell,
         ),
     ] = None,
     hidden: Annotated[int, typer.Option(min=1, help="Units per layer of fresh models.")] = 128,
@@ -62,8 +68,9 @@ def gradients(
     if not text:
         raise DataError("the text is empty", "use one of a few hundred characters")
     lines: list[Line] = []
+    own = own_cells(cell or ())
     for one in run or ():
-        loaded = require(load(one), Run)
+        loaded = require(load(one, cell=_cell_of(one, own)), Run)
         lines += _lines(one.name, loaded.model, loaded.vocab.encode(text), steps, ends)
     kinds = cell or ([] if run else list(CELLS))
     if kinds:
@@ -72,13 +79,18 @@ def gradients(
         for kind in kinds:
             options: dict[str, Any] = {"hidden_size": hidden, "num_layers": layers, "seed": seed}
             model = LanguageModel.create(vocab, cell=kind, **options)
-            lines += _lines(f"{kind.upper()}, untrained", model, ids, steps, ends)
+            lines += _lines(f"{label(kind)}, untrained", model, ids, steps, ends)
     if html is not None:
         files.write_bytes(html, render(lines).encode())
     if as_json:
         console.print_json([_record(line) for line in lines])
         return
     Console(highlight=False).print(_table(lines))
+
+
+def _cell_of(run: Path, own: Mapping[str, type[Cell]]) -> type[Cell] | None:
+    """The cell of a run among those of your own that are named."""
+    return own.get(str(read_config(run)["model"].get("cell"))) if own else None
 
 
 def _lines(name: str, model: Any, ids: Any, steps: int, ends: int) -> list[Line]:

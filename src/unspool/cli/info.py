@@ -9,11 +9,12 @@ import jax
 import typer
 
 from .._version import __version__
-from ..cells import CELLS
+from ..cells import CELLS, cell_factory
 from ..kernels import backend_of
 from ..models.description import backends
 from ..tasks.registry import load
 from . import console
+from .cells import CellOption
 from .options import path
 
 LIBRARIES = ("jax", "jaxlib", "equinox", "optax", "numpy", "safetensors", "tokenizers")
@@ -24,10 +25,11 @@ def info(
         Path | None,
         typer.Argument(help="A run directory.", show_default=False, parser=path),
     ] = None,
+    cell: CellOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show versions, devices and backends; for a run, its configuration and best loss."""
-    facts = _machine() if run is None else _run(run)
+    facts = _machine() if run is None else _run(run, cell)
     if as_json:
         console.print_json(facts)
         return
@@ -51,16 +53,12 @@ def _machine() -> dict[str, Any]:
 
 
 def _backend(cell: str, layer_norm: bool) -> str:
-    chosen = backend_of(
-        CELLS[cell].create(  # type: ignore[attr-defined]
-            1, 1, layer_norm=layer_norm, key=jax.random.key(0)
-        )
-    )
+    chosen = backend_of(cell_factory(cell)(1, 1, layer_norm=layer_norm, key=jax.random.key(0)))
     return f"{chosen.name} ({chosen.reason})"
 
 
-def _run(path: Path) -> dict[str, Any]:
-    run = load(path)
+def _run(path: Path, cell: str | None) -> dict[str, Any]:
+    run = load(path, cell=cell)
     return {
         "run": str(path),
         "step": run.step,

@@ -34,6 +34,7 @@ from ..tasks.reading import Reading, read_source
 from ..tasks.registry import load
 from ..tasks.run import LoadedRun
 from . import console as ours
+from .cells import CellOption
 from .options import RunArgument, output, with_options
 from .options import file as file_name
 from .session import prepare
@@ -93,6 +94,7 @@ def inspect(
         ),
     ] = None,
     given: dict[str, Any],
+    cell: CellOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Find out which units of a network stand for what, on a text.
@@ -105,7 +107,7 @@ def inspect(
     """
     prepare()
     how = InspectOptions(**given)
-    loaded = load(run)
+    loaded = load(run, cell=cell)
     patterns = dict(map(_named, pattern or []))
     reading = read_source(loaded, file, how.max_chars, how.condition)
     if reading.unknown_share:

@@ -24,6 +24,7 @@ from ..tasks.label.run import ClassifierRun, LabelledRun, TaggerRun
 from ..tasks.registry import load
 from ..tasks.run import require
 from . import console
+from .cells import CellOption
 from .options import RunArgument, output
 from .session import prepare
 
@@ -64,6 +65,7 @@ FILES = {
 def classify(
     run: RunArgument,
     what: What = None,
+    cell: CellOption = None,
     as_json: AsJson = False,
     plot: Plot = None,
     plot_count: PlotCount = 24,
@@ -73,7 +75,7 @@ def classify(
     unspool classify runs/sentiment "a gripping film" "two hours too long"
     """
     prepare()
-    loaded = require(load(run), ClassifierRun)
+    loaded = require(load(run, cell=cell), ClassifierRun)
     rows = _rows(loaded, what)
     if plot is not None:
         looker = require(loaded, GlimpseRun)
@@ -92,13 +94,19 @@ def classify(
             print()
 
 
-def tag(run: RunArgument, what: What = None, raw: Raw = False, as_json: AsJson = False) -> None:
+def tag(
+    run: RunArgument,
+    what: What = None,
+    raw: Raw = False,
+    cell: CellOption = None,
+    as_json: AsJson = False,
+) -> None:
     """Tag every word of texts (or step of series) with a trained tagger.
 
     unspool tag runs/tagger "The dog barks ."
     """
     prepare()
-    loaded = require(load(run), TaggerRun)
+    loaded = require(load(run, cell=cell), TaggerRun)
     rows = _rows(loaded, what)
     split = words_of if raw else str.split
     rows = rows._replace(rows=[split(r) if isinstance(r, str) else r for r in rows.rows])

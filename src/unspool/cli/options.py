@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..decoding.options import Beam, Sampling, Search
-from ..options import Options
+from ..options import Options, listed
 from ..training.config import TrainingConfig
 
 
@@ -142,5 +142,5 @@ def _sentence(field: dataclasses.Field[Any]) -> str:
 
 def words_of(field: dataclasses.Field[Any]) -> str:
     """An option's line of help, with the values that it may have."""
-    choices = field.metadata["choices"]
-    return field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
+    rules = field.metadata
+    return rules["help"] + (f": {listed(rules)}" if rules["choices"] else "")

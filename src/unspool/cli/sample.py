@@ -19,6 +19,7 @@ from ..tasks.run import LoadedRun, require
 from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
 from . import console
+from .cells import CellOption
 from .options import RunArgument, with_options
 from .session import prepare
 
@@ -42,6 +43,7 @@ def sample(
     prompt: Annotated[str, typer.Option(help="The text to continue.")] = "",
     *,
     given: dict[str, Any],
+    cell: CellOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per text and line.")
     ] = False,
@@ -52,7 +54,7 @@ def sample(
     """
     prepare()
     options = SampleOptions(**given)
-    loaded = load(run)
+    loaded = load(run, cell=cell)
     if isinstance(loaded, GeneratorRun):
         _write_lines(loaded, prompt, options, as_json)
     else:

@@ -18,8 +18,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..cells.names import OWN, own_cells
 from ..errors import ConfigError, UnspoolError
 from . import streams
+from .cells import named_cell
 from .options import path
 from .session import prepare
 
@@ -34,6 +36,15 @@ def studio(
     ] = Path("runs"),
     port: Annotated[int, typer.Option(help="0 picks a free port.", min=0, max=65535)] = PORT,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=OWN,
+            help="A cell of your own that runs may have and trainings may use; repeatable.",
+            show_default=False,
+            parser=named_cell,
+        ),
+    ] = None,
 ) -> None:
     """Open a local page to see, play with and train networks.
 
@@ -53,6 +64,7 @@ def studio(
         ) from error
     if runs_dir.exists() and not runs_dir.is_dir():
         raise ConfigError(f"runs_dir must be a folder, got {runs_dir}")
+    own = own_cells(cell or ())
     prepare()
     streams.outlive_readers()
     listening, codes = _listen(port), Codes()
@@ -67,7 +79,7 @@ def studio(
         with ExitStack() as opened:
             if browser:
                 _open(address + codes.new(opened.close), opened)
-            _serve(create_app(runs_dir, secrets.token_urlsafe(24), codes), listening)
+            _serve(create_app(runs_dir, secrets.token_urlsafe(24), codes, own), listening)
     finally:
         _leave()
 

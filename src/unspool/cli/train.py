@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from .. import options_file
+from ..cells import is_own
 from ..errors import ConfigError
 from ..tasks.recipe import Recipe
 from ..tasks.registry import KINDS
+from ..training.directory import CONFIG
 from ..training.reports import StopReport
 from ..training.task import LOSS
 from . import console, streams
+from .cells import named_cell
 from .command import Command
 from .options import file, path, with_options
 from .session import prepare
@@ -62,6 +65,7 @@ def _command(recipe: Recipe) -> None:
         named = tuple(paths or from_file.pop("paths", ()))
         from_file.pop("paths", None)
         named = recipe.named(named, {**from_file, **given})
+        named_cell({**from_file, **given}.get("cell", ""))
         if run is None:
             raise ConfigError("--run must name the run directory to write, as in --run runs/mine")
         prepare()
@@ -78,6 +82,11 @@ def _read(config: Path, recipe: Recipe, given: dict[str, Any]) -> dict[str, Any]
     """Read `run`, `paths` and options from a TOML file; check those that no flag overrides."""
     values = options_file.read(config)
     own = {key: values.pop(key) for key in ("run", "paths") if key in values}
+    if is_own(values.get("cell")) and "cell" not in given and (config.parent / CONFIG).exists():
+        raise ConfigError(
+            f"{config} belongs to a run, which does not import {values['cell']} by itself",
+            options={f"cell={values['cell']}": "add {}"},
+        )
     recipe.options.check_keys(values, where=f"{config}: ")
     files = [f.name for f in dataclasses.fields(recipe.options) if f.metadata["is_file"]]
     try:

@@ -15,6 +15,7 @@ from ..tasks.translate.decode import TranslateSearch
 from ..tasks.translate.plot import AttentionFigure, render
 from ..tasks.translate.run import TranslatorRun
 from . import console
+from .cells import CellOption
 from .hypotheses import (
     MOST_FIGURES,
     AttentionOption,
@@ -45,6 +46,7 @@ def translate(
     *,
     given: dict[str, Any],
     attention: AttentionOption = None,
+    cell: CellOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per sentence and line.")
     ] = False,
@@ -54,7 +56,7 @@ def translate(
     unspool translate runs/en-de "two dogs play in the snow ."
     """
     prepare()
-    loaded = require(load(run), TranslatorRun)
+    loaded = require(load(run, cell=cell), TranslatorRun)
     check_attention(attention, loaded, "train one with `unspool train translate --attention luong`")
     options = TranslateSearch(**given).as_dict()
     texts, references = _sentences(what)

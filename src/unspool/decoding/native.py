@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from ..cells import GRU, LSTM, RNN
+from ..cells import GRU, LSTM, RNN, Cell
 from ..kernels import NATIVE, backend_of
 from ..kernels import sampling as kernel
 from ..models.language import LanguageModel
 from .transforms import Temperature, TopK, TopP, Transform
 
-GATES: dict[type, int] = {RNN: 1, GRU: 3, LSTM: 4}
+KNOWN: tuple[type[Cell], ...] = (RNN, GRU, LSTM)  # to native/sampling.cc, by number of gates
 LARGEST_TABLE = 2**22  # numbers; for larger tables, embeddings are multiplied at every step
 
 
@@ -24,14 +24,16 @@ def why_not(model: LanguageModel) -> str | None:
     if len(kinds) > 1:
         return "layers of different cells"
     backends = [backend_of(cell) for cell in model.stack.cells]
-    return next((backend.reason for backend in backends if backend.name != NATIVE), None)
+    reasons = [backend.reason for backend in backends if backend.name != NATIVE]
+    if not reasons and kinds.isdisjoint(KNOWN):
+        return "a cell that the kernel does not know"
+    return next(iter(reasons), None)
 
 
 def pack_model(model: LanguageModel, weights: str) -> kernel.Network:
     """Pack the model for the kernel, with matrices stored as `weights`."""
     cells: Any = model.stack.cells
-    kind: type = type(cells[0])
-    gates = GATES[kind]
+    gates = len(cells[0].w_hh) // cells[0].hidden_size
     table, is_projected = _table(model, weights)
     sizes = [(cell.w_ih.shape[1], cell.hidden_size) for cell in cells]
     if is_projected:

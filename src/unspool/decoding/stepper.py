@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..cells import GRU, LSTM, RNN
 from ..data import Vocabulary
 from ..kernels.sampling import Network, check_weight_type, round_matrix
 from ..models.language import LanguageModel
@@ -106,14 +105,13 @@ def _transpose(model: LanguageModel) -> LanguageModel:
 
 
 def _matrices(model: LanguageModel) -> list[Array]:
-    cells = [cell for cell in model.stack.cells if isinstance(cell, RNN | LSTM | GRU)]
-    return [model.output_weights, *(w for cell in cells for w in (cell.w_ih, cell.w_hh))]
+    cells = model.stack.cells
+    parts = [(*cell.input_weights, *cell.recurrent_weights) for cell in cells]
+    return [model.output_weights, *(w for part in parts for w in part)]
 
 
 def _multiplied(model: LanguageModel) -> list[Array]:
     """Return the matrices of a step; without an embedding, the first input weights are a table."""
-    return [
-        w
-        for w in _matrices(model)
-        if model.embedding is not None or w is not getattr(model.stack.cells[0], "w_ih", None)
-    ]
+    first = model.stack.cells[0]
+    tables = first.input_weights if model.embedding is None and first.takes_token_ids else ()
+    return [w for w in _matrices(model) if all(w is not table for table in tables)]

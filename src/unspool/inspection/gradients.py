@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..cells.base import check_sizes
+from ..cells.base import check_sizes, state_arrays
 from ..errors import ConfigError, DataError
 from ..models.language import LanguageModel
 from ..models.softmax import cross_entropy
@@ -99,14 +99,6 @@ def _gradients(model: LanguageModel, windows: Int[Array, "B W"], steps: int) -> 
         return jnp.sum(cross_entropy(model.logits(top), targets))
 
     return jax.tree.map(lambda g: jnp.linalg.norm(g, axis=-1), jax.grad(loss)(zero))
-
-
-def state_arrays(state: Any) -> dict[str, Array]:
-    """Return the arrays of a layer's state by name; a single array is h."""
-    if hasattr(state, "_asdict"):
-        return dict(state._asdict())
-    leaves = jax.tree.leaves(state)
-    return {"h" if i == 0 else f"state{i}": leaf for i, leaf in enumerate(leaves)}
 
 
 def _summary(layer: int, quantity: str, norms: Float[np.ndarray, "D B"]) -> GradientFlow:

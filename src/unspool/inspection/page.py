@@ -12,11 +12,11 @@ import numpy as np
 
 from .annotations import Annotation
 from .next_tokens import NextTokens
+from .spans import shaded
 from .trace import Trace
 from .units import UnitScore, best_units
 
 MOST_NATS = 8.0  # of the scale of surprise
-UNSIGNED = frozenset("iforz")
 
 
 def render(
@@ -38,16 +38,17 @@ def render(
     are the texts of all tokens. `quantity` is what was scored.
     """
     steps = int(np.searchsorted(trace.last, chars))
+    known = trace.quantities[0][quantity]
     shown = best_units(scores, units)
     chosen = sorted({(one.layer, one.unit) for rows in shown.values() for one in rows})
     data = {
         "title": title,
-        "quantity": quantity,
+        "quantity": known.shown_as(quantity),
         "total": len(trace.text),
         "tokens": _tokens(trace, steps),
         "units": [{"layer": layer, "unit": unit} for layer, unit in chosen],
         "values": [_packed(_shades(trace, steps, unit, quantity)) for unit in chosen],
-        "range": [0, 1] if quantity in UNSIGNED else [-1, 1],
+        "range": known.shown_range,
         "annotations": [
             _annotation(trace, steps, annotations[name], shown[name]) for name in shown
         ],
@@ -83,9 +84,7 @@ def _tokens(trace: Trace, steps: int) -> list[str]:
 def _shades(trace: Trace, steps: int, unit: tuple[int, int], quantity: str) -> np.ndarray:
     layer, number = unit
     values = np.array(trace.layers[layer][quantity][:steps, number])
-    if quantity in UNSIGNED:
-        values = 2 * values - 1
-    return np.round(127.5 + 127.5 * (np.tanh(values) if quantity == "c" else values.clip(-1, 1)))
+    return np.round(127.5 + 127.5 * shaded(values, trace.quantities[layer][quantity]))
 
 
 def _annotation(

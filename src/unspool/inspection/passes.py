@@ -1,6 +1,6 @@
 """Trace every state and gate of every layer in one pass over a sequence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, singledispatch
 from typing import Any, NamedTuple
@@ -21,14 +21,13 @@ from ..models.decoder import Decoder, DecoderState
 from ..models.generator import Generator
 from ..models.glimpse import GlimpseClassifier
 from ..models.language import LanguageModel
-from ..models.reader import Reader
+from ..models.reader import Reader, cells_of
 from ..models.tagger import Tagger
 from ..models.translator import Translator
 from ..products import look_up
 
 BLOCK = 8192  # steps in one call of the compiled program
 LEAST = 64
-ORDER = "hcifgorzn"
 
 Quantities = dict[str, np.ndarray]
 
@@ -37,12 +36,14 @@ class Block(NamedTuple):
     """A part of a traced sequence.
 
     `layers[l]["h"]` is a float32 array (T, H); `start` is the place of its first token, `state` the
-    model's state after its last one, from which tracing can continue.
+    model's state after its last one, from which tracing can continue. `cells[l]` is the class of
+    the layer's cells, which knows what the quantities are.
     """
 
     start: int
     layers: list[Quantities]
     state: Any
+    cells: tuple[type[Cell], ...]
 
 
 class _Part(NamedTuple):
@@ -131,7 +132,7 @@ def _(model: Reader, inputs: np.ndarray, state: Any, block: int) -> Iterator[Blo
     read = partial(_reader_inputs, model)
     if model.is_bidirectional:
         return _at_once(_Network(model.layers, (None,) * len(model.layers), read), inputs)
-    first = tuple(cell.initial_state(1) for cell in model.layers)  # type: ignore[union-attr]
+    first = tuple(cells_of(layer)[0].initial_state(1) for layer in model.layers)
     return _in_blocks(_Network(model.layers, state or first, read), inputs, block)
 
 
@@ -188,12 +189,13 @@ def _through(network: _Network, parts: Iterator[_Part]) -> Iterator[Block]:
     """Run each layer in its own thread: while it reads a block, the layer below reads the next."""
     for i, (cell, state) in enumerate(zip(network.cells, network.states, strict=True)):
         parts = _ahead(_layer(cell, state, i == 0, parts))
+    cells = tuple(type(cells_of(layer)[0]) for layer in network.cells)
     for part in parts:
         layers = [
-            {name: np.asarray(a)[: part.length] for name, a in one.items()} for one in part.layers
+            {name: np.asarray(one[name])[: part.length] for name in _ordered(one, cell)}
+            for one, cell in zip(part.layers, cells, strict=True)
         ]
-        ordered = [dict(sorted(one.items(), key=_place)) for one in layers]
-        yield Block(part.start, ordered, network.finish(part.state))
+        yield Block(part.start, layers, network.finish(part.state), cells)
 
 
 def _layer(cell: Any, state: Any, summed: bool, parts: Iterator[_Part]) -> Iterator[_Part]:
@@ -212,9 +214,10 @@ def _ahead(items: Iterator[_Part]) -> Iterator[_Part]:
             yield item
 
 
-def _place(item: tuple[str, Any]) -> tuple[int, str]:
-    """Order states before gates, gates as in the cells; compiled programs sort names."""
-    return ORDER.find(item[0]) % (len(ORDER) + 1), item[0]
+def _ordered(layer: Mapping[str, Any], cell: type[Cell]) -> list[str]:
+    """The names in the cell's order, others after them; compiled programs sort names."""
+    known = [name for name in cell.quantities() if name in layer]
+    return known + sorted(layer.keys() - known)
 
 
 @eqx.filter_jit

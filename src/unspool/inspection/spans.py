@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..cells import Quantity
 from ..errors import ConfigError
 from .trace import Trace, cell_quantity
 
@@ -36,7 +37,8 @@ def rank_span(
         raise ConfigError(f"threshold must be above 0 and at most 1, got {threshold}")
     found = []
     for number, layer in enumerate(trace.layers):
-        values = bounded(layer, cell_quantity(layer))
+        name = cell_quantity(layer)
+        values = shaded(layer[name], trace.quantities[number][name])
         signs = np.where(values[first : last + 1].mean(axis=0) < 0, -1, 1)
         on = values * signs >= threshold
         within = on[first : last + 1].sum(axis=0)
@@ -47,7 +49,9 @@ def rank_span(
     return sorted(found, key=lambda one: one.outside - one.inside)[:most]
 
 
-def bounded(layer: dict[str, np.ndarray], quantity: str) -> np.ndarray:
-    """Return a quantity (T, H) within -1 and 1: tanh(c) for a cell state, which is unbounded."""
-    values = layer[quantity]
-    return np.tanh(values) if quantity == "c" else values
+def shaded(values: np.ndarray, quantity: Quantity) -> np.ndarray:
+    """A quantity's values from -1 at one end of its range to 1 at the other, or their tanh."""
+    if not quantity.is_bounded:
+        return np.tanh(values)
+    middle, half = (quantity.low + quantity.high) / 2, (quantity.high - quantity.low) / 2
+    return np.clip((values - middle) / half, -1, 1)

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from functools import partial
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -19,12 +20,12 @@ import numpy as np
 from jaxtyping import Array
 
 from .. import files
+from ..cells import CELLS, Cell, Quantity
 from ..errors import ConfigError, RunError
 from .passes import BLOCK, Block, trace_model
 
 FORMAT_VERSION = 1
 DESCRIPTION, TEXT = "trace.json", "text"
-GATES = frozenset("ifogrzn")  # with a range of 0 to 1, or for g and n of -1 to 1
 _OWN = re.compile(r"(text|tokens|first|last|layer\d+\..*)\.npy")
 LEFT, RIGHT = 0.1, 0.9  # below LEFT a gate is shut, above RIGHT it is open
 
@@ -49,6 +50,7 @@ class Trace:
     H): the share of steps in which a unit's gate is left-saturated (below 0.1) and right-saturated
     (above 0.9; Karpathy et al. 2015). For quantities from -1 to 1 (g, n, and an RNN's h) the
     magnitude is used: left is near zero, right near either end.
+    `quantities[l]["f"]` says what a quantity is, and its range.
 
         trace = Trace.record(run.model, Spans(text, *run.vocab.spans(text)))
         trace.layers[0]["c"][:, 7]
@@ -71,6 +73,10 @@ class Trace:
             self.saturation: list[dict[str, np.ndarray]] = [
                 {name: read(f"layer{i}.{name}.saturation") for name in layer["saturation"]}
                 for i, layer in enumerate(about["layers"])
+            ]
+            self.quantities = [
+                {name: _read_quantity(layer, name) for name in layer["quantities"]}
+                for layer in about["layers"]
             ]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
@@ -181,9 +187,9 @@ def _write(
             if not layers:
                 layers = [
                     _LayerWriter(
-                        target / f"layer{i}", len(spans.inputs), one, quantities, open_files
+                        target / f"layer{i}", len(spans.inputs), one, cell, quantities, open_files
                     )
-                    for i, one in enumerate(block.layers)
+                    for i, (one, cell) in enumerate(zip(block.layers, block.cells, strict=True))
                 ]
             for writer, layer in zip(layers, block.layers, strict=True):
                 writer.write(layer)
@@ -214,10 +220,12 @@ class _LayerWriter:
         prefix: Path,
         steps: int,
         layer: dict[str, np.ndarray],
+        cell: type[Cell],
         quantities: Collection[str] | None,
         open_files: ExitStack,
     ) -> None:
         self.prefix = prefix
+        self.known = {name: cell.quantities().get(name, Quantity("")) for name in layer}
         self.files = {
             name: open_files.enter_context(self._path(name).open("wb"))
             for name in _kept(layer, quantities)
@@ -226,29 +234,48 @@ class _LayerWriter:
             shape = (steps, layer[name].shape[1])
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-        gates = [name for name in layer if name in GATES] or ["h"] * ("h" in layer)
+        gates = [name for name in cell.gate_names if name in layer] or ["h"]
+        gates = [name for name in gates if self.known[name].is_bounded]
         self.counts = {name: np.zeros((2, layer[name].shape[1]), np.int64) for name in gates}
 
     def write(self, layer: dict[str, np.ndarray]) -> None:
         for name, file in self.files.items():
             file.write(np.ascontiguousarray(layer[name]).data)
         for name, counts in self.counts.items():
-            counts += np.asarray(_saturated(layer[name], name in "gnh"))
+            counts += np.asarray(_saturated(layer[name], *self.known[name][1:]))
 
-    def finish(self, steps: int) -> dict[str, list[str]]:
-        """Write the saturation; return names for the description."""
+    def finish(self, steps: int) -> dict[str, Any]:
+        """Write the saturation; return names and ranges for the description."""
         for name, counts in self.counts.items():
             np.save(self._path(f"{name}.saturation"), counts / steps)
-        return {"quantities": list(self.files), "saturation": list(self.counts)}
+        ranges = {name: _as_json(self.known[name]) for name in self.files}
+        names = {"quantities": list(self.files), "saturation": list(self.counts)}
+        return {**names, "ranges": ranges}
 
     def _path(self, name: str) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.{name}.npy")
 
 
-@partial(jax.jit, static_argnums=1)
-def _saturated(values: Any, signed: bool) -> Array:
+def _as_json(quantity: Quantity) -> list[Any]:
+    ends = (quantity.low, quantity.high)
+    return [quantity.meaning, *(end if isfinite(end) else None for end in ends)]
+
+
+def _read_quantity(layer: dict[str, Any], name: str) -> Quantity:
+    """What the description says; those that older traces have are of built-in cells."""
+    if "ranges" not in layer:
+        built_in = {k: v for cell in CELLS.values() for k, v in cell.quantities().items()}
+        return built_in.get(name, Quantity(""))
+    meaning, low, high = layer["ranges"][name]
+    return Quantity(
+        str(meaning), -inf if low is None else float(low), inf if high is None else float(high)
+    )
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _saturated(values: Any, low: float, high: float) -> Array:
     """Count the steps in which a unit is saturated on the left and on the right, (2, H). In NumPy
     this would take longer than the model's steps.
     """
-    values = jnp.abs(values) if signed else values
+    values = jnp.abs(values) / high if low < 0 else (values - low) / (high - low)
     return jnp.stack([jnp.sum(values < LEFT, axis=0), jnp.sum(values > RIGHT, axis=0)])

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ..cells.base import state_arrays
 from ..errors import DataError
 from ..models.language import LanguageModel
 from ..models.softmax import cross_entropy
-from .gradients import state_arrays
 from .passes import Quantities, trace_model
 
 

@@ -1,5 +1,6 @@
 """Choose the program that runs a cell's time loop, and say why."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -15,10 +16,13 @@ from .scan import GRU_SCAN, LSTM_SCAN, RNN_SCAN, scan_loop, scan_record
 __all__ = [
     "NATIVE",
     "Backend",
+    "Programs",
     "backend_of",
     "join_directions",
     "one_by_one",
+    "programs_of",
     "record",
+    "register_program",
     "run",
     "scan_loop",
 ]
@@ -33,14 +37,44 @@ class Backend(NamedTuple):
 
 NATIVE, STORED_GATES, AUTODIFF = "native", "scan, stored gates", "scan, automatic gradients"
 
-PROGRAMS: dict[tuple[str, type[Cell]], Program] = {
-    (NATIVE, RNN): native.RNN_NATIVE,
-    (NATIVE, LSTM): native.LSTM_NATIVE,
-    (NATIVE, GRU): native.GRU_NATIVE,
-    (STORED_GATES, RNN): RNN_SCAN,
-    (STORED_GATES, LSTM): LSTM_SCAN,
-    (STORED_GATES, GRU): GRU_SCAN,
-}
+
+class Programs(NamedTuple):
+    """How the loop of a class of cells can run besides by `scan_loop`.
+
+    `weights(cell)` is what both programs are given of a cell. `stored_gates` runs everywhere,
+    `native`, if there is one, on CPUs in float32.
+    """
+
+    weights: Callable[[Any], Any]
+    stored_gates: Program
+    native: Program | None = None
+
+
+_PROGRAMS: dict[type[Cell], Programs] = {}
+
+
+def register_program(cell_class: type[Cell], programs: Programs) -> None:
+    """Let programs run the cells of exactly this class that have no layer norm.
+
+    Subclasses, whose steps may be others, do not inherit them.
+    """
+    _PROGRAMS[cell_class] = programs
+
+
+def programs_of(cell: Cell) -> Programs | None:
+    """Return the programs that the cell's class has registered."""
+    return _PROGRAMS.get(type(cell))
+
+
+def _matrix(cell: Any) -> Weights:
+    return Weights(cell.w_hh)
+
+
+register_program(RNN, Programs(_matrix, RNN_SCAN, native.RNN_NATIVE))
+register_program(LSTM, Programs(_matrix, LSTM_SCAN, native.LSTM_NATIVE))
+register_program(
+    GRU, Programs(lambda cell: Weights(cell.w_hh, cell.b_hn), GRU_SCAN, native.GRU_NATIVE)
+)
 
 
 def backend_of(cell: Cell) -> Backend:
@@ -49,19 +83,33 @@ def backend_of(cell: Cell) -> Backend:
     The choice is made when a program is traced, from the cell, the default device and the type of
     the weights.
     """
-    if type(cell) not in (RNN, LSTM, GRU):
-        return Backend(AUTODIFF, f"{type(cell).__name__} is not a built-in cell")
-    if cell.norm is not None:  # type: ignore[attr-defined]
+    programs = programs_of(cell)
+    if programs is None:
+        return Backend(AUTODIFF, f"{type(cell).__name__} has no program of its own")
+    if cell.has_layer_norm:
         return Backend(AUTODIFF, "layer norm")
+    if programs.native is None:
+        return Backend(STORED_GATES, f"{type(cell).__name__} has no native program")
     if jax.default_backend() != "cpu":
         return Backend(STORED_GATES, f"the device is {jax.default_backend()}, not a CPU")
-    if cell.w_hh.dtype != jnp.float32:  # type: ignore[attr-defined]
-        return Backend(STORED_GATES, f"weights are {cell.w_hh.dtype}")  # type: ignore[attr-defined]
+    types = {str(leaf.dtype) for leaf in jax.tree.leaves(programs.weights(cell))}
+    if types != {"float32"}:
+        return Backend(STORED_GATES, f"weights are {', '.join(sorted(types))}")
     if library.why_not() is not None:
         return Backend(STORED_GATES, str(library.why_not()))
     return Backend(
         NATIVE, f"C++ kernels for {library.instruction_set()}, {library.threads()} threads"
     )
+
+
+def _chosen(cell: Cell) -> tuple[Program, Any] | None:
+    """The program that runs a cell and the weights that it is given; None for `scan_loop`."""
+    programs, name = programs_of(cell), backend_of(cell).name
+    if programs is None or name == AUTODIFF:
+        return None
+    program = programs.native if name == NATIVE else programs.stored_gates
+    assert program is not None  # `backend_of` says native only if it is there
+    return program, programs.weights(cell)
 
 
 def one_by_one(cell: Cell) -> Backend:
@@ -77,7 +125,8 @@ def join_directions(forward: Cell, backward: Cell) -> Cell | None:
     The second cell then runs backwards in time. Returns None if there is no such loop.
     """
     alike = type(forward) is type(backward) and forward.hidden_size == backward.hidden_size
-    if not alike or backend_of(forward).name != NATIVE or backend_of(backward).name != NATIVE:
+    chosen = [_chosen(forward), _chosen(backward)]
+    if not alike or not all(one is not None and one[0].both_directions for one in chosen):
         return None
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), forward, backward)
 
@@ -89,10 +138,11 @@ def run(
     lengths: Int[Array, "B"] | None = None,
 ) -> tuple[Float[Array, "T B H"], State]:
     """Run all time steps of a cell over its projected inputs; return outputs and the last state."""
-    program = PROGRAMS.get((backend_of(cell).name, type(cell)))
-    if program is None:
+    chosen = _chosen(cell)
+    if chosen is None:
         return scan_loop(cell, projected, state, lengths)
-    return execute(program, projected, _weights(cell), state, lengths)
+    program, weights = chosen
+    return execute(program, projected, weights, state, lengths)
 
 
 def record(
@@ -104,32 +154,13 @@ def record(
     """Return what `run` returns, and by name every number of the state and every gate at every
     step.
 
-    RNN: h. LSTM: h, c, i, f, g, o. GRU: h, r, z, n. A custom cell: the fields of its state ("h" if
-    it is one array), and its `gates`. The loop is that of training: if there is a `Program`, its
-    forward pass, which stores the gates for the backward pass.
+    The names are those of the cell's `state_names` and `gate_names`; "h" is always there, and other
+    arrays of a state have the names of its fields. The loop is that of training: if there is a
+    `Program`, its forward pass, which stores the gates for the backward pass.
     """
-    program = PROGRAMS.get((backend_of(cell).name, type(cell)))
-    if program is None:
+    chosen = _chosen(cell)
+    if chosen is None:
         return scan_record(cell, projected, state, lengths)
-    hs, last, stored = program.forward(projected, _weights(cell), state, lengths)
-    return hs, last, {"h": hs, **_stored(cell, stored)}
-
-
-def _weights(cell: Any) -> Weights:
-    return Weights(cell.w_hh, getattr(cell, "b_hn", None))
-
-
-def _stored(cell: Cell, stored: Any) -> dict[str, Array]:
-    """Name what a forward pass stores for the backward pass."""
-    if isinstance(cell, LSTM):
-        gates, cs = stored
-        return {"c": cs, **_gates("ifgo", gates)}
-    if isinstance(cell, GRU):
-        native = len(stored) == 2  # all gates in one array, and hn
-        return _gates("rzn", stored[0] if native else stored[:3])
-    return {}
-
-
-def _gates(names: str, gates: Any) -> dict[str, Array]:
-    parts = gates if isinstance(gates, tuple) else jnp.split(gates, len(names), axis=-1)
-    return dict(zip(names, parts, strict=True))
+    program, weights = chosen
+    hs, last, stored = program.forward(projected, weights, state, lengths)
+    return hs, last, {"h": hs, **program.named(stored)}

@@ -13,8 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..cells.gru import GRUState
-from ..cells.lstm import LSTMState
+from ..cells import Cell
+from ..cells.gru import GRU, GRUState
+from ..cells.lstm import LSTM, LSTMState
 from ..cells.vanilla import RNNState
 from ..library import call, shape
 from .program import Program, Weights
@@ -116,6 +117,23 @@ def _gru_backward(
     return d_projected, Weights(d_w_hh, d_b_hn.sum(0)), GRUState(dh)
 
 
-RNN_NATIVE = Program(_rnn_outputs, _rnn_forward, _rnn_backward)
-LSTM_NATIVE = Program(_lstm_outputs, _lstm_forward, _lstm_backward)
-GRU_NATIVE = Program(_gru_outputs, _gru_forward, _gru_backward)
+def _lstm_named(stored: Any) -> dict[str, Array]:
+    gates, cs = stored
+    return {"c": cs, **_split(LSTM, gates)}
+
+
+def _gru_named(stored: Any) -> dict[str, Array]:
+    gates, _hn = stored
+    return _split(GRU, gates)
+
+
+def _split(cell: type[Cell], gates: Array) -> dict[str, Array]:
+    parts = jnp.split(gates, len(cell.gate_names), axis=-1)
+    return dict(zip(cell.gate_names, parts, strict=True))
+
+
+RNN_NATIVE = Program(_rnn_outputs, _rnn_forward, _rnn_backward, both_directions=True)
+LSTM_NATIVE = Program(
+    _lstm_outputs, _lstm_forward, _lstm_backward, _lstm_named, both_directions=True
+)
+GRU_NATIVE = Program(_gru_outputs, _gru_forward, _gru_backward, _gru_named, both_directions=True)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 
 
 class Weights(NamedTuple):
-    """The weights and biases of the recurrent half of a cell; `b_hn` is the GRU's."""
+    """The weights and biases of the recurrent half of a built-in cell; `b_hn` is the GRU's."""
 
     w_hh: Float[Array, "P H"]
     b_hn: Float[Array, "H"] | None = None
@@ -29,12 +29,17 @@ class Program(NamedTuple):
     backward(stored, hs, weights, state, lengths, d_hs, d_last)
         -> d_projected, d_weights, d_state
 
-    `d_projected` is zero in padding.
+    named(stored) -> what a step computes, (T, B, H) each, by the names that the cell has for it
+
+    `d_projected` is zero in padding. With `both_directions` a program takes two cells as one:
+    twice the columns, of which the second half runs backwards in time (`native`).
     """
 
     outputs: Callable[..., Any]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
+    named: Callable[[Any], dict[str, Array]] = lambda stored: {}
+    both_directions: bool = False
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..cells import Cell, State, gru, lstm
+from ..cells import GRU, LSTM, Cell, State, gru, lstm
+from ..cells.base import state_arrays
 from ..cells.gru import GRUState
 from ..cells.lstm import LSTMState
 from ..cells.vanilla import RNNState
@@ -40,7 +41,8 @@ def scan_record(
     """Run `scan_loop`, and return every state and the `cell.gates` of every step.
 
     The loop is the same except for the states it returns, so it computes the same bits; the gates
-    are computed after it, from the states before each step. In padding the last state is kept.
+    are computed after it, from the states before each step. In padding the last state is kept. "h"
+    is the output if the state has no h.
     """
 
     def step(state: State, x: Any) -> tuple[State, Any]:
@@ -52,17 +54,11 @@ def scan_record(
     steps = (projected, live_steps(lengths, len(projected)))
     last, (outputs, states) = jax.lax.scan(step, state, steps)
     before = jax.tree.map(previous, state, states)
-    made = {**_fields(states), **jax.vmap(cell.gates)(before, projected)}
+    made = {"h": outputs, **state_arrays(states), **jax.vmap(cell.gates)(before, projected)}
     return outputs, last, {name: a.reshape(*a.shape[:2], -1) for name, a in made.items()}
 
 
-def _fields(state: State) -> dict[str, Array]:
-    """Return the arrays of a state by name; a single array is "h"."""
-    named = jax.tree_util.tree_leaves_with_path(state)
-    return {jax.tree_util.keystr(path, simple=True, separator=".") or "h": a for path, a in named}
-
-
-def _program(step: Any, backward: Any) -> Program:
+def _program(step: Any, backward: Any, named: Any = lambda stored: {}) -> Program:
     """Build a program from a step, `step(state, p, weights) -> (state, stored)`, and a backward."""
 
     def forward(projected: Array, weights: Weights, state: State, lengths: Any) -> Any:
@@ -79,7 +75,7 @@ def _program(step: Any, backward: Any) -> Program:
         hs, last, _ = forward(projected, weights, state, lengths)
         return hs, last
 
-    return Program(outputs, forward, backward)
+    return Program(outputs, forward, backward, named)
 
 
 def _rnn_step(state: RNNState, p: Array, weights: Weights) -> Any:
@@ -151,6 +147,16 @@ def _gru_backward(
     return d_projected, d_weights, GRUState(dh)
 
 
+def _lstm_named(stored: Any) -> dict[str, Array]:
+    gates, cs = stored
+    return {"c": cs, **dict(zip(LSTM.gate_names, gates, strict=True))}
+
+
+def _gru_named(stored: Any) -> dict[str, Array]:
+    *gates, _hn = stored
+    return dict(zip(GRU.gate_names, gates, strict=True))
+
+
 RNN_SCAN = _program(_rnn_step, _rnn_backward)
-LSTM_SCAN = _program(_lstm_step, _lstm_backward)
-GRU_SCAN = _program(_gru_step, _gru_backward)
+LSTM_SCAN = _program(_lstm_step, _lstm_backward, _lstm_named)
+GRU_SCAN = _program(_gru_step, _gru_backward, _gru_named)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .. import kernels
-from ..cells import Cell, cell_class, cell_name
+from ..cells import Cell, CreateCell, cell_factory, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import embedding_table, uniform
 from ..errors import ConfigError
@@ -84,7 +84,7 @@ class Decoder(eqx.Module):
         vocab_size: int,
         condition_size: int,
         *,
-        cell: str = "gru",
+        cell: str | CreateCell = "gru",
         hidden_size: int = 256,
         num_layers: int = 1,
         embedding_size: int = 256,
@@ -100,14 +100,14 @@ class Decoder(eqx.Module):
         """
         check_sizes(vocab_size=vocab_size, condition_size=condition_size, hidden_size=hidden_size)
         check_sizes(embedding_size=embedding_size, num_layers=num_layers)
-        create = cell_class(cell).create
+        create = cell_factory(cell)
         k_table, k_look, k_first, k_context, k_readout, k_out, *keys = jax.random.split(
             key, 6 + num_layers
         )
         sizes = [embedding_size] + [hidden_size] * (num_layers - 1)
         cells = tuple(create(size, hidden_size, key=k) for size, k in zip(sizes, keys, strict=True))
         is_input = attention == FIRST
-        inputs, seen = cells[0].w_ih.shape[0], 0 if is_input else condition_size
+        inputs, seen = _projected_size(cells[0], embedding_size), 0 if is_input else condition_size
         width = hidden_size + seen + embedding_size
         firsts = embedding_size if is_input else num_layers * hidden_size
         return cls(
@@ -155,14 +155,14 @@ class Decoder(eqx.Module):
     def start(self, condition: Condition) -> DecoderState:
         """Return the state before START: a row for each row of the condition."""
         first = affine(condition.vector, self.w_first, self.b_first)
-        zeros = tuple(cell.initial_state(len(first)) for cell in self.cells)
         if self.is_first:
+            zeros = tuple(cell.initial_state(len(first)) for cell in self.cells)
             state = DecoderState(zeros, condition)
             made = self._advance(self.cells[0].project(first), state)
             return state._replace(cells=made.cells)
         first = jnp.tanh(first)
         parts = jnp.split(first, len(self.cells), axis=-1)
-        cells = tuple(zero._replace(h=h) for zero, h in zip(zeros, parts, strict=True))
+        cells = tuple(cell.starting_state(h) for cell, h in zip(self.cells, parts, strict=True))
         return DecoderState(cells, condition)
 
     def step(
@@ -289,6 +289,12 @@ class Decoder(eqx.Module):
         grouped = query.reshape(conditions, rows // conditions, -1)
         context, weights = self.attention(grouped, condition.memory)
         return context.reshape(rows, -1), weights.reshape(rows, -1)
+
+
+def _projected_size(cell: Cell, input_size: int) -> int:
+    """P, the numbers of the cell's input half."""
+    inputs = jax.ShapeDtypeStruct((1, input_size), jnp.float32)  # type: ignore[no-untyped-call]
+    return jax.eval_shape(cell.project, inputs).shape[-1]
 
 
 def _time_major(rows: Any, h: Float[Array, "T B H"]) -> Any:

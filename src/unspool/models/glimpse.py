@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..cells import Cell, cell_class, cell_name
+from ..cells import Cell, CreateCell, cell_factory, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import random_key, uniform
 from ..errors import ConfigError
@@ -53,7 +53,7 @@ class GlimpseClassifier(eqx.Module):
         l_t     ~ Normal(m_t, std^2); with no key l_t = m_t
         r_t     = `glimpse`(image, l_t), `scales` x patch x patch       sensor
         g_t     = relu(W_1 relu(W_r r_t + b_r) + W_2 relu(W_l l_t + b_l) + b_g)   glimpse network
-        h_t     = f_W(h_{t-1}, g_t)                                     core: rnn, gru or lstm
+        h_t     = f_W(h_{t-1}, g_t)                                     core: any cell
         p(label | image) = softmax(W_out h_T + b_out)
         b_{t+1} = W_b h_t + b_b                                         baseline
 
@@ -89,7 +89,7 @@ class GlimpseClassifier(eqx.Module):
         patch: int = 4,
         scales: int = 2,
         std: float = 0.15,
-        cell: str = "gru",
+        cell: str | CreateCell = "gru",
         hidden_size: int = 128,
         glimpse_size: int = 128,
         layer_norm: bool = False,
@@ -104,7 +104,7 @@ class GlimpseClassifier(eqx.Module):
         sizes = {"hidden_size": hidden_size, "glimpse_size": glimpse_size, "classes": classes}
         check_sizes(glimpses=glimpses, patch=patch, scales=scales, **sizes)
         check_rates(dropout=dropout)
-        core = cell_class(cell)
+        create = cell_factory(cell)
         if not std > 0:
             raise ConfigError(f"std must be above 0, got {std}: places could not be learned")
         keys = jax.random.split(random_key(seed), 8)
@@ -113,7 +113,7 @@ class GlimpseClassifier(eqx.Module):
             where=Linear.create(2, glimpse_size, keys[1]),
             from_what=Linear.create(glimpse_size, 2 * glimpse_size, keys[2]),
             from_where=uniform(keys[3], (2 * glimpse_size, glimpse_size), glimpse_size),
-            core=core.create(2 * glimpse_size, hidden_size, layer_norm=layer_norm, key=keys[4]),
+            core=create(2 * glimpse_size, hidden_size, layer_norm=layer_norm, key=keys[4]),
             locator=Linear.create(hidden_size, 2, keys[5]),
             baseline=Linear.create(hidden_size, 1, keys[6]),
             output=Linear.create(hidden_size, classes, keys[7]),
@@ -142,7 +142,7 @@ class GlimpseClassifier(eqx.Module):
             "cell": cell_name(self.core),
             "hidden_size": self.core.hidden_size,
             "glimpse_size": len(self.what.b),
-            "layer_norm": self.core.norm is not None,  # type: ignore[attr-defined]
+            "layer_norm": self.core.has_layer_norm,
             "dropout": self.dropout,
         }
 

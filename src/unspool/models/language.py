@@ -1,6 +1,6 @@
 """Language models: predict the next token from all tokens before it."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -8,14 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..cells import Cell, cell_class, cell_name
+from ..cells import Cell, CreateCell, cell_factory, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import embedding_table, random_key, uniform
 from ..errors import ConfigError
 from ..products import affine, look_up
 from ..unroll import Stack, check_batch, check_rates
-
-CreateCell = Callable[..., Cell]  # (input_size, hidden_size, *, layer_norm, key) -> Cell
 
 
 class LanguageModel(eqx.Module):
@@ -58,15 +56,16 @@ class LanguageModel(eqx.Module):
     ) -> "LanguageModel":
         """Create a model for a vocabulary, given itself or by its size.
 
-        `cell` is "rnn", "lstm", "gru", or for a custom cell a function `(input_size, hidden_size,
-        *, layer_norm, key) -> Cell`; a custom cell reads embeddings, so pass `embedding_size`,
-        unless its `project` takes token ids. Raises ConfigError if an argument is invalid.
+        `cell` is "rnn", "lstm", "gru", or for a custom cell its class, a function `(input_size,
+        hidden_size, *, key) -> Cell`, or "package.module:Class". Without an `embedding_size` a
+        custom cell reads one-hot vectors, unless it `takes_token_ids`. Raises ConfigError if an
+        argument is invalid.
         """
         if isinstance(vocab_size, Sized):
             vocab_size = len(vocab_size)
         check_sizes(vocab_size=vocab_size, hidden_size=hidden_size, num_layers=num_layers)
         _check_embedding(embedding_size, hidden_size, tied)
-        create_cell = _cell_factory(cell)
+        create_cell = cell_factory(cell)
         k_embedding, k_out, *k_cells = jax.random.split(random_key(seed), 2 + num_layers)
         sizes = [embedding_size or vocab_size] + [hidden_size] * (num_layers - 1)
         cells = tuple(
@@ -93,7 +92,7 @@ class LanguageModel(eqx.Module):
             "num_layers": len(self.stack.cells),
             "embedding_size": None if self.embedding is None else self.embedding.shape[1],
             "tied": self.w_out is None,
-            "layer_norm": getattr(cell, "norm", None) is not None,
+            "layer_norm": cell.has_layer_norm,
             "dropout": self.stack.dropout,
             "dropout_embedding": self.dropout_embedding,
             "weight_drop": self.stack.weight_drop,
@@ -155,8 +154,7 @@ class LanguageModel(eqx.Module):
         """Return the last layer's output of one time step, and the next state; `added` as in
         `Stack`.
         """
-        x = tokens if self.embedding is None else self.embedding[tokens]
-        return self.stack.step(self.stack.cells[0].project(x), state, added=added)
+        return self.stack.step(self._project_one(tokens), state, added=added)
 
     def logits(self, hidden: Float[Array, "*N H"]) -> Float[Array, "*N V"]:
         """Return W_out h + b_out."""
@@ -167,11 +165,17 @@ class LanguageModel(eqx.Module):
         cell = self.stack.cells[0]
         keep = self._kept_tokens(key)
         if self.embedding is None:
-            return cell.project(tokens) if keep is None else _drop_columns(cell, keep, tokens)
+            return _project_tokens(cell, tokens, self.vocab_size, keep)
         embedding = self.embedding if keep is None else self.embedding * keep[:, None]
         if self.vocab_size < tokens.size:
             return look_up(cell.project(embedding), tokens)
         return cell.project(look_up(embedding, tokens))
+
+    def _project_one(self, tokens: Int[Array, "B"]) -> Float[Array, "B P"]:
+        cell = self.stack.cells[0]
+        if self.embedding is None:
+            return _project_tokens(cell, tokens, self.vocab_size)
+        return cell.project(self.embedding[tokens])
 
     def _kept_tokens(self, key: PRNGKeyArray | None) -> Float[Array, "V"] | None:
         if key is None or self.dropout_embedding == 0:
@@ -180,24 +184,37 @@ class LanguageModel(eqx.Module):
         return jax.random.bernoulli(key, keep, (self.vocab_size,)) / keep
 
 
-def _drop_columns(cell: Cell, keep: Float[Array, "V"], tokens: Int[Array, "T B"]) -> Array:
-    if not hasattr(cell, "w_ih"):
+def _project_tokens(
+    cell: Cell, tokens: Int[Array, "*N"], size: int, keep: Float[Array, "V"] | None = None
+) -> Float[Array, "*N P"]:
+    """The cell's input half of token ids, or of one-hot vectors for a cell that takes no ids.
+
+    Inputs of the token v are multiplied by `keep[v]`.
+    """
+    if not cell.takes_token_ids:
+        if size < tokens.size:
+            table = jnp.eye(size) if keep is None else jnp.diag(keep)
+            return look_up(cell.project(table), tokens)
+        one_hot = jax.nn.one_hot(tokens, size)
+        return cell.project(one_hot if keep is None else one_hot * keep)
+    if keep is None:
+        return cell.project(tokens)
+    if not cell.input_weights:
         raise ConfigError(
-            "dropout_embedding needs an embedding_size or a cell with a w_ih, "
+            "dropout_embedding needs an embedding_size or a cell that says its input_weights, "
             f"got {type(cell).__name__} without an embedding"
         )
-    return eqx.tree_at(lambda c: c.w_ih, cell, replace_fn=lambda w: w * keep).project(tokens)
+    dropped = eqx.tree_at(lambda c: c.input_weights, cell, replace_fn=lambda w: w * keep)
+    return dropped.project(tokens)
 
 
 def _indexed(cell: Cell, key: PRNGKeyArray) -> Cell:
     """Return the cell with input weights in +-1: an id picks one column, so nothing is summed."""
-    if not hasattr(cell, "w_ih"):
+    if not cell.input_weights:
         return cell
-    return eqx.tree_at(lambda c: c.w_ih, cell, replace_fn=lambda w: uniform(key, w.shape, fan=1))
-
-
-def _cell_factory(cell: str | CreateCell) -> CreateCell:
-    return cell_class(cell).create if isinstance(cell, str) else cell
+    return eqx.tree_at(
+        lambda c: c.input_weights, cell, replace_fn=lambda w: uniform(key, w.shape, fan=1)
+    )
 
 
 def _embedding(key: PRNGKeyArray, vocab_size: int, size: int | None) -> Array | None:

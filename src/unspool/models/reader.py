@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ..bidirectional import Bidirectional, run_cell
-from ..cells import Cell, cell_class, cell_name
+from ..cells import Cell, CreateCell, cell_factory, cell_name
 from ..cells.base import check_sizes
 from ..cells.init import embedding_table
 from ..errors import ConfigError
@@ -27,6 +27,7 @@ class Reader(eqx.Module):
 
     embedding: Float[Array, "V E"] | None
     layers: tuple[Cell | Bidirectional, ...]
+    input_size: int = eqx.field(static=True)  # of the first layer
     dropout: float = eqx.field(static=True, default=0.0)
     dropout_tokens: float = eqx.field(static=True, default=0.0)
 
@@ -40,7 +41,7 @@ class Reader(eqx.Module):
         vocab_size: int | None = None,
         input_size: int | None = None,
         embedding_size: int = 128,
-        cell: str = "lstm",
+        cell: str | CreateCell = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
         bidirectional: bool = True,
@@ -53,7 +54,7 @@ class Reader(eqx.Module):
         if (vocab_size is None) == (input_size is None):
             raise ConfigError("give either vocab_size (ids) or input_size (numbers)")
         check_sizes(hidden_size=hidden_size, num_layers=num_layers, embedding_size=embedding_size)
-        create = cell_class(cell).create
+        create = cell_factory(cell)
         k_embedding, *keys = jax.random.split(key, 1 + num_layers)
         embedding, size = None, input_size
         if vocab_size is not None:
@@ -63,13 +64,13 @@ class Reader(eqx.Module):
         assert size is not None
         layers: list[Cell | Bidirectional] = []
         for k_layer in keys:
+            width = hidden_size * (1 + bidirectional) if layers else size
             parts = [
-                create(size, hidden_size, layer_norm=layer_norm, key=k)
+                create(width, hidden_size, layer_norm=layer_norm, key=k)
                 for k in jax.random.split(k_layer, 2)[: 1 + bidirectional]
             ]
             layers.append(Bidirectional(*parts) if bidirectional else parts[0])
-            size = hidden_size * (1 + bidirectional)
-        return cls(embedding, tuple(layers), dropout, dropout_tokens)
+        return cls(embedding, tuple(layers), size, dropout, dropout_tokens)
 
     @property
     def output_size(self) -> int:
@@ -88,16 +89,15 @@ class Reader(eqx.Module):
     def describe(self) -> dict[str, Any]:
         """Return the arguments of `create` except the key."""
         cell = cells_of(self.layers[0])[0]
-        width = cell.w_ih.shape[1]  # type: ignore[attr-defined]
         return {
             "vocab_size": None if self.embedding is None else self.embedding.shape[0],
-            "input_size": width if self.embedding is None else None,
-            "embedding_size": 1 if self.embedding is None else width,
+            "input_size": self.input_size if self.embedding is None else None,
+            "embedding_size": 1 if self.embedding is None else self.input_size,
             "cell": cell_name(cell),
             "hidden_size": cell.hidden_size,
             "num_layers": len(self.layers),
             "bidirectional": self.is_bidirectional,
-            "layer_norm": cell.norm is not None,  # type: ignore[attr-defined]
+            "layer_norm": cell.has_layer_norm,
             "dropout": self.dropout,
             "dropout_tokens": self.dropout_tokens,
         }

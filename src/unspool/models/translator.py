@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..bidirectional import reverse
-from ..cells import Cell
+from ..cells import Cell, CreateCell
 from ..cells.init import random_key
 from .decoder import Condition, Decoder
 from .reader import Reader
@@ -35,7 +35,7 @@ class Translator(eqx.Module):
         vocab_size: int,
         source_vocab_size: int | None = None,
         *,
-        cell: str = "gru",
+        cell: str | CreateCell = "gru",
         hidden_size: int = 256,
         num_layers: int = 1,
         embedding_size: int = 256,

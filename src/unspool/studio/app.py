@@ -1,6 +1,6 @@
 """The studio's application: routers, errors and the files of the page."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
+from ..cells import CELLS, Cell
+from ..cells.names import label
 from ..errors import UnspoolError
+from ..tasks.text.recipe import TEXT
 from . import answers, captions, cells, gradients, play, runs, translation, unrolled
 from .security import ASK, Codes, Guard
 from .store import Store
@@ -28,9 +31,15 @@ ROUTERS = (
 )
 
 
-def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAPI:
+def create_app(
+    runs_dir: Path,
+    token: str,
+    codes: Codes | None = None,
+    own: Mapping[str, type[Cell]] | None = None,
+) -> FastAPI:
     """Create the application for the runs below a folder; its page has to present `token`, which it
-    gets in exchange for one of the codes.
+    gets in exchange for one of the codes. `own` are the cells of your own that runs may have, by
+    name.
 
     When the application stops, the trainings that it started are asked to save and stop.
     """
@@ -46,7 +55,7 @@ def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAP
         default_response_class=answers.Answer,
     )  # fmt: skip
     app.state.token, app.state.codes = token, codes or Codes()
-    app.state.store = Store(runs_dir)
+    app.state.store = Store(runs_dir, {**CELLS, **(own or {})})
     app.state.trainings = Trainings(runs_dir)
     app.add_middleware(Guard, token=token)
     app.add_exception_handler(UnspoolError, answers.refused)
@@ -55,6 +64,7 @@ def create_app(runs_dir: Path, token: str, codes: Codes | None = None) -> FastAP
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/enter", _enter, methods=["POST"])
+    app.add_api_route("/api/choices", _choices)
     app.add_api_route("/", _index, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
@@ -71,6 +81,15 @@ def _enter(given: Code, request: Request) -> Response:
     if not request.app.state.codes.spend(given.code):
         return answers.Answer({"detail": ASK}, 401)
     return answers.Answer({"token": request.app.state.token}, headers={"cache-control": "no-store"})
+
+
+def _choices(request: Request) -> dict[str, list[dict[str, str]]]:
+    """What a training on a text, or a lesson, can be begun with."""
+    tokens = TEXT.options.__dataclass_fields__["tokens"].metadata["choices"]
+    return {
+        "cell": [{"value": name, "label": label(name)} for name in request.app.state.store.cells],
+        "tokens": [{"value": name, "label": name} for name in tokens],
+    }
 
 
 def _index() -> FileResponse:

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from ..cells import Quantity
 from ..errors import ConfigError
 from ..inspection import (
     Annotation,
@@ -19,7 +20,7 @@ from ..inspection import (
     next_tokens,
     score_units,
 )
-from ..inspection.spans import bounded, rank_span
+from ..inspection.spans import rank_span, shaded
 from ..tasks.reading import read_as
 from ..tasks.run import require
 from ..tasks.text.run import Run, open_text
@@ -32,7 +33,6 @@ SAMPLE = 6_000  # tokens of the held-out text that are read at once
 KEPT = 4  # traces
 LIKELIEST = 5
 BEST = 64  # units per annotation
-GATES = "ifozr"  # from 0 to 1; everything else is within -1 and 1
 
 
 class Given(BaseModel):
@@ -75,8 +75,8 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
         "note": f"Read the first {LONGEST:,} of {count:,} tokens." if count > LONGEST else "",
         "tokens": pieces(made.text, made.first),
         "layers": [
-            {"units": layer["h"].shape[1], "quantities": _best_first(layer)}
-            for layer in made.layers
+            {"units": layer["h"].shape[1], "quantities": _best_first(layer, known)}
+            for layer, known in zip(made.layers, made.quantities, strict=True)
         ],
         "annotations": list(annotations),
         "vocabulary": _vocabulary(loaded),
@@ -85,12 +85,12 @@ def trace(run: str, given: Given, request: Request) -> dict[str, Any]:
 
 @router.get("/values/{identity}/{layer}/{quantity}")
 def values(identity: str, layer: int, quantity: str) -> Response:
-    """Return a quantity in 127ths as int8 (H, T): 2 v - 1 for a gate, tanh for an LSTM's c."""
-    layers = _find(identity).trace.layers
+    """Return a quantity as int8 (H, T): -127 at one end of its range, 127 at the other."""
+    found = _find(identity).trace
+    layers = found.layers
     if not (0 <= layer < len(layers) and quantity in layers[layer]):
         raise ConfigError(f"layer {layer} has no {quantity}: choose from the lists of the page")
-    array = bounded(layers[layer], quantity).T
-    array = 2 * array - 1 if quantity in GATES else np.clip(array, -1, 1)
+    array = shaded(layers[layer][quantity], found.quantities[layer][quantity]).T
     return _octets(np.rint(127 * array).astype(np.int8))
 
 
@@ -146,8 +146,19 @@ def _cut(spans: Spans) -> Spans:
     return Spans(spans.text[: last[-1] + 1], inputs, first, last)
 
 
-def _best_first(layer: dict[str, np.ndarray]) -> list[str]:
-    return sorted(layer, key=lambda name: name != cell_quantity(layer))
+def _best_first(layer: dict[str, np.ndarray], known: dict[str, Quantity]) -> list[dict[str, Any]]:
+    """The quantities that have a number a unit: names, what is shown of them and its range."""
+    names = sorted(layer, key=lambda name: name != cell_quantity(layer))
+    return [
+        {
+            "name": name,
+            "label": f"{name}, {known[name].meaning}" if known[name].meaning else name,
+            "shown": known[name].shown_as(name),
+            "range": known[name].shown_range,
+        }
+        for name in names
+        if layer[name].shape == layer["h"].shape
+    ]
 
 
 def forget() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from ..cells import CELLS
+from ..cells.names import label
 from ..errors import DataError
-from ..inspection import gradient_flow
+from ..inspection import GradientFlow, gradient_flow
 from ..models.language import LanguageModel
 from ..tasks.reading import inspected_text
 from ..tasks.run import require
@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/gradients")
 LONGEST = 20_000  # characters
 WIDEST = 128  # units of an untrained model
 ENDS = 32
+COLOURS = 6  # of the page, for untrained cells
 
 
 class Asked(BaseModel):
@@ -39,9 +40,10 @@ def flow(run: str, asked: Asked, request: Request) -> dict[str, Any]:
     steps = min(asked.steps, len(ids) - 1)
     lines = _lines(run, "run", loaded.model, ids, steps)
     size = min(WIDEST, loaded.model.stack.cells[0].hidden_size)
-    for kind in CELLS:
-        fresh = LanguageModel.create(loaded.vocab, cell=kind, hidden_size=size)
-        lines += _lines(f"{kind.upper()} of {size} units, untrained", kind, fresh, ids, steps)
+    for number, (name, cell) in enumerate(request.app.state.store.cells.items()):
+        fresh = LanguageModel.create(loaded.vocab, cell=cell, hidden_size=size)
+        about = f"{label(name)} of {size} units, untrained"
+        lines += _lines(about, f"cell-{number % COLOURS}", fresh, ids, steps)
     return {"text": text, "steps": steps, "lines": lines}
 
 
@@ -49,9 +51,11 @@ def _lines(
     name: str, kind: str, model: LanguageModel, ids: np.ndarray, steps: int
 ) -> list[dict[str, Any]]:
     """Return the gradient of h in each layer, and its factor per step."""
-    found = [
-        one for one in gradient_flow(model, ids, steps=steps, ends=ENDS) if one.quantity == "h"
-    ]
+    layers: dict[int, GradientFlow] = {}  # h of each, or the first array of a state without h
+    for one in gradient_flow(model, ids, steps=steps, ends=ENDS):
+        if one.quantity == "h" or one.layer not in layers:
+            layers[one.layer] = one
+    found = list(layers.values())
     return [
         {
             "name": name if len(found) == 1 else f"{name}, layer {one.layer + 1}",

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from ..cells import is_own
 from ..data.left_out import printable
 from ..data.vocab import VOCABULARY_FILES
 from ..errors import ConfigError, DataError, RunError, UnspoolError
@@ -93,6 +94,7 @@ def start(wanted: Wanted, request: Request) -> dict[str, str]:
     given = wanted.model_dump(exclude={"name", "text", "minutes"})
     options = {**given, "max_minutes": wanted.minutes, "eval_every": 100}
     TEXT.options.merge(options)  # checks them
+    request.app.state.store.cell(wanted.cell)
     name = request.app.state.store.name(wanted.name)
     request.app.state.trainings.start(name, wanted.text, options)
     return {"name": name}
@@ -114,8 +116,12 @@ def resume(run: str, request: Request) -> dict[str, str]:
     config = read_config(path)
     if config["task"].get("kind", "language") != "language":
         raise ConfigError("the studio resumes language models: use `unspool train ... --resume`")
-    later = _as_long_again(config["training"], _last(path / METRICS))
-    request.app.state.trainings.resume(name, later)
+    options = _as_long_again(config["training"], _last(path / METRICS))
+    cell = config["model"].get("cell")
+    if is_own(cell):
+        store.cell(cell)
+        options["cell"] = cell
+    request.app.state.trainings.resume(name, options)
     return {"name": name}
 
 

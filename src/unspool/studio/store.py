@@ -1,12 +1,14 @@
 """The runs below a folder, loaded on demand."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ..cells import Cell, is_own
 from ..errors import ConfigError
 from ..tasks.registry import load
-from ..training.directory import CONFIG, MODEL
+from ..training.directory import CONFIG, MODEL, read_config
 from .recent import Recent
 
 KEPT = 4  # loaded runs
@@ -14,10 +16,13 @@ DEEPEST = 3  # folders below the root
 
 
 class Store:
-    """Run directories below `root` by their relative names; the last few stay loaded."""
+    """Run directories below `root` by their relative names; the last few stay loaded.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+    Runs may have the given cells; one of another cell is not loaded.
+    """
+
+    def __init__(self, root: Path, cells: Mapping[str, type[Cell]]) -> None:
+        self.root, self.cells = root.resolve(), cells
         self._loaded: Recent[tuple[int, Any]] = Recent(KEPT)
         self._lock = Lock()  # two requests for a run load it once
 
@@ -49,6 +54,19 @@ class Store:
         """Return the canonical name of a run: its path below the root."""
         return self.path(name).relative_to(self.root).as_posix()
 
+    def cell(self, name: str) -> type[Cell]:
+        """A built-in cell, or one that the studio's command names; ConfigError for another."""
+        if name not in self.cells:
+            raise ConfigError(
+                f"cell must be one of {', '.join(self.cells)}, got {name!r}",
+                f"start the studio with --cell {name}" if is_own(name) else "",
+            )
+        return self.cells[name]
+
+    def _read(self, path: Path) -> Any:
+        cell = read_config(path)["model"].get("cell")
+        return load(path, cell=self.cell(cell) if is_own(cell) else None)
+
     def load(self, name: str) -> Any:
         """Return the run as `unspool.load` does; load it again if its weights have changed.
 
@@ -59,6 +77,6 @@ class Store:
         with self._lock:
             found = self._loaded.find(name)
             if found is None or found[0] != changed:
-                found = changed, load(path)
+                found = changed, self._read(path)
                 self._loaded.keep(found, name)
             return found[1]

@@ -5,8 +5,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from ..cells import Cell
+from ..cells.base import MatrixCell
 from ..errors import ConfigError
 from ..inspection.unrolled import Unrolled, unrolled
 from ..models.language import LanguageModel
@@ -19,7 +21,11 @@ LONGEST, MOST_UNITS, STEPS = 13, 6, 300
 
 @router.get("")
 def lesson(
-    text: str = "hello", cell: str = "rnn", hidden_size: int = 3, trained: int = STEPS
+    request: Request,
+    text: str = "hello",
+    cell: str = "rnn",
+    hidden_size: int = 3,
+    trained: int = STEPS,
 ) -> dict[str, Any]:
     """Return the network after `trained` of 300 steps of Adam on `text`, reading it."""
     if not 2 <= len(text) <= LONGEST:
@@ -28,8 +34,10 @@ def lesson(
         raise ConfigError(f"hidden_size must be from 1 to {MOST_UNITS}, got {hidden_size}")
     if not 0 <= trained <= STEPS:
         raise ConfigError(f"trained must be from 0 to {STEPS}, got {trained}")
-    course, losses, vocabulary, ids = _course(text, cell, hidden_size)
+    kind = request.app.state.store.cell(cell)
+    course, losses, vocabulary, ids = _course(text, kind, hidden_size)
     model = after(course, trained)
+    found = unrolled(model, ids)
     return {
         "text": text,
         "cell": cell,
@@ -37,14 +45,16 @@ def lesson(
         "trained": trained,
         "vocabulary": vocabulary,
         "losses": losses,
+        "gates": list(kind.gate_names) or ["h"],
         "weights": _weights(model),
-        "steps": _steps(text, unrolled(model, ids)),
+        "parts": _parts(kind, found),
+        "steps": _steps(text, found),
     }
 
 
 @lru_cache(maxsize=32)
 def _course(
-    text: str, cell: str, hidden_size: int
+    text: str, cell: type[Cell], hidden_size: int
 ) -> tuple[LanguageModel, list[float], list[str], np.ndarray]:
     """Return all models of the training, its losses, the vocabulary and the text's ids."""
     vocabulary = list(dict.fromkeys(text))  # in order of appearance: h e l o
@@ -57,9 +67,18 @@ def _course(
 def _weights(model: LanguageModel) -> dict[str, Any]:
     """Return matrices and biases as lists; a GRU's b_hn belongs to its gate n alone."""
     (cell,) = model.stack.cells
+    if not isinstance(cell, MatrixCell):
+        return {"w_out": np.asarray(model.w_out).tolist()}
     named = {name: getattr(cell, name, None) for name in ("w_ih", "w_hh", "bias", "b_hn")}
     named |= {"w_out": model.w_out, "b_out": model.b_out}
     return {name: np.asarray(w).tolist() for name, w in named.items() if w is not None}
+
+
+def _parts(cell: type[Cell], found: Unrolled) -> list[dict[str, Any]]:
+    """The columns of numbers at a step, in the order in which they are computed."""
+    known, (layer,) = cell.quantities(), found.layers
+    names = [*cell.gate_names, *reversed(list(cell.state_names))]
+    return [{"name": name, "range": known[name].shown_range} for name in names if name in layer]
 
 
 def _steps(text: str, found: Unrolled) -> list[dict[str, Any]]:

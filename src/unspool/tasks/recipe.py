@@ -11,7 +11,10 @@ import equinox as eqx
 import jax
 
 from .. import options_file
+from ..cells.names import CELLS, OWN, OWN_PATTERN, cell_factory, is_own
 from ..errors import ConfigError, RunError
+from ..models.description import unnamed_cell
+from ..options import option
 from ..options_file import OPTIONS
 from ..training import TrainingConfig, train
 from ..training.checkpoint import check_arrays, is_weight
@@ -32,6 +35,11 @@ Track = Callable[[Iterator[int], int, str], Iterable[int]]
 def untracked(counts: Iterator[int], total: int, what: str) -> Iterable[int]:
     """Show nothing."""
     return counts
+
+
+def cell_option(default: str) -> Any:
+    """The option `cell`: a built-in cell, or one of your own."""
+    return option(default, "the recurrent cell", choices=tuple(CELLS), other=(OWN_PATTERN, OWN))
 
 
 class Recipe(ABC):
@@ -96,6 +104,7 @@ class Recipe(ABC):
 
     def start(self, sources: tuple[str, ...], run: Path, options: Any) -> Iterator[Report]:
         """Read the sources, create a model and train it; yield reports."""
+        _find_cell(options)
         with locked(run), beginning(run) as begun:
             data = self.read(sources, begun.folder / DATA, options)
             options_file.write(begun.folder / OPTIONS, options.as_dict())
@@ -105,15 +114,22 @@ class Recipe(ABC):
     def resume(
         self, sources: tuple[str, ...], run: Path, given: Mapping[str, Any]
     ) -> tuple[Any, Iterator[Report]]:
-        """Resume a run; sources, if given, must be those that it was started with."""
+        """Resume a run; sources, if given, must be those that it was started with.
+
+        A cell of your own must be in `given` too: a run does not make Python import anything.
+        """
         config = read_config(run)
         check_format(config, run)
         saved = self._saved(run)
         options = dataclasses.replace(saved, **given)
+        cell = getattr(saved, "cell", None)
+        if is_own(cell) and "cell" not in given:
+            raise unnamed_cell(cell)
         for key in sorted(given.keys() - MAY_CHANGE):
             if getattr(options, key) != getattr(saved, key):
                 was, now = getattr(saved, key), getattr(options, key)
                 raise RunError(f"cannot resume {run}: {key} cannot change, from {was} to {now}")
+        _find_cell(options)
         data = read_data(run, config, self.open)
         if sources and self.has_changed(sources, data, options):
             raise RunError(
@@ -164,6 +180,12 @@ class Recipe(ABC):
             check_arrays(weights, eqx.filter(shapes, is_weight))
         self.check_memory(shapes, options)
         return self.model(data, options), task, training
+
+
+def _find_cell(options: Any) -> None:
+    """Raise ConfigError for a cell that is not there, before anything is read."""
+    if hasattr(options, "cell"):
+        cell_factory(options.cell)
 
 
 def _resumed(reports: Iterator[Report], run: Path, options: Any) -> Iterator[Report]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cells import CreateCell
 from ..models.captioner import Captioner
 from ..models.classifier import Classifier
 from ..models.generator import Generator
@@ -57,17 +58,25 @@ def kind_of(config: dict[str, Any]) -> Kind:
     return KINDS.get(config["model"].get("kind"), KINDS[LanguageModel.kind])
 
 
-def load(path: str | Path, model: Any = None, *, track: Track = untracked) -> Any:
+def load(
+    path: str | Path,
+    model: Any = None,
+    cell: str | CreateCell | None = None,
+    *,
+    track: Track = untracked,
+) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
     Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
-    `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. `model` gives the structure if
-    config.json cannot, for cells of your own. `track` shows how far a long evaluation is. Raises
-    RunError if the directory is not a run, is damaged, or has no weights yet.
+    `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. A run with a cell of your own
+    needs its `cell`: the class, a function that creates it, or "package.module:Class", which is
+    imported; a run never makes Python import anything by itself. `model` gives the structure if
+    config.json cannot, for models of your own. `track` shows how far a long evaluation is. Raises
+    RunError if the directory is not a run, is damaged, has another cell, or no weights yet.
 
         run = unspool.load("runs/shakespeare")
     """
     path = Path(path)
     config = read_config(path)
     kind = kind_of(config)
-    return kind.run.load(path, config, kind.model, model, track)
+    return kind.run.load(path, config, kind.model, model, cell, track)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
 
+from ..cells import CreateCell
 from ..data import Vocabulary, load_vocabulary
 from ..errors import RunError
 from ..models.description import build_model
@@ -54,15 +55,21 @@ class LoadedRun(ABC):
 
     @classmethod
     def load(
-        cls, path: Path, config: dict[str, Any], model_class: Any, model: Any, track: Track
+        cls,
+        path: Path,
+        config: dict[str, Any],
+        model_class: Any,
+        model: Any,
+        cell: str | CreateCell | None,
+        track: Track,
     ) -> Self:
         """Read weights into the structure of `model`, or of the `model_class` that config.json
-        describes.
+        describes, with the `cell` of your own.
         """
         parts = cls.parts(path, config)
         if not (path / MODEL).exists():
             raise RunError(f"{path} has no weights yet: let training reach its first save")
-        like = model or eqx.filter_eval_shape(build_model, model_class, config["model"])
+        like = model or eqx.filter_eval_shape(build_model, model_class, config["model"], cell)
         params, static = eqx.partition(like, is_weight)
         params, facts = load_arrays(path / MODEL, params)
         with reading_facts(path / MODEL):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..cells import is_same_cell
 from ..errors import RunError
 from .directory import FORMAT_VERSION
 
@@ -33,6 +34,8 @@ def check_resumable(saved: dict[str, Any], now: dict[str, Any], path: Path) -> N
         # A changed text may change other values too: it comes first.
         for key in sorted(before.keys() | after.keys(), key=lambda key: (key not in _NAMES, key)):
             if key in MAY_CHANGE or before.get(key) == after.get(key):
+                continue
+            if key == "cell" and is_same_cell(before.get(key), str(after.get(key))):
                 continue
             raise RunError(
                 f"cannot resume {path}: {_NAMES.get(key, key)} has changed from "

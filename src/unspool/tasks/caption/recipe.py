@@ -28,7 +28,7 @@ from ...training import TrainingConfig
 from ...vision.efficientnet import PICTURE_SIZE, EfficientNetLite0
 from ...vision.preparation import Preparation
 from ...vision.small import SmallCNN
-from ..recipe import Recipe
+from ..recipe import Recipe, cell_option
 from .gather import (
     Captioned,
     check_sources,
@@ -89,7 +89,7 @@ class CaptionOptions(TrainingConfig):
         "attention", "how the picture enters: at every step, as the first input, or by attention",
         choices=tuple(WAYS),
     )  # fmt: skip
-    cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = cell_option("gru")
     hidden: int = option(384, "units per layer", at_least=1, below=MAX_SIZE + 1)
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
     embedding: int = option(256, "size of token embeddings", at_least=1, below=MAX_SIZE + 1)

@@ -11,6 +11,7 @@ from ...limits import MAX_GLIMPSES, MAX_PICTURE_SIDE
 from ...models.glimpse import GlimpseClassifier
 from ...options import option
 from ..label.recipe import LabelledRecipe, LabellingOptions
+from ..recipe import cell_option
 from .task import GlimpseTask
 
 
@@ -18,7 +19,7 @@ from .task import GlimpseTask
 class GlimpseOptions(LabellingOptions):
     """Every option of `unspool train glimpse`."""
 
-    cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = cell_option("gru")
     dropout: float = option(0.0, "dropout on glimpses and on the last state", at_least=0, below=1)
     glimpses: int = option(6, "glimpses per image", at_least=1, below=MAX_GLIMPSES + 1)
     patch: int = option(4, "numbers per side of a glimpse", at_least=1, below=MAX_PICTURE_SIDE + 1)

@@ -21,7 +21,7 @@ from ...models.reader import Reader
 from ...models.tagger import Tagger
 from ...options import option
 from ...training import TrainingConfig
-from ..recipe import Recipe
+from ..recipe import Recipe, cell_option
 from .balance import CLASS_WEIGHTS
 from .task import ClassifyTask, LabelledTask, TagTask
 
@@ -30,7 +30,7 @@ from .task import ClassifyTask, LabelledTask, TagTask
 class LabelledOptions(TrainingConfig):
     """Options shared by all labelled tasks. Defaults depend on the input: see `defaults`."""
 
-    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = cell_option("lstm")
     hidden: int = option(128, "units per layer and direction", at_least=1, below=MAX_SIZE + 1)
     layer_norm: bool = option(False, "layer normalisation inside the cell")
     dropout: float = option(

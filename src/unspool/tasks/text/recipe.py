@@ -11,7 +11,7 @@ from ...limits import MAX_LAYERS, MAX_SAMPLE_TOKENS, MAX_SIZE, MAX_TOKENS
 from ...models.language import LanguageModel
 from ...options import option
 from ...training import TrainingConfig
-from ..recipe import Recipe
+from ..recipe import Recipe, cell_option
 from .run import open_text
 from .task import LanguageTask
 
@@ -24,7 +24,7 @@ class TextOptions(TrainingConfig):
         "small", "defaults for readable text in seconds, good text in minutes, the best in half "
         "an hour", choices=("small", "medium", "large"),
     )  # fmt: skip
-    cell: str = option("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = cell_option("lstm")
     layers: int = option(1, "number of recurrent layers", at_least=1, below=MAX_LAYERS + 1)
     hidden: int = option(256, "units per layer", at_least=1, below=MAX_SIZE + 1)
     embedding: int | None = option(

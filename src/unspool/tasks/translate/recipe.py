@@ -12,7 +12,7 @@ from ...models.decoder import ATTENTIONS
 from ...models.translator import Translator
 from ...options import option
 from ...training import TrainingConfig
-from ..recipe import Recipe
+from ..recipe import Recipe, cell_option
 from .task import TranslateTask
 
 
@@ -39,7 +39,7 @@ class TranslateOptions(TrainingConfig):
         below=2**31,
     )  # fmt: skip
     max_length: int = option(100, "training pairs with more tokens are left out", at_least=2)
-    cell: str = option("gru", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = cell_option("gru")
     hidden: int = option(
         256, "units per layer, and per direction of the encoder", at_least=1, below=MAX_SIZE + 1
     )
