@@ -79,7 +79,7 @@ TRAIN = [
     ("verse.txt --run new --hidden 0", "hidden must be at least 1, got 0"),
     ("verse.txt --run new --hidden ten", "--hidden", "integer"),
     ("verse.txt --run new --hidden", "--hidden", "requires an argument"),
-    ("verse.txt --run new --cell lsmt", "lstm, gru, rnn", "'lsmt'"),
+    ("verse.txt --run new --cell lsmt", "rnn, gru, lstm", "'lsmt'"),
     ("verse.txt --run new --dropout nan", "dropout must be finite"),
     ("verse.txt --run new --dropout 1", "dropout must be below 1"),
     ("verse.txt --run new --seed 99999999999999999999", "seed must be below 4294967296"),

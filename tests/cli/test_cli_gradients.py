@@ -15,9 +15,9 @@ def test_fresh_cells_side_by_side(unspool, verse, tmp_path):
     names = [(one["model"], one["quantity"]) for one in found]
     assert names == [
         ("RNN, untrained", "h"),
+        ("GRU, untrained", "h"),
         ("LSTM, untrained", "h"),
         ("LSTM, untrained", "c"),
-        ("GRU, untrained", "h"),
     ]
     assert [len(one["median"]) for one in found] == [8] * 4
     assert found[0]["factor"] < found[1]["factor"]  # an RNN forgets faster than an LSTM

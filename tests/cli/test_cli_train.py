@@ -96,7 +96,7 @@ def test_help_mentions_every_option(unspool, command, monkeypatch):
 def test_help_shows_defaults(unspool, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     text = unspool("train", "text", "--help").out
-    for default in (r"small, medium, large \(small\)", r"lstm, gru, rnn \(\w+\)",
+    for default in (r"small, medium, large \(small\)", r"lstm or package.module:Class \(\w+\)",
                     r"cosine, constant \(cosine\)", r"\(64\)"):  # fmt: skip
         assert re.search(default, text), default
     assert "(a new one under runs/)" in unspool("demo", "--help").out

@@ -97,7 +97,10 @@ def test_a_description_builds_the_same_model():
         ({"patch": 0}, "patch must be"),
         ({"std": 0.0}, "std must be above 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
-        ({"cell": "tree"}, "cell must be one of rnn, lstm, gru, got 'tree'"),
+        (
+            {"cell": "tree"},
+            "cell must be one of rnn, gru, lstm or package.module:Class, got 'tree'",
+        ),
     ],
 )
 def test_wrong_options(options, message):

@@ -127,7 +127,7 @@ def test_models_come_back_from_their_description(model):
     ("options", "message"),
     [
         ({"pooling": "min"}, "pooling must be one of last, mean, max, attention, got 'min'"),
-        ({"cell": "cnn"}, "cell must be one of rnn, lstm, gru, got 'cnn'"),
+        ({"cell": "cnn"}, "cell must be one of rnn, gru, lstm or package.module:Class, got 'cnn'"),
         ({"input_size": 3}, "give either vocab_size"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
     ],

@@ -224,7 +224,10 @@ def test_input_weights_for_token_ids_start_larger():
         ({"hidden_size": 0}, "hidden_size must be a whole number of at least 1, got 0"),
         ({"num_layers": 0}, "num_layers must be a whole number of at least 1, got 0"),
         ({"embedding_size": 0}, "embedding_size must be a whole number of at least 1, got 0"),
-        ({"cell": "lstn"}, "cell must be one of rnn, lstm, gru, got 'lstn'"),
+        (
+            {"cell": "lstn"},
+            "cell must be one of rnn, gru, lstm or package.module:Class, got 'lstn'",
+        ),
         ({"tied": True}, r"tied weights need embedding_size equal to hidden_size \(4\), got None"),
         ({"tied": True, "embedding_size": 3}, r"equal to hidden_size \(4\), got 3"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),

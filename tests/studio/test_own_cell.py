@@ -34,8 +34,8 @@ def told(answer):
 
 def test_it_can_be_chosen(client):
     cells = told(client.get("/api/choices"))["cell"]
-    assert [one["label"] for one in cells] == ["RNN", "GRU", "LSTM", "OwnCell"]
-    assert cells[-1]["value"] == OWN
+    assert cells[0] == ["rnn", "RNN"]
+    assert cells[1:] == [["gru", "GRU"], ["lstm", "LSTM"], [OWN, "OwnCell"]]
 
 
 def test_it_is_listed_with_its_views(client):

@@ -36,7 +36,7 @@ def test_an_untrained_network_is_part_of_the_same_course(client):
         ({"text": "a"}, "2 to 13 characters, got 1"),
         ({"hidden_size": 7}, "from 1 to 6, got 7"),
         ({"trained": 301}, "from 0 to 300, got 301"),
-        ({"cell": "tree"}, "cell must be one of rnn, lstm, gru"),
+        ({"cell": "tree"}, "cell must be one of rnn, gru, lstm"),
     ],
 )
 def test_wrong_input_says_what_is_right(client, query, message):

@@ -73,11 +73,12 @@ def test_the_cell_trains_writes_resumes_and_is_inspected(tmp_path):
     """From the current folder, in which a file beside it does not stand in for a library."""
     document = DOCUMENT.read_text("utf-8")
     (cell,) = re.findall(r"```python\n(# leaky\.py\n.*?)```", document, re.DOTALL)
-    (commands,) = re.findall(r"```\n(unspool train text story.*?)```", document, re.DOTALL)
+    commands = re.findall(r"^    (unspool .*leaky:LeakyCell.*)$", document, re.MULTILINE)
+    assert len(commands) == 4
     (tmp_path / "leaky.py").write_text(cell)
     (tmp_path / "optax.py").write_text("raise SystemExit('the wrong optax')\n")
     (tmp_path / "story.txt").write_text("The heron waits near the mill, one two three.\n" * 60)
-    for line in commands.splitlines():
+    for line in commands:
         words = shlex.split(
             line.replace("--max-steps 300", "--max-steps 300 --hidden 32 --batch 4")
         )

@@ -75,7 +75,8 @@ def test_the_edges_of_a_rule_are_valid(name):
 def test_the_message_says_rule_and_value():
     with pytest.raises(ConfigError, match=r"^hidden must be at least 1, got 0$"):
         TextOptions(hidden=0)
-    with pytest.raises(ConfigError, match=r"^cell must be one of lstm, gru, rnn, got 'lsmt'$"):
+    known = "rnn, gru, lstm or package.module:Class"
+    with pytest.raises(ConfigError, match=rf"^cell must be one of {known}, got 'lsmt'$"):
         TextOptions(cell="lsmt")
     with pytest.raises(ConfigError, match=r"^seed must be below 4294967296, got 4294967296$"):
         TextOptions(seed=2**32)

@@ -83,12 +83,12 @@ def _enter(given: Code, request: Request) -> Response:
     return answers.Answer({"token": request.app.state.token}, headers={"cache-control": "no-store"})
 
 
-def _choices(request: Request) -> dict[str, list[dict[str, str]]]:
+def _choices(request: Request) -> dict[str, list[tuple[str, str]]]:
     """What a training on a text, or a lesson, can be begun with."""
     tokens = TEXT.options.__dataclass_fields__["tokens"].metadata["choices"]
     return {
-        "cell": [{"value": name, "label": label(name)} for name in request.app.state.store.cells],
-        "tokens": [{"value": name, "label": name} for name in tokens],
+        "cell": [(name, label(name)) for name in request.app.state.store.cells],
+        "tokens": [(name, name) for name in tokens],
     }
 
 

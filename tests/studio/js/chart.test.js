@@ -82,21 +82,18 @@ test("numbers have about four places and a minus sign", () => {
   assert.equal(visible("a b\n\t"), "a\u2423b\u21b5\u21e5");
 });
 
-for (const [cell, parts] of [
-  ["rnn", 1],
-  ["gru", 4],
-  ["lstm", 6],
-]) {
-  test(`the plan of a ${cell}: rows below one another, steps beside one another`, () => {
-    const lesson = { cell, vocabulary: ["a", "b", "c"], hidden_size: 4, steps: Array(5) };
-    const { y, height, width, column, inner, V, H, parts: names } = plan(lesson);
-    assert.deepEqual([V, H, names.length], [3, 4, parts]);
+for (const count of [1, 4, 6]) {
+  test(`the plan of ${count} quantities: rows below one another, steps beside one another`, () => {
+    const parts = Array(count).fill({ name: "h", range: [-1, 1] });
+    const lesson = { parts, vocabulary: ["a", "b", "c"], hidden_size: 4, steps: Array(5) };
+    const { y, height, width, column, inner, V, H } = plan(lesson);
+    assert.deepEqual([V, H], [3, 4]);
     const row = 20;
     const begins = [y.loss, y.target, y.scores, y.hidden, y.input, y.char, height];
     const rows = [1, 1, V, H, V, 0];
     for (const [i, count] of rows.entries())
       assert.ok(begins[i] + count * row <= begins[i + 1] + 2, `row ${i}`);
-    assert.ok(inner >= names.length * 38);
+    assert.ok(inner >= count * 38);
     assert.ok(width >= 5 * column);
   });
 }

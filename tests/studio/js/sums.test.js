@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { number } from "../../../src/unspool/studio/static/formats.js";
-import { GATES } from "../../../src/unspool/studio/static/gates.js";
+import { fromShade, toShade } from "../../../src/unspool/studio/static/quantities.js";
 import { unitSums } from "../../../src/unspool/studio/static/sums.js";
 
 const [H, VOCABULARY, TEXT] = [2, ["a", "b", "c"], "abca"];
+const GATES = { rnn: ["h"], lstm: ["i", "f", "g", "o"], gru: ["r", "z", "n"] };
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
@@ -15,6 +16,13 @@ const matrix = (rows, columns, shift) =>
   Array.from({ length: rows }, (_, r) =>
     Array.from({ length: columns }, (_, c) => Math.sin(3 * r + 7 * c + shift)),
   );
+
+/** What the studio says of a cell's quantities: gates from 0 to 1, all else from -1 to 1. */
+const parts = (cell) =>
+  [...new Set([...GATES[cell], "c", "h"])].map((name) => ({
+    name,
+    range: "ifozr".includes(name) ? [0, 1] : [-1, 1],
+  }));
 
 /** One unit's sums over input, state and bias of every gate. */
 function products(weights, gates, unit, id, h) {
@@ -69,7 +77,15 @@ function lesson(cell) {
     steps.push({ input, state });
     before = state;
   }
-  return { cell, weights, steps, vocabulary: VOCABULARY, hidden_size: H };
+  return {
+    cell,
+    weights,
+    steps,
+    gates: GATES[cell],
+    parts: parts(cell),
+    vocabulary: VOCABULARY,
+    hidden_size: H,
+  };
 }
 
 for (const cell of ["rnn", "lstm", "gru"]) {
@@ -119,7 +135,29 @@ test("the new state is written with the numbers that make it", () => {
     { input: "a", state: { ...gru, h: [2] } },
     { input: "a", state: gru },
   ];
-  assert.deepEqual(unitSums({ ...made, cell: "gru", steps }, 1, 0).last, [
+  const named = { cell: "gru", gates: GATES.gru, parts: parts("gru") };
+  assert.deepEqual(unitSums({ ...made, ...named, steps }, 1, 0).last, [
     "h = (1 \u2212 z) · n + z · h before = 0.75 · \u22121.00 + 0.25 · 2.00 = 0.50",
   ]);
+});
+
+test("a cell whose equations are not known has no sums", () => {
+  const { steps, vocabulary } = lesson("rnn");
+  const own = { cell: "mine:Cell", gates: ["h"], parts: parts("rnn"), weights: { w_out: [] } };
+  const none = { rows: [], last: [] };
+  assert.deepEqual(unitSums({ ...own, steps, vocabulary, hidden_size: H }, 1, 0), none);
+});
+
+test("values are shaded from end to end of their range, and back", () => {
+  const cases = [
+    [0, [0, 1], -1],
+    [1, [0, 1], 1],
+    [0.25, [0, 1], -0.5],
+    [-0.3, [-1, 1], -0.3],
+    [3, [0, 4], 0.5],
+  ];
+  for (const [value, range, shade] of cases) {
+    assert.equal(toShade(value, range), shade);
+    assert.ok(Math.abs(fromShade(shade, range) - value) < 1e-12);
+  }
 });

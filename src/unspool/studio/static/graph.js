@@ -4,7 +4,7 @@
 
 import { css } from "./colours.js";
 import { number, visible } from "./formats.js";
-import { isShare, QUANTITIES } from "./gates.js";
+import { toShade } from "./quantities.js";
 import { svg } from "./svg.js";
 
 /** @typedef {import("./sums.js").Lesson} Lesson */
@@ -16,10 +16,10 @@ const [GAP, ARROW] = [30, 46]; // room for arrows upwards and to the right
 
 /**
  * Returns where everything is, in pixels.
- * @param {Pick<Lesson, "vocabulary" | "hidden_size" | "cell" | "steps">} lesson
+ * @param {Pick<Lesson, "vocabulary" | "hidden_size" | "parts" | "steps">} lesson
  */
-export function plan({ vocabulary, hidden_size, cell, steps }) {
-  const [V, H, parts] = [vocabulary.length, hidden_size, QUANTITIES[cell]];
+export function plan({ vocabulary, hidden_size, parts, steps }) {
+  const [V, H] = [vocabulary.length, hidden_size];
   const inner = Math.max(parts.length, 2.6) * BOX;
   const column = inner + ARROW;
   const scores = 74;
@@ -176,9 +176,9 @@ function top(lesson, one, x, at) {
  */
 function middle(one, x, at) {
   const left = x + (at.inner - at.parts.length * BOX) / 2;
-  return at.parts.flatMap((name, i) => {
+  return at.parts.flatMap(({ name, range }, i) => {
     const boxes = one.state[name].map((value, unit) => {
-      const colour = isShare(name) ? 2 * value - 1 : value;
+      const colour = toShade(value, range);
       return box(left + i * BOX, at.y.hidden + unit * ROW, value, {
         unit,
         colour,

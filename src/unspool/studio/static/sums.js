@@ -2,7 +2,6 @@
 // Computes the equations of a cell for one unit at one step, as the page writes them out.
 
 import { number } from "./formats.js";
-import { GATES, isShare } from "./gates.js";
 
 /**
  * A step's quantities by name, a number for each unit.
@@ -13,7 +12,9 @@ import { GATES, isShare } from "./gates.js";
  * The lesson of the Unrolled view: a network that has read a text.
  * @typedef {object} Lesson
  * @property {string} text
- * @property {import("./gates.js").Cell} cell
+ * @property {string} cell
+ * @property {string[]} gates of the weights' rows; a plain network has its state alone
+ * @property {import("./quantities.js").Quantity[]} parts what a step computes, the state last
  * @property {number} hidden_size
  * @property {string[]} vocabulary
  * @property {Weights} weights
@@ -22,10 +23,10 @@ import { GATES, isShare } from "./gates.js";
 
 /**
  * @typedef {object} Weights
- * @property {number[][]} w_ih
- * @property {number[][]} w_hh
+ * @property {number[][]} [w_ih] with the next two, of cells whose equations are known
+ * @property {number[][]} [w_hh]
+ * @property {number[]} [bias]
  * @property {number[][]} w_out
- * @property {number[]} bias
  * @property {number[]} [b_hn] of a GRU
  */
 
@@ -45,30 +46,33 @@ const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
 /**
  * Returns rows of {name, parts: [input, state, bias, sum], made}, and the lines that compute the
- * new state from them.
+ * new state from them; none for a cell whose equations are not known.
  * @param {Lesson} lesson
  * @param {number} step
  * @param {number} unit
  */
 export function unitSums(lesson, step, unit) {
-  const { weights, vocabulary, hidden_size: H, cell, steps } = lesson;
+  const { vocabulary, hidden_size: H, cell, gates, parts, steps } = lesson;
+  const { w_ih, w_hh, bias: biases, b_hn } = lesson.weights;
+  if (!w_ih || !w_hh || !biases) return { rows: [], last: [] };
   const now = steps[step].state;
   const zeros = Array(H).fill(0);
   /** @type {State} */
   const before = step ? steps[step - 1].state : { h: zeros, c: zeros };
   const id = vocabulary.indexOf(steps[step].input);
-  const rows = GATES[cell].map((name, gate) => {
+  const rows = gates.map((name, gate) => {
     const row = gate * H + unit;
-    let state = dot(weights.w_hh[row], before.h);
+    let state = dot(w_hh[row], before.h);
     // The reset comes after the product.
-    if (name === "n") state = now.r[unit] * (state + (weights.b_hn?.[unit] ?? 0));
-    const [input, bias] = [weights.w_ih[row][id], weights.bias[row]];
+    if (b_hn && name === "n") state = now.r[unit] * (state + b_hn[unit]);
+    const [input, bias] = [w_ih[row][id], biases[row]];
     const sum = input + state + bias;
-    const squash = isShare(name) ? "\u03c3" : "tanh";
+    const isShare = parts.some((one) => one.name === name && one.range[0] === 0);
+    const squash = isShare ? "\u03c3" : "tanh";
     const made = `${squash}(${number(sum)}) = ${number(now[name][unit])}`;
     return { name, parts: [input, state, bias, sum], made };
   });
-  return { rows, last: ENDINGS[cell](now, before, unit) };
+  return { rows, last: ENDINGS[cell]?.(now, before, unit) ?? [] };
 }
 
 /**

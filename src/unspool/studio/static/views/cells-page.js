@@ -200,11 +200,12 @@ const percent = (share) => `${Math.round(100 * share)} %`;
  * Shows the colours from the least value to the largest.
  * @param {HTMLElement} element
  * @param {string} name
- * @param {boolean} isShare
+ * @param {import("../quantities.js").Range} range
  */
-export function showLegend(element, name, isShare) {
+export function showLegend(element, name, range) {
   const bar = el("span", { className: "scale-bar" });
   const colours = [-1, -0.5, 0, 0.5, 1].map((value) => css(value, 1));
   bar.style.background = `linear-gradient(to right, ${colours.join(",")})`;
-  element.replaceChildren(`${name}: `, isShare ? "0" : "\u22121", bar, "1");
+  const [low, high] = range.map((end) => String(end).replace("-", "\u2212"));
+  element.replaceChildren(`${name}: `, low, bar, high);
 }

@@ -5,7 +5,9 @@
 import { api, octets } from "../calls.js";
 import { clamp } from "../canvas.js";
 import { fixed } from "../formats.js";
-import { isShare } from "../gates.js";
+import { fromShade } from "../quantities.js";
+
+/** @typedef {import("../quantities.js").TracedQuantity} TracedQuantity */
 
 /**
  * A text that a run has read.
@@ -13,7 +15,7 @@ import { isShare } from "../gates.js";
  * @property {string} id
  * @property {string} note
  * @property {string[]} tokens
- * @property {{ units: number, quantities: string[] }[]} layers
+ * @property {{ units: number, quantities: TracedQuantity[] }[]} layers
  * @property {string[]} annotations
  * @property {string[] | null} vocabulary null if the run predicts no next token
  */
@@ -88,6 +90,13 @@ export class UnitsSession {
     return this.trace?.layers[this.layer] ?? { units: 0, quantities: [] };
   }
 
+  /** Describes the chosen quantity. @returns {TracedQuantity} */
+  get described() {
+    const { quantity: name } = this;
+    const found = this.shape.quantities.find((one) => one.name === name);
+    return found ?? { name, label: name, shown: name, range: [-1, 1] };
+  }
+
   get tokens() {
     return this.trace?.tokens ?? [];
   }
@@ -102,7 +111,7 @@ export class UnitsSession {
     const before = this.key;
     Object.assign(this, change);
     const { units, quantities } = this.shape;
-    if (!quantities.includes(this.quantity)) this.quantity = quantities[0];
+    if (!quantities.some(({ name }) => name === this.quantity)) this.quantity = quantities[0].name;
     this.unit = clamp(Math.trunc(this.unit) || 0, 0, units - 1);
     if (this.key === before && this.values) return { isOther: false };
     return (await this.fetchValues(this.trace.id)) ? { isOther: true } : null;
@@ -121,13 +130,13 @@ export class UnitsSession {
   }
 
   /**
-   * Returns the number behind an int8; for c its tanh.
+   * Returns the number behind an int8, within the quantity's range.
    * @param {number} unit
    * @param {number} token
    */
   valueAt(unit, token) {
     const value = (this.values?.[unit * this.tokens.length + token] ?? 0) / 127;
-    return fixed(isShare(this.quantity) ? (value + 1) / 2 : value, 2);
+    return fixed(fromShade(value, this.described.range), 2);
   }
 
   /** Returns the unit's values, one per token. */

@@ -4,7 +4,6 @@
 
 import { el, empty, failure, options } from "../elements.js";
 import { quoted } from "../formats.js";
-import { isShare, NAMES } from "../gates.js";
 import { HeatMap } from "../heatmap.js";
 import { NextTokens } from "../next-tokens.js";
 import { TextMap } from "../textmap.js";
@@ -168,7 +167,7 @@ class Units {
     page.layer.value = String(layer);
     page.quantity.replaceChildren(
       ...options(
-        shape.quantities.map((name) => [name, NAMES[name] ?? name]),
+        shape.quantities.map(({ name, label }) => [name, label]),
         quantity,
       ),
     );
@@ -177,11 +176,11 @@ class Units {
     this.colour();
     this.showTiles();
     this.map.mark(token, unit);
-    const name = quantity === "c" ? "tanh c" : quantity;
+    const { shown, range } = session.described;
     page.chosen.textContent =
-      `unit ${unit} of layer ${layer + 1}: ${name} = ${session.valueAt(unit, token)} ` +
+      `unit ${unit} of layer ${layer + 1}: ${shown} = ${session.valueAt(unit, token)} ` +
       `at ${quoted(tokens[token].trim() || "\u2423")}`;
-    showLegend(page.scale, name, isShare(quantity));
+    showLegend(page.scale, shown, range);
     showRanked(page.ranked, session, (one) => this.choose({ layer: one.layer, unit: one.unit }));
     if (change.token !== undefined) this.next?.show(token);
     else this.text.showCaret();

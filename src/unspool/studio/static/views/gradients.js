@@ -10,7 +10,8 @@ import { minus } from "../formats.js";
 import { svg } from "../svg.js";
 
 /**
- * Norms of the gradient from the loss back; `kind` is "run" or the cell of an untrained network.
+ * Norms of the gradient from the loss back; `kind` is "run" or "cell-" and the colour's number
+ * for an untrained network.
  * @typedef {{ name: string, kind: string, norms: (number | null)[], factor: number | null, reach:
  *   number | null }} Flow
  */

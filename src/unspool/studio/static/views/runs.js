@@ -188,11 +188,14 @@ function row(run, chosen, act) {
   );
 }
 
+/** Shortens package.module:Class. @param {string} cell */
+const cellName = (cell) => (cell.includes(":") ? cell.replace(/.*:/, "") : cell.toUpperCase());
+
 /** @param {RunSummary} run */
 const sizeOf = ({ kind = "", cell, num_layers, hidden_size, tokens }) =>
   [
     kind === "language" ? "" : kind,
-    `${cell?.toUpperCase() ?? ""} ${num_layers}\u00d7${hidden_size}`,
+    `${cell ? cellName(cell) : ""} ${num_layers}\u00d7${hidden_size}`,
     tokens ? `${tokens} tokens` : "",
   ]
     .filter(Boolean)

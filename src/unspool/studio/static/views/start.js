@@ -1,9 +1,9 @@
 // @ts-check
 // The form that starts training: a text and a few choices.
 
-import { raw } from "../calls.js";
+import { api, raw } from "../calls.js";
 import { onDrop } from "../drop.js";
-import { el, failure } from "../elements.js";
+import { el, failure, options } from "../elements.js";
 
 const MOST = 64 * 2 ** 20; // bytes that the studio accepts
 const SHOWN = 20_000; // of a file's characters
@@ -23,6 +23,7 @@ export function form(onStart) {
   const drop = el("div", { className: "drop" }, text, file);
   const size = el("span", { className: "quiet" });
   const fields = makeFields();
+  fillChoices(fields).catch(() => {}); // the list of runs beside it shows the error
   const message = el("div", { role: "status" });
   const made = el(
     "form",
@@ -96,15 +97,19 @@ const makeFields = () => ({
     title: "letters, digits, . _ -",
     value: "mine",
   }),
-  cell: choice(["lstm", "gru", "rnn"]),
+  cell: el("select"),
   layers: el("input", { type: "number", min: 1, max: 8, value: 1 }),
   hidden: el("input", { type: "number", min: 1, max: 4096, value: 256 }),
-  tokens: choice(["char", "byte", "word", "bpe"]),
+  tokens: el("select"),
   minutes: el("input", { type: "number", min: 0.1, max: 1440, step: "any", value: 5 }),
 });
 
-/** @param {string[]} names */
-const choice = (names) => el("select", {}, ...names.map((name) => el("option", {}, name)));
+/** @param {ReturnType<typeof makeFields>} fields */
+async function fillChoices(fields) {
+  const choices = await api("/api/choices");
+  fields.cell.replaceChildren(...options(choices.cell, "lstm"));
+  fields.tokens.replaceChildren(...options(choices.tokens));
+}
 
 /** @param {HTMLInputElement | HTMLSelectElement} field */
 const valueIn = ({ type, value }) => (type === "number" ? Number(value) : value);

@@ -5,28 +5,24 @@
 import { css } from "../colours.js";
 import { el, options, tableHead } from "../elements.js";
 import { number, quoted, visible } from "../formats.js";
-import { GATES } from "../gates.js";
 import { unitSums } from "../sums.js";
 import { svg } from "../svg.js";
 
 /** @typedef {import("../sums.js").Lesson} Lesson */
 /** @typedef {ReturnType<typeof build>} Page */
 
-/** @type {[string, string][]} */
-const CELLS = [
-  ["rnn", "RNN"],
-  ["lstm", "LSTM"],
-  ["gru", "GRU"],
-];
-
 /**
  * What is chosen at first.
- * @typedef {{ text: string, hidden_size: number, trained: number }} First
+ * @typedef {{ text: string, cell: string, hidden_size: number, trained: number }} First
  */
 
-/** @param {HTMLElement} element  @param {First} first */
-export function build(element, first) {
-  const [network, steps, graph] = [networkControls(first), stepControls(), graphBox()];
+/**
+ * @param {HTMLElement} element
+ * @param {First} first
+ * @param {[string, string][]} cells names and what they are called
+ */
+export function build(element, first, cells) {
+  const [network, steps, graph] = [networkControls(first, cells), stepControls(), graphBox()];
   const message = el("div", { role: "status" });
   const told = el("div", { ariaLive: "polite" });
   const weights = el("div", { className: "weights" });
@@ -50,8 +46,8 @@ export function build(element, first) {
   return { message, told, weights, ...network.parts, ...steps.parts, ...graph.parts };
 }
 
-/** @param {First} first */
-function networkControls(first) {
+/** @param {First} first  @param {[string, string][]} cells */
+function networkControls(first, cells) {
   const text = el("input", {
     type: "text",
     value: first.text,
@@ -59,7 +55,7 @@ function networkControls(first) {
     size: 13,
     spellcheck: false,
   });
-  const cell = el("select", {}, ...options(CELLS));
+  const cell = el("select", {}, ...options(cells, first.cell));
   /** @type {[number, string][]} */
   const sizes = [2, 3, 4, 5, 6].map((n) => [n, String(n)]);
   const hidden = el("select", {}, ...options(sizes, first.hidden_size));
@@ -151,7 +147,7 @@ export function stepInNumbers(lesson, { step, unit, gradients }, onUnit) {
   return [
     el("h2", {}, `Step ${step + 1}: reads ${sign(one.input)}, has to predict ${sign(one.target)}`),
     units,
-    el("div", { className: "scroll-x" }, table),
+    ...(rows.length ? [el("div", { className: "scroll-x" }, table)] : []),
     ...last.map((line) => el("p", { className: "formula" }, line)),
     el(
       "p",
@@ -174,14 +170,15 @@ export function stepInNumbers(lesson, { step, unit, gradients }, onUnit) {
 }
 
 /** @param {Lesson} lesson */
-export function weightTables({ weights, vocabulary, cell, hidden_size }) {
+export function weightTables({ weights, vocabulary, gates, hidden_size }) {
   /** @param {string} name */
   const units = (name) => Array.from({ length: hidden_size }, (_, i) => `${name}${i + 1}`);
-  const [rows, tokens] = [GATES[cell].flatMap(units), vocabulary.map(visible)];
+  const [rows, tokens] = [gates.flatMap(units), vocabulary.map(visible)];
+  const { w_ih, w_hh, w_out } = weights;
   return [
-    weightTable("W_xh", "input to hidden", weights.w_ih, rows, tokens),
-    weightTable("W_hh", "hidden to hidden", weights.w_hh, rows, units("h")),
-    weightTable("W_hy", "hidden to scores", weights.w_out, tokens, units("h")),
+    ...(w_ih ? [weightTable("W_xh", "input to hidden", w_ih, rows, tokens)] : []),
+    ...(w_hh ? [weightTable("W_hh", "hidden to hidden", w_hh, rows, units("h"))] : []),
+    weightTable("W_hy", "hidden to scores", w_out, tokens, units("h")),
   ];
 }
 

@@ -14,7 +14,8 @@ import { build, stepInNumbers, weightTables } from "./unrolled-page.js";
 /** @param {HTMLElement} element */
 export async function show(element) {
   const session = new Session();
-  const page = build(element, session.network);
+  const { cell } = await api("/api/choices");
+  const page = build(element, session.network, cell);
   const asking = new Asking(page.message);
   /** @param {number} step  @param {number} [unit] */
   const go = (step, unit) => {
