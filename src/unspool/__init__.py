@@ -17,6 +17,7 @@ from .errors import (
 from .heap import keep_freed_memory
 from .models.captioner import Captioner
 from .models.classifier import Classifier
+from .models.draw import DrawModel
 from .models.generator import Generator
 from .models.glimpse import GlimpseClassifier
 from .models.language import LanguageModel
@@ -24,6 +25,8 @@ from .models.tagger import Tagger
 from .models.translator import Translator
 from .tasks.caption.run import CaptionerRun
 from .tasks.caption.task import CaptionTask
+from .tasks.draw.run import DrawRun
+from .tasks.draw.task import DrawTask
 from .tasks.generate.run import GeneratorRun
 from .tasks.generate.task import GenerateTask
 from .tasks.glimpse.run import GlimpseRun
@@ -65,6 +68,9 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DivergedError",
+    "DrawModel",
+    "DrawRun",
+    "DrawTask",
     "EvalReport",
     "Evaluation",
     "GRUState",

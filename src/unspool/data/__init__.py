@@ -12,6 +12,7 @@ from .encoders import (
     TextEncoder,
     load_encoder,
 )
+from .grey import GreyEncoder, binarised
 from .hold_out import content_key, held_out, overlap_note, repeats_note
 from .images import read_images
 from .label_files import BOUNDARY, Rows, form_of, one_line, read_labelled
@@ -73,6 +74,7 @@ __all__ = [
     "Captions",
     "Chunk",
     "Encoder",
+    "GreyEncoder",
     "ImageEncoder",
     "LabelledData",
     "Lanes",
@@ -91,6 +93,7 @@ __all__ = [
     "Text",
     "TextEncoder",
     "Vocabulary",
+    "binarised",
     "bucket_bounds",
     "build_vocabulary",
     "check_standard_input",

@@ -1,5 +1,6 @@
 """Encode texts, words, series of numbers and images as inputs of a network."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from ..errors import ConfigError, DataError, RunError
 from ..limits import MAX_SIZE
 from .arrays import fits_32_bits
+from .grey import GreyEncoder
 from .images import size_of
 from .subword import WordVocabulary
 from .vocab import CharVocabulary, Vocabulary
@@ -247,7 +249,7 @@ def _normalised(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.nda
     return values.astype(np.float32)
 
 
-Encoder = TextEncoder | SeriesEncoder | ImageEncoder
+Encoder = TextEncoder | SeriesEncoder | ImageEncoder | GreyEncoder
 
 
 def load_encoder(description: dict[str, Any], directory: Path) -> Encoder:
@@ -265,6 +267,10 @@ def _described(given: dict[str, Any], directory: Path) -> Encoder:
         affixes, most = given["affixes"], given["max_length"]
         _check(affixes=_is_size(affixes, 0), max_length=most is None or _is_size(most))
         return TextEncoder(load_vocabulary(directory), affixes, most)
+    if kind == GreyEncoder.kind:
+        shape, white = tuple(given["shape"]), float(given["white"])
+        _check(shape=len(shape) == 3 and all(map(_is_size, shape)), white=0 < white < math.inf)
+        return GreyEncoder(shape, white)
     mean, std = np.array(given["mean"], np.float64), np.array(given["std"], np.float64)
     _check(kind=kind in (SeriesEncoder.form, ImageEncoder.form), mean=bool(np.isfinite(mean).all()))
     _check(std=mean.ndim == 1 and mean.shape == std.shape and bool((std > 0).all()))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ..models.captioner import Captioner
 from ..models.classifier import Classifier
+from ..models.draw import DrawModel
 from ..models.generator import Generator
 from ..models.glimpse import GlimpseClassifier
 from ..models.language import LanguageModel
@@ -13,6 +14,8 @@ from ..models.translator import Translator
 from ..training.directory import read_config
 from .caption.recipe import CAPTIONER
 from .caption.run import CaptionerRun
+from .draw.recipe import DRAW
+from .draw.run import DrawRun
 from .generate.recipe import GENERATOR
 from .generate.run import GeneratorRun
 from .glimpse.recipe import LOOKER
@@ -46,6 +49,7 @@ ROWS = (
     Kind(Tagger, TAGGER, TaggerRun, views=("cells",)),
     Kind(Generator, GENERATOR, GeneratorRun, views=("cells",)),
     Kind(GlimpseClassifier, LOOKER, GlimpseRun),
+    Kind(DrawModel, DRAW, DrawRun),
     Kind(Translator, TRANSLATOR, TranslatorRun, views=("translation", "cells")),
     Kind(Captioner, CAPTIONER, CaptionerRun, views=("captions",)),
 )
@@ -60,7 +64,7 @@ def kind_of(config: dict[str, Any]) -> Kind:
 def load(path: str | Path, model: Any = None, *, track: Track = untracked) -> Any:
     """Load a run directory: best weights, vocabulary, configuration.
 
-    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `TaggerRun`,
+    Returns a `Run` for a language model, a `ClassifierRun`, `GlimpseRun`, `DrawRun`, `TaggerRun`,
     `GeneratorRun`, `TranslatorRun` or `CaptionerRun` for these. `model` gives the structure if
     config.json cannot, for cells of your own. `track` shows how far a long evaluation is. Raises
     RunError if the directory is not a run, is damaged, or has no weights yet.

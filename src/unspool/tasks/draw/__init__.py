@@ -1,0 +1,1 @@
+"""Images drawn one piece at a time (DRAW)."""
