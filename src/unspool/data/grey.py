@@ -26,11 +26,8 @@ class GreyEncoder:
     def build(cls, images: Sequence[np.ndarray]) -> "GreyEncoder":
         """White is 255 for bytes, 1 if no pixel is above it, and otherwise the brightest pixel."""
         most = max(float(image.max()) for image in images)
-        if most <= 1:
-            white = 1.0
-        else:
-            white = 255.0 if images[0].dtype == np.uint8 else most
-        return cls(images[0].shape, white)
+        brightest = 255.0 if images[0].dtype == np.uint8 else most
+        return cls(images[0].shape, brightest if most > 1 else 1.0)
 
     @property
     def width(self) -> int:

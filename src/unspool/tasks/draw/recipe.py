@@ -30,8 +30,8 @@ from .task import DrawTask
 class DrawOptions(TrainingConfig):
     """Every option of `unspool train draw`."""
 
-    glimpses: int = option(16, "steps that draw an image", at_least=1, below=MAX_GLIMPSES + 1)
-    read: int = option(2, "filters a side of what is read", at_least=1, below=MAX_PICTURE_SIDE + 1)
+    glimpses: int = option(10, "steps that draw an image", at_least=1, below=MAX_GLIMPSES + 1)
+    read: int = option(3, "filters a side of what is read", at_least=1, below=MAX_PICTURE_SIDE + 1)
     write: int = option(
         5, "filters a side of what is written", at_least=1, below=MAX_PICTURE_SIDE + 1
     )
@@ -39,7 +39,7 @@ class DrawOptions(TrainingConfig):
         "selective", "what is read and written; none: the whole image", choices=ATTENTIONS
     )
     conditional: bool = option(False, "draw for labels, which the images must have")
-    latent: int = option(100, "numbers of a latent vector", at_least=1, below=MAX_SIZE + 1)
+    latent: int = option(50, "numbers of a latent vector", at_least=1, below=MAX_SIZE + 1)
     embedding: int = option(32, "size of label embeddings", at_least=1, below=MAX_SIZE + 1)
     cell: str = option("lstm", "the recurrent cells", choices=("lstm", "gru", "rnn"))
     hidden: int = option(256, "units of each RNN", at_least=1, below=MAX_SIZE + 1)
@@ -146,7 +146,7 @@ def read_drawable(
         held = read_rows(val, conditional)
     names = tuple(sorted(set(train.labels)))
     encoder = GreyEncoder.build(train.rows)
-    parts = [encode_rows(part, encoder, names) for part in (train, held)]
+    parts = encode_rows(train, encoder, names), encode_rows(held, encoder, names)
     if val is not None:
         shared = overlap_note(parts[0].contents(), parts[1].contents(), "held-out images")
     notes = [f"{len(train.rows):,} images to train on, {len(held.rows):,} held out"]
