@@ -58,7 +58,9 @@ QUESTIONS = {
         },
         bar_recognised=0.9,
     ),
-    "fashion": Question(*_files("fashion-mnist"), {"max_steps": 6000, "eval_every": 1000}),
+    "fashion": Question(
+        *_files("fashion-mnist"), {"hidden": 128, "max_steps": 4000, "eval_every": 1000}
+    ),
     "mnist": Question(
         *_files("mnist"),
         {

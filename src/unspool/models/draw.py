@@ -162,12 +162,18 @@ class DrawModel(eqx.Module):
             "layer_norm": self.encoder.norm is not None,  # type: ignore[attr-defined]
         }
 
+    def noise(self, batch: int, key: PRNGKeyArray) -> Float[Array, "T B Z"]:
+        """Standard normal numbers, of which latent vectors are made."""
+        return jax.random.normal(key, (self.glimpses, batch, self.latent_size))
+
     def infer(
-        self, images: Float[Array, "B H W C"], labels: Int[Array, "B"], key: PRNGKeyArray
+        self,
+        images: Float[Array, "B H W C"],
+        labels: Int[Array, "B"],
+        noise: Float[Array, "T B Z"],
     ) -> Inference:
-        """Draw images of zeros and ones again from latent vectors that are drawn with `key`."""
+        """Draw images of zeros and ones again: z_t = mean + deviation x noise_t."""
         label = self._embedded(labels)
-        noise = jax.random.normal(key, (self.glimpses, len(images), self.latent_size))
 
         def one_glimpse(carried: Any, noise: Array) -> tuple[Any, tuple[Array, Array]]:
             encoder, decoder, canvas = carried

@@ -49,7 +49,7 @@ class DrawTask(LabelledTask):
         k_pixels, k_latent = jax.random.split(key)
         probabilities = jnp.asarray(batch.inputs).reshape(-1, *self.shape)
         images = jax.random.bernoulli(k_pixels, probabilities).astype(jnp.float32)
-        found = model.infer(images, batch.targets, k_latent)
+        found = model.infer(images, batch.targets, model.noise(len(images), k_latent))
         real = batch.lengths > 0
         nats = jnp.sum(jnp.where(real, found.reconstruction + found.kl, 0.0)) / jnp.sum(real)
         return Loss(nats, nats, state)
@@ -127,7 +127,7 @@ def _batches(sequences: Sequences, shape: Any) -> Iterator[tuple[Any, Any, Any, 
 
 @eqx.filter_jit
 def _terms(model: DrawModel, images: Any, labels: Any, key: Any) -> tuple[Array, Array]:
-    found = model.infer(images, labels, key)
+    found = model.infer(images, labels, model.noise(len(images), key))
     return found.reconstruction, found.kl
 
 
@@ -139,5 +139,5 @@ def _negative_log_mean(model: DrawModel, images: Any, labels: Any, keys: Any) ->
 
 def _log_weight(model: DrawModel, images: Any, labels: Any, key: Any) -> Float[Array, "B"]:
     """ln p(x, z) / q(z | x) of one draw."""
-    found = model.infer(images, labels, key)
+    found = model.infer(images, labels, model.noise(len(images), key))
     return found.log_ratio - found.reconstruction
