@@ -24,6 +24,7 @@ from unspool import ConfigError, RunError, UnspoolError, options_file
 from unspool.data import held_out
 from unspool.files import write_bytes
 from unspool.tasks.caption.recipe import CAPTIONER
+from unspool.tasks.draw.recipe import DRAW
 from unspool.tasks.generate.recipe import GENERATOR
 from unspool.tasks.glimpse.recipe import LOOKER
 from unspool.tasks.label.recipe import CLASSIFIER, TAGGER
@@ -49,6 +50,7 @@ KINDS: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
     "caption": (CAPTIONER, ("f.npz", "i.tsv"), {"condition": 4, "min_count": 1, **EMBEDDED}),
     "images": (CLASSIFIER, ("m.npz",), EMBEDDED),
     "glimpse": (LOOKER, ("m.npz",), {"glimpses": 2, "patch": 2, "glimpse_size": 3}),
+    "draw": (DRAW, ("m.npz",), {"glimpses": 2, "latent": 2, "conditional": True, "embedding": 2}),
 }
 ALWAYS = ("text", "classify", "translate")  # the others belong to `make soak`
 DROP = object()
@@ -107,6 +109,7 @@ USES = {
     "Run": lambda run: run.sample("the", max_new_tokens=5),
     "GeneratorRun": lambda run: run.sample(run.labels[0], max_new_tokens=5),
     "ClassifierRun": lambda run: run.classify(["a"] if run.reads == "text" else [picture()]),
+    "DrawRun": lambda run: run.sample(2),
     "GlimpseRun": lambda run: run.classify([picture()]),
     "TaggerRun": lambda run: run.tag([["The", "dog"]]),
     "TranslatorRun": lambda run: run.translate(["a dog"]),

@@ -9,6 +9,7 @@ from test_resume import assert_same, outcome
 import unspool
 from unspool import RunError, StepReport
 from unspool.data import LabelledData, PairData
+from unspool.tasks.draw.recipe import read_drawable
 
 LINES = "x the thread goes out\ny the wheel goes round\nx in\ny un spun\n" * 6
 WORDS = "".join(f"the D\nthread{i} N\n\nwheels{i} N\nspin V\nround A\n\n" for i in range(8))
@@ -25,6 +26,7 @@ def make(tmp_path_factory):
     (folder / "de.txt").write_text("ein\naus\nausgesponnen\n" * 8)
     images = np.random.default_rng(0).normal(size=(24, 6, 6))
     np.savez(folder / "images.npz", images=images, labels=[0, 1] * 12)
+    np.savez(folder / "grey.npz", images=abs(images) / 6, labels=[0, 1] * 12)
 
     def make(kind):
         if kind == "tag":
@@ -41,6 +43,12 @@ def make(tmp_path_factory):
                 2, data.encoder.shape, glimpses=2, glimpse_size=4, **SIZES
             )
             return model, unspool.GlimpseTask(data, batch=4, copies=2)
+        if kind == "draw":
+            data = read_drawable(folder / "grey.npz", val_fraction=0.3, conditional=True)
+            model = unspool.DrawModel.create(
+                data.encoder.shape, classes=2, glimpses=2, hidden_size=5, latent_size=2
+            )
+            return model, unspool.DrawTask(data, batch=4)
         if kind == "translate":
             data = PairData.read(folder / "en.txt", folder / "de.txt", tokens="char")
             model = unspool.Translator.create(len(data.target.vocab), embedding_size=4, **SIZES)
@@ -52,7 +60,10 @@ def make(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("kind", ["classify", "tag", "generate", "glimpse", "translate"])
+SLOW = pytest.param("draw", marks=pytest.mark.slow)  # of compiling
+
+
+@pytest.mark.parametrize("kind", ["classify", "tag", "generate", "glimpse", "translate", SLOW])
 def test_a_resumed_run_is_one_that_was_never_stopped(kind, make, tmp_path):
     list(unspool.train(*make(kind), run=tmp_path / "straight", **OPTIONS))
     for stop in (7, 16, 99):

@@ -32,7 +32,7 @@ def _draw(model: DrawModel, labels: Array, key: Array) -> Drawing:
 
 def text_art(images: Float[np.ndarray, "B H W C"]) -> str:
     """Images of 0 (black) to 1 side by side; a character is two rows high, as it is on screens."""
-    grey = np.asarray(images, np.float64).mean(axis=-1)
+    grey = np.nan_to_num(np.asarray(images, np.float64)).mean(axis=-1)
     grey = np.pad(grey, ((0, 0), (0, grey.shape[1] % 2), (0, 0)))
     halves = grey.reshape(len(grey), -1, 2, grey.shape[2]).mean(axis=2)
     shades = np.clip(halves * len(SHADES), 0, len(SHADES) - 1).astype(int)

@@ -175,7 +175,7 @@ def _painted(
 
 
 def _shades(canvas: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(canvas * 255), 0, 255).astype(np.uint8)
+    return np.clip(np.round(np.nan_to_num(canvas) * 255), 0, 255).astype(np.uint8)
 
 
 def _svg(title: str, size: tuple[int, int], body: str) -> str:

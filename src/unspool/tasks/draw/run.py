@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ... import files
+from ...cells.base import check_sizes
 from ...data import GreyEncoder, LabelledData, encode_rows, join_rows, overlap_note
 from ...errors import ConfigError, RunError
 from ...models.draw import Drawing, DrawModel
@@ -53,8 +54,7 @@ class DrawRun(LabelledRun):
 
         run.sample(16, seed=1).pixels
         """
-        if type(count) is not int or count < 1:
-            raise ConfigError(f"count must be a whole number of at least 1, got {count!r}")
+        check_sizes(count=count)
         numbers = np.arange(count) % max(len(self.labels), 1)
         if condition is not None:
             if condition not in self.labels:
@@ -77,11 +77,8 @@ class DrawRun(LabelledRun):
         """The bound in nats an image and its terms; with `importance_samples` K an estimate of
         -ln p(x) that is nearer. See `evaluate_drawing`.
         """
-        if type(importance_samples) is not int or importance_samples < 0:
-            raise ConfigError(
-                "importance_samples must be a whole number of at least 0, got "
-                f"{importance_samples!r}"
-            )
+        if importance_samples != 0:
+            check_sizes(importance_samples=importance_samples)
         if not sources:
             found = self.own_data(LabelledData.open, "name a file to evaluate on").val
             return evaluate_drawing(self.model, found, self.encoder.shape, importance_samples)
