@@ -94,7 +94,7 @@ class DrawModel(eqx.Module):
         layer_norm: bool = False,
         seed: int = 0,
     ) -> "DrawModel":
-        """Draw a model for images (H, W, C), conditioned on labels if `classes` is not 0.
+        """Create a model for images (H, W, C), conditioned on labels if `classes` is not 0.
 
         `read_size` and `write_size` are N of the windows. Raises ConfigError where an argument
         breaks its rule.

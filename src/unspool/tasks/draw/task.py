@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ...cells.init import random_key
 from ...data import GreyEncoder, LabelledData, Sequences, binarised, in_order_of_length
 from ...models.draw import DrawModel
-from ...training.task import Evaluation, Loss
+from ...training.task import Evaluation, Loss, weighted_mean
 from ..label.task import LabelledTask
 from .decode import draw, text_art
 
@@ -50,8 +50,7 @@ class DrawTask(LabelledTask):
         probabilities = jnp.asarray(batch.inputs).reshape(-1, *self.shape)
         images = jax.random.bernoulli(k_pixels, probabilities).astype(jnp.float32)
         found = model.infer(images, batch.targets, model.noise(len(images), k_latent))
-        real = batch.lengths > 0
-        nats = jnp.sum(jnp.where(real, found.reconstruction + found.kl, 0.0)) / jnp.sum(real)
+        nats = weighted_mean(found.reconstruction + found.kl, batch.lengths > 0)
         return Loss(nats, nats, state)
 
     def evaluate(self, model: DrawModel) -> Evaluation:
