@@ -16,7 +16,8 @@ from .errors import ConfigError
 LARGEST = 3.4e38  # what 32 bits hold
 # What users write, and the library's argument of another name that it stands for.
 ARGUMENTS = {"hidden": "hidden_size", "layers": "num_layers", "embedding": "embedding_size",
-             "condition": "condition_size"}  # fmt: skip
+             "condition": "condition_size", "latent": "latent_size", "read": "read_size",
+             "write": "write_size"}  # fmt: skip
 
 
 def option(

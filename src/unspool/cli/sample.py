@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -13,13 +14,14 @@ from ..decoding.options import COUNT, Sampling
 from ..errors import ConfigError
 from ..kernels.sampling import WeightType
 from ..options import option, redeclared
+from ..tasks.draw.run import DrawRun
 from ..tasks.generate.run import GeneratorRun
 from ..tasks.registry import load
 from ..tasks.run import LoadedRun, require
 from ..tasks.text.run import Run
 from ..tasks.text.stream import without_blanks
-from . import console
-from .options import RunArgument, with_options
+from . import console, drawings
+from .options import RunArgument, output, with_options
 from .session import prepare
 
 
@@ -29,30 +31,50 @@ class SampleOptions(Sampling):
 
     max_new_tokens: int = option(500, "how many tokens to write", at_least=1, below=COUNT)
     temperature: float = redeclared(Sampling, "temperature", default=0.8)
-    count: int = option(1, "how many texts to write", at_least=1, below=COUNT)
-    condition: str | None = option(None, "the label to write for (runs of `train generate`)")
+    count: int = option(1, "how many texts to write, or images to draw", at_least=1, below=COUNT)
+    condition: str | None = option(
+        None, "the label to write or draw for (runs of `train generate` and `train draw`)"
+    )
     stop: str | None = option(None, "stop before this string")
     weights: str = option("float32", "fewer bits are faster", choices=get_args(WeightType))
     keep_unknown: bool = option(False, "allow the unknown token in the text")
 
 
+DRAWING = {"run", "count", "seed", "condition", "plot", "as_json"}  # parameters for images
+
+
 @with_options(SampleOptions, defaults=True)
 def sample(
+    context: typer.Context,
     run: RunArgument,
     prompt: Annotated[str, typer.Option(help="The text to continue.")] = "",
     *,
     given: dict[str, Any],
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="For runs of `train draw`: an .html, .svg or .png file that shows the steps.",
+            show_default=False,
+            parser=output,
+        ),
+    ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per text and line.")
+        bool, typer.Option("--json", help="One JSON object per text or image, and line.")
     ] = False,
 ) -> None:
-    """Write text with a trained run, or single lines for a --condition.
+    """Write text with a trained run, or single lines for a --condition; or draw images.
 
     unspool sample runs/shakespeare --prompt "ROMEO:" --temperature 0.8 --top-p 0.95
     """
     prepare()
     options = SampleOptions(**given)
     loaded = load(run)
+    if isinstance(loaded, DrawRun):
+        _refuse_given(context, DRAWING, loaded)
+        drawings.show(loaded, options.count, options.condition, options.seed, plot, as_json)
+        return
+    if plot is not None:
+        raise ConfigError(f"--plot does not apply: {run} is {loaded.what}")
     if isinstance(loaded, GeneratorRun):
         _write_lines(loaded, prompt, options, as_json)
     else:
@@ -98,6 +120,14 @@ def _write_texts(run: Run, prompt: str, options: SampleOptions, as_json: bool) -
             console.print_json(_record(run, prompt, text, options.seed, number))
         else:
             write(f"--- {number + 1} of {options.count}\n{prompt}{text}\n\n")
+
+
+def _refuse_given(context: typer.Context, taken: set[str], run: LoadedRun) -> None:
+    """Raise ConfigError for an option of the command line that does not apply to the run."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name not in taken and source is not None and source.name == "COMMANDLINE":
+            raise ConfigError(f"{parameter.opts[0]} does not apply: {run.path} is {run.what}")
 
 
 def _say_what_is_unknown(vocab: Vocabulary, prompt: str) -> None:

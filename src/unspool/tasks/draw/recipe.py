@@ -92,34 +92,19 @@ class DrawRecipe(Recipe):
 
     def task(self, data: LabelledData, options: DrawOptions) -> DrawTask:
         """Batches of images."""
-        return DrawTask(data, batch=options.batch, seed=options.seed)
+        return DrawTask(data, **options.arguments(DrawTask))
 
     def model(self, data: LabelledData, options: DrawOptions) -> DrawModel:
         """A model of the data's images, and of its labels if there are any."""
         assert isinstance(data.encoder, GreyEncoder)
-        return DrawModel.create(
-            data.encoder.shape,
-            glimpses=options.glimpses,
-            read_size=options.read,
-            write_size=options.write,
-            attention=options.attention,
-            latent_size=options.latent,
-            classes=len(data.labels),
-            embedding_size=options.embedding,
-            cell=options.cell,
-            hidden_size=options.hidden,
-            layer_norm=options.layer_norm,
-            seed=options.seed,
-        )
+        taken = options.arguments(DrawModel.create)
+        return DrawModel.create(data.encoder.shape, classes=len(data.labels), **taken)
 
 
 def _read(sources: tuple[str, ...], options: DrawOptions) -> LabelledData:
     if len(sources) != 1:
         raise ConfigError(f"name one file to train on, got {len(sources)}")
-    return read_drawable(
-        sources[0], val=options.val, val_fraction=options.val_fraction, seed=options.seed,
-        conditional=options.conditional,
-    )  # fmt: skip
+    return read_drawable(sources[0], **options.arguments(read_drawable))
 
 
 def read_drawable(

@@ -11,6 +11,7 @@ from ...cells.base import check_sizes
 from ...data import GreyEncoder, LabelledData, encode_rows, join_rows, overlap_note
 from ...errors import ConfigError, RunError
 from ...models.draw import Drawing, DrawModel
+from ...options import Options, option
 from ...training.task import Evaluation
 from ..label.run import LabelledRun
 from ..run import check_size, noted
@@ -30,11 +31,23 @@ class Drawings(NamedTuple):
     steps: Drawing
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawEvaluation(Options):
+    """How images are measured."""
+
+    importance_samples: int = option(
+        0, "draws per image for an estimate of -ln p, such as 50; 0: the bound alone", at_least=0,
+        below=2**31,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class DrawRun(LabelledRun):
     """A run of `unspool train draw`, loaded; its labels, if it has any, are the conditions."""
 
-    what: ClassVar[str] = "a run that draws images: use `unspool sample --plot`"
+    what: ClassVar[str] = "a model that draws images"
+    used_by: ClassVar[str] = "unspool sample --plot"
+    eval_options: ClassVar[type[Options]] = DrawEvaluation
     aligned: ClassVar[bool] = False
 
     model: DrawModel
@@ -77,8 +90,7 @@ class DrawRun(LabelledRun):
         """The bound in nats an image and its terms; with `importance_samples` K an estimate of
         -ln p(x) that is nearer. See `evaluate_drawing`.
         """
-        if importance_samples != 0:
-            check_sizes(importance_samples=importance_samples)
+        DrawEvaluation(importance_samples=importance_samples)
         if not sources:
             found = self.own_data(LabelledData.open, "name a file to evaluate on").val
             return evaluate_drawing(self.model, found, self.encoder.shape, importance_samples)
