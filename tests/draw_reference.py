@@ -73,7 +73,7 @@ def naive_draw(model, canvas, h):
 
 def naive_bound(model, image, label, noise):
     """c_T, L_x, L_z and ln p(z) - ln q(z | x) of one image (equations 3 to 12)."""
-    h_enc, h_dec = (np.asarray(state, np.float64)[0] for state in model.states)
+    h_enc, h_dec = (np.asarray(state.h, np.float64)[0] for state in model.states)
     extra = () if model.embedding is None else (np.asarray(model.embedding)[label],)
     canvas = np.asarray(model.bias_canvas, np.float64)
     kl = log_ratio = 0.0
@@ -95,7 +95,7 @@ def naive_bound(model, image, label, noise):
 
 def naive_drawing(model, label, latent):
     """The probabilities of the pixels after every step."""
-    h = np.asarray(model.states[1], np.float64)[0]
+    h = np.asarray(model.states[1].h, np.float64)[0]
     extra = () if model.embedding is None else (np.asarray(model.embedding)[label],)
     canvas, canvases = np.asarray(model.bias_canvas, np.float64), []
     for z in latent:
