@@ -1,38 +1,22 @@
 """Fixtures that every test may use."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import pytest
 from hypothesis import settings
+from tests.programs import keep_programs, make_room
 
 # How long an example takes says more of the machine's load than of the code.
 settings.register_profile("unspool", deadline=None)
 settings.load_profile("unspool")
 
-# What is compiled once serves the other workers, the processes that tests start, and the next run:
-# compiling is most of the tests' time. A program's name in the cache is a hash of its text, of the
-# compiler's version and of the processor's features.
-PROGRAMS = Path(__file__).parents[1] / "build" / "test-programs"
-CACHE = {
-    "jax_compilation_cache_dir": str(PROGRAMS),
-    "jax_persistent_cache_min_compile_time_secs": 0.0,
-    "jax_persistent_cache_min_entry_size_bytes": 0,
-    "jax_persistent_cache_enable_xla_caches": "none",  # others put the directory into the name
-}
-MAX_PROGRAMS = 30_000
-
 
 def pytest_configure() -> None:
-    for name, value in CACHE.items():
-        os.environ[name.upper()] = str(value)
-        jax.config.update(name, value)
-    if PROGRAMS.exists() and len(os.listdir(PROGRAMS)) > MAX_PROGRAMS:
-        shutil.rmtree(PROGRAMS, ignore_errors=True)
-    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    make_room()
+    keep_programs()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,18 @@ KINDS = tuple(CELLS)
 # Warnings of processes that tests start are errors, as in tests (pyproject.toml).
 WARNINGS = ("-W", "error", "-W", "ignore:Error reading persistent compilation cache entry")
 needs_library = pytest.mark.skipif(library.why_not() is not None, reason=str(library.why_not()))
+
+
+def slow(*values: Any) -> list[Any]:
+    """The values as parameters whose tests are slow and rarely break: `make test-all` runs them."""
+    return [
+        pytest.param(*(v if isinstance(v, tuple) else (v,)), marks=pytest.mark.slow) for v in values
+    ]
+
+
+def mostly_slow(values: Iterable[Any], *quick: Any) -> list[Any]:
+    """All values as parameters; all tests but those of the `quick` ones are slow."""
+    return [value if value in quick else slow(value)[0] for value in values]
 
 
 def random_like(tree: Any, seed: int, scale: float = 0.5) -> Any:

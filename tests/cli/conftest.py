@@ -3,19 +3,15 @@
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import NamedTuple
 
-import jax
-import numpy as np
 import pytest
+from tests.cli.tiny import COMMANDS, SMALL, VERSE, write_sources
+from tests.programs import PROGRAMS, keep_programs
 
 from unspool.cli.main import app, main
-
-VERSE = "The thread goes out, the thread comes in,\nthe wheel — été — will spin.\n" * 20
-SMALL = [
-    "--hidden", "8", "--batch", "4", "--steps-per-chunk", "8", "--max-steps", "12",
-    "--eval-every", "5", "--sample-tokens", "20",
-]  # fmt: skip
 
 
 class Done(NamedTuple):
@@ -29,7 +25,7 @@ def cache(tmp_path_factory):
     """The user's cache: compiled programs are kept there from command to command."""
     folder = tmp_path_factory.mktemp("cache")
     (folder / "unspool").mkdir()
-    (folder / "unspool" / "xla").symlink_to(jax.config.jax_compilation_cache_dir)
+    (folder / "unspool" / "xla").symlink_to(PROGRAMS)
     return folder
 
 
@@ -37,6 +33,8 @@ def cache(tmp_path_factory):
 def _user_cache(cache, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setenv("COLUMNS", "100")
+    yield
+    keep_programs()  # commands have settings of their own
 
 
 @pytest.fixture(scope="session")
@@ -121,35 +119,37 @@ def small():
     return SMALL
 
 
-TINY = ["--hidden", "4", "--batch", "4", "--max-steps", "2", "--eval-every", "2"]
+@pytest.fixture(scope="session")
+def train_here(cache):
+    """Train in this process, where what is compiled and imported serves the next one too."""
+
+    def train(*arguments):
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as told:
+            patch.setenv("XDG_CACHE_HOME", str(cache))
+            app(["train", *map(str, arguments)], standalone_mode=False)
+        return told.getvalue()
+
+    return train
 
 
 @pytest.fixture(scope="session")
-def kinds(tmp_path_factory):
-    """A folder of small sources and a finished run of every kind, with its name: read it only."""
+def tiny(train_here, tmp_path_factory):
+    """A function that trains a run of a kind, once, beside its sources: read it only."""
     folder = tmp_path_factory.mktemp("kinds")
-    (folder / "text.txt").write_text(VERSE)
-    (folder / "lines.tsv").write_text(
-        "label\ttext\n" + "".join(f"a\tone thread {i}\nb\ttwo wheels {i}\n" for i in range(12))
-    )
-    (folder / "words.txt").write_text(
-        "".join(f"The\tDET\ndog{i}\tNOUN\nruns\tVERB\n\n" for i in range(12))
-    )
-    (folder / "pairs.tsv").write_text("in and out\train und raus\nthe wheel\tdas rad\n" * 12)
-    draw = np.random.default_rng(0)
-    np.savez(folder / "images.npz", images=draw.integers(0, 255, (24, 6, 6), np.uint8),
-             labels=["a", "b"] * 12)  # fmt: skip
-    names = [f"{i}.png" for i in range(12)]
-    np.savez(folder / "features.npz", names=names, features=draw.normal(size=(12, 4, 8)))
-    (folder / "captions.tsv").write_text("".join(f"{name}\ta red wheel\n" for name in names))
-    sources = {
-        "text": ["text.txt", "--steps-per-chunk", "8", "--sample-tokens", "0"],
-        "classify": ["lines.tsv"], "tag": ["words.txt"], "generate": ["lines.tsv"],
-        "translate": ["pairs.tsv", "--tokens", "char", "--embedding", "8"],
-        "caption": ["--features", "features.npz", "--captions", "captions.tsv"],
-        "glimpse": ["images.npz"],
-    }  # fmt: skip
-    for kind, words in sources.items():
-        named = [str(folder / word) if (folder / word).exists() else word for word in words]
-        app(["train", kind, *named, "--run", str(folder / kind), *TINY], standalone_mode=False)
-    return folder
+    write_sources(folder)
+
+    def run(kind):
+        path = folder / kind
+        if not path.exists():
+            words = [folder / word if "." in word else word for word in COMMANDS[kind]]
+            train_here(*words, "--run", path)
+        return path
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kinds(tiny):
+    """A folder of small sources and a finished run of every kind, with its name: read it only."""
+    runs = [tiny(kind) for kind in COMMANDS]
+    return runs[0].parent

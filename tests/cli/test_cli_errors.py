@@ -14,6 +14,7 @@ import jax
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import slow
 
 LONG = "a" * 300
 
@@ -185,13 +186,19 @@ def test_no_option_value_brings_a_traceback(unspool, trained, data):
         assert_refused(done)
 
 
-def test_real_processes_refuse_too(spawn, trained, files):
-    assert_refused(spawn("train", "text", files / "latin.txt", "--run", files / "new"), "UTF-8")
-    assert_refused(
-        spawn("train", "text", "-", "--run", files / "new", stdin="a"), "at least 2 tokens"
-    )
-    assert_refused(spawn("sample", trained, "--condition", "Ω"), "--condition does not apply")
-    assert_refused(spawn("nonsense"), "nonsense")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("nonsense", "nonsense"),
+        *slow(
+            ("train text {files}/latin.txt --run {files}/new", "UTF-8"),
+            ("train text - --run {files}/new", "at least 2 tokens"),
+            ("sample {run} --condition Ω", "--condition does not apply"),
+        ),
+    ],
+)
+def test_real_processes_refuse_too(spawn, trained, files, line, words):
+    assert_refused(spawn(*line.format(run=trained, files=files).split(), stdin="a"), words)
 
 
 READ_BY = {
@@ -277,6 +284,7 @@ def test_resume_refuses_changes(unspool, trained, tmp_path, monkeypatch, line, w
     assert tree(trained) == before
 
 
+@pytest.mark.slow
 def test_a_run_in_use(unspool, process, trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)
@@ -335,6 +343,7 @@ def tiny_disk(tmp_path):
     libc.umount(bytes(disk))
 
 
+@pytest.mark.slow
 def test_a_really_full_disk(spawn, verse, tiny_disk, small):
     done = spawn("train", "text", verse, "--run", tiny_disk / "run", *small, "--hidden", "64")
     assert_refused(done, "no space left to write")
@@ -351,6 +360,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files(trained, tmp_path, spawn):
     """EFBIG instead of ENOSPC: the new state does not fit, the old one stays."""
     run = tmp_path / "run"
@@ -384,6 +394,7 @@ def test_not_enough_memory(unspool, verse, tmp_path, monkeypatch, error):
     assert_refused(unspool("train", "text", verse, "--run", tmp_path), "not enough memory")
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_used_is_no_error(spawn, trained):
     done = spawn("sample", trained, "--max-new-tokens", 5, env={"XDG_CACHE_HOME": "/proc/none"})
     assert (done.code, done.err) == (0, "")

@@ -1,22 +1,19 @@
 """train classify and train glimpse on images; classify, eval and info on their runs."""
 
 import json
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from tests.cli.tiny import IMAGES, LABELLED
 from tests.support import printed
-
-from unspool.cli.main import app
-
-TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
-LOOKS = ["--glimpses", "3", "--glimpse-size", "4", "--copies", "2"]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
-    draw = np.random.default_rng(0).integers(0, 255, (24, 6, 6), np.uint8)
+    draw = IMAGES
     np.savez(folder / "images.npz", images=draw, labels=["a", "b"] * 12)
     np.savez(folder / "large.npz", images=draw.repeat(2, axis=1), labels=["a", "b"] * 12)
     np.savez(folder / "unknown.npz", images=draw[:2], labels=["a", "c"])
@@ -27,15 +24,11 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(files, tmp_path_factory):
+def runs(train_here, tiny, files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    commands = {
-        "patches": ["classify", files / "images.npz", "--image", "patches", "--patch", "2"],
-        "glimpse": ["glimpse", files / "images.npz", *LOOKS],
-    }
-    for name, command in commands.items():
-        arguments = ["train", *command, "--run", folder / name, *TINY]
-        app(list(map(str, arguments)), standalone_mode=False)
+    shutil.copytree(tiny("glimpse"), folder / "glimpse")
+    cut = ["--image", "patches", "--patch", "2", "--run", folder / "patches"]
+    train_here("classify", files / "images.npz", *cut, *LABELLED)
     return folder
 
 

@@ -1,14 +1,12 @@
 """train classify, tag and generate; classify, tag, sample and eval on their runs."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from tests.cli.tiny import LABELLED, LINES, WORDS
 from tests.support import printed
-
-LINES = "x the thread goes out\ny the wheel goes round\nx thread in\ny wheel un spun\n" * 6
-WORDS = "".join(f"the O\nthread{i} B-T\n\nwheels{i} B-W\nspin I-W\nround O\n\n" for i in range(8))
-TINY = ["--hidden", "4", "--batch", "8", "--max-steps", "6", "--eval-every", "3"]
 
 
 @pytest.fixture(scope="session")
@@ -25,20 +23,18 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def labelled(spawn, files, tmp_path_factory):
+def labelled(train_here, tiny, files, tmp_path_factory):
     """Finished runs of each kind."""
     runs = tmp_path_factory.mktemp("runs")
+    for kind in ("classify", "tag", "generate"):
+        shutil.copytree(tiny(kind), runs / kind)
     commands = {
-        "classify": ["classify", files / "lines.txt"],
-        "tag": ["tag", files / "words.txt"],
-        "generate": ["generate", files / "lines.txt"],
         "series": ["classify", files / "series.npz"],
         "frames": ["tag", files / "frames.npz", "--no-bidirectional"],
     }
     for name, command in commands.items():
-        done = spawn("train", *command, "--run", runs / name, *TINY)
-        assert done.code == 0, done.err
-        assert "% of the time steps are padding" in done.out
+        told = train_here(*command, "--run", runs / name, *LABELLED)
+        assert "% of the time steps are padding" in told
     return runs
 
 
@@ -117,9 +113,10 @@ def test_eval_reads_files_one_after_the_other_and_tells_what_it_left_out(
     ]
 
 
+@pytest.mark.slow
 def test_standard_input_trains_as_its_file_does(spawn, files, tmp_path):
     trained = [
-        spawn("train", "classify", source, "--run", tmp_path / name, *TINY, stdin=LINES).out
+        spawn("train", "classify", source, "--run", tmp_path / name, *LABELLED, stdin=LINES).out
         for source, name in ((files / "lines.txt", "file"), ("-", "stdin"))
     ]
     notes = [out.splitlines()[:2] for out in trained]

@@ -176,6 +176,7 @@ def is_clean(text):
     return not [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160]
 
 
+@pytest.mark.slow
 def test_a_label_and_a_text_are_shown_and_not_obeyed(unspool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = "".join(f"{EVIL}a\tone {EVIL}{i}\nb\ttwo {i}\n" for i in range(6))
@@ -200,6 +201,7 @@ def test_tags_and_words_are_shown(unspool, tmp_path, monkeypatch):
     assert f"dog{SHOWN}\t" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_what_a_network_wrote_is_raw_in_a_pipe_alone(unspool, tmp_path, monkeypatch, is_terminal):
     monkeypatch.chdir(tmp_path)

@@ -8,6 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from tests.support import slow
 
 from unspool import load
 from unspool.cli.main import main
@@ -103,7 +104,7 @@ def test_a_terminal_without_unicode(spawn, trained):
 
 @pytest.mark.parametrize(
     ("command", "lines"),
-    [("sample --max-new-tokens 20000", 1), ("sample --count 99", 1), ("eval", 0)],
+    [("sample --max-new-tokens 20000", 1), *slow(("sample --count 99", 1), ("eval", 0))],
 )
 def test_into_head(process, trained, command, lines):
     name, *options = command.split()

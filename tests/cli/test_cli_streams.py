@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support import slow
 
 START = (
     "from unspool.cli.main import main; import sys; sys.argv = ['unspool', *sys.argv[1:]]; main()"
@@ -41,8 +42,9 @@ def training(verse, small):
 
 
 @pytest.mark.parametrize(
-    "line", ["{} | head -1", "{} 2>&1 | true", "{} >/dev/full", "{} >&-", "{} >&- 2>&- <&-"],
-)  # fmt: skip
+    "line",
+    ["{} | head -1", *slow("{} 2>&1 | true", "{} >/dev/full", "{} >&-", "{} >&- 2>&- <&-")],
+)
 def test_a_training_that_nobody_listens_to_trains_to_its_end(shell, training, tmp_path, line):
     done = shell(line.format(training))
     assert done.returncode == 0, done.stderr
@@ -53,6 +55,7 @@ def test_a_training_that_nobody_listens_to_trains_to_its_end(shell, training, tm
         assert told.startswith("note: the output cannot be written (")
 
 
+@pytest.mark.slow
 def test_a_demo_goes_on_too(shell, tmp_path):
     done = shell("$U demo --minutes 0.05 --run r | head -1")
     assert done.returncode == 0, done.stderr
@@ -60,6 +63,7 @@ def test_a_demo_goes_on_too(shell, tmp_path):
     assert any("val_loss_nats" in event for event in events)
 
 
+@pytest.mark.slow
 def test_attention_is_written_for_all_that_nobody_reads(shell, verse, tmp_path):
     pairs = "in and out\train\nthe wheel\tspin\n" * 12
     (tmp_path / "pairs.tsv").write_text(pairs)
@@ -72,9 +76,11 @@ def test_attention_is_written_for_all_that_nobody_reads(shell, verse, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["$U sample {run} --count 300 --max-new-tokens 300 | head -2", "$U eval {run} | true",
-             "$U info {run} | head -1", "$U train text --help | head -1", "$U hello | head -1",
-             "$U hello 2>&1 | true", "$U nosuch 2>&1 | true"],
+    "line",
+    ["$U eval {run} | true",
+     *slow("$U sample {run} --count 300 --max-new-tokens 300 | head -2", "$U info {run} | head -1",
+           "$U train text --help | head -1", "$U hello | head -1", "$U hello 2>&1 | true",
+           "$U nosuch 2>&1 | true")],
 )  # fmt: skip
 def test_others_end_in_silence_when_their_reader_goes(shell, trained, line):
     done = shell(line.format(run=trained))
@@ -83,9 +89,10 @@ def test_others_end_in_silence_when_their_reader_goes(shell, trained, line):
 
 @pytest.mark.parametrize(
     ("line", "code"),
-    [("$U sample {run} --max-new-tokens 5 >&-", 0), ("$U sample {run} --max-new-tokens 5 <&-", 0),
-     ("$U info >&- <&-", 0), ("$U eval {run} --json 2>&-", 0), ("$U --help >&-", 0),
-     ("$U sample none >&- 2>&- <&-", 2), ("$U nosuch 2>&-", 2), ("$U train text - --run q <&-", 2)],
+    [("$U sample {run} --max-new-tokens 5 >&-", 0), ("$U sample none >&- 2>&- <&-", 2),
+     *slow(("$U sample {run} --max-new-tokens 5 <&-", 0), ("$U info >&- <&-", 0),
+           ("$U eval {run} --json 2>&-", 0), ("$U --help >&-", 0), ("$U nosuch 2>&-", 2),
+           ("$U train text - --run q <&-", 2))],
 )  # fmt: skip
 def test_closed_streams(shell, trained, line, code):
     done = shell(line.format(run=trained), stdin=subprocess.DEVNULL)
@@ -94,6 +101,7 @@ def test_closed_streams(shell, trained, line, code):
     assert "Exception" not in done.stderr
 
 
+@pytest.mark.slow
 def test_output_on_a_full_disk_is_an_error(shell, trained):
     done = shell(f"$U eval {trained} > /dev/full")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -124,6 +132,7 @@ def test_a_closed_terminal_saves_and_stops(process, unspool, verse, tmp_path, sm
     assert f"finished at step {step + 20}" in done.out
 
 
+@pytest.mark.slow
 def test_nohup_stays_nohup(verse, tmp_path, small):
     arguments = ["train", "text", verse, "--run", tmp_path / "r", *small, "--max-steps", 3000]
     command = ["bash", "-c", 'trap "" HUP; exec "$@"', "bash", sys.executable, "-m", "unspool"]
@@ -135,6 +144,7 @@ def test_nohup_stays_nohup(verse, tmp_path, small):
     assert "finished at step 3000" in out
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_terminal(process, verse, tmp_path, small):
     """Under nohup in a terminal that is closed: writing fails with EIO."""
     ours, theirs = pty.openpty()
@@ -151,8 +161,8 @@ def test_a_training_outlives_its_terminal(process, verse, tmp_path, small):
     assert last_step(run) == 3000
 
 
-@pytest.mark.parametrize("module", ["unspool", "unspool.cli"])
-@pytest.mark.parametrize("imported", ["numpy", "jax._src.core", "rich.console"])
+@pytest.mark.parametrize("module", ["unspool", *slow("unspool.cli")])
+@pytest.mark.parametrize("imported", ["jax._src.core", *slow("numpy", "rich.console")])
 def test_ctrl_c_while_it_starts_is_one_line(module, imported):
     """Python reports every import, so the process can be signalled in the middle of them."""
     command = [sys.executable, "-X", "importtime", "-m", module, "info"]

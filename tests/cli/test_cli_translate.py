@@ -3,32 +3,27 @@
 import json
 
 import pytest
+from tests.cli.tiny import ENGLISH, GERMAN, PAIRS, TRANSLATE
 from tests.support import printed
-
-ENGLISH = ["the thread", "the wheel spins", "in", "out"] * 10
-GERMAN = ["der faden", "das rad dreht sich", "hinein", "hinaus"] * 10
-TINY = ["--tokens", "char", "--hidden", 8, "--embedding", 8, "--batch", 8, "--max-steps", 6,
-        "--eval-every", 3]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs")
     texts = {"en": ENGLISH, "de": GERMAN, "short": GERMAN[:-2], "odd": ["in", "", "out"]}
-    texts["both.tsv"] = map("\t".join, zip(ENGLISH, GERMAN, strict=True))
     for name, lines in texts.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
+    (folder / "both.tsv").write_text(PAIRS)
     return folder
 
 
 @pytest.fixture(scope="session")
-def translator(spawn, files, tmp_path_factory):
+def translator(train_here, files, tmp_path_factory):
     run = tmp_path_factory.mktemp("translator") / "run"
     pairs = ("--source", files / "en", "--target", files / "de")
-    done = spawn("train", "translate", *pairs, "--run", run, *TINY)
-    assert done.code == 0, done.err
-    assert "30 sentence pairs to train on, 10 held out" in done.out
-    assert "translate with: unspool translate" in done.out
+    told = train_here("translate", *pairs, "--run", run, *TRANSLATE)
+    assert "30 sentence pairs to train on, 10 held out" in told
+    assert "translate with: unspool translate" in told
     return run
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array
-from tests.support import assert_equal, chi_square_p, random_like
+from tests.support import assert_equal, chi_square_p, random_like, slow
 
 from unspool import ConfigError, LanguageModel, sample, stream
 from unspool.decoding import LanguageStepper
@@ -78,10 +78,8 @@ def distribution(
     "options",
     [
         {},
-        {"temperature": 0.6},
-        {"temperature": 1.7, "top_k": 3},
-        {"top_p": 0.7},
         {"temperature": 0.8, "top_k": 4, "top_p": 0.75},
+        *slow({"temperature": 0.6}, {"temperature": 1.7, "top_k": 3}, {"top_p": 0.7}),
     ],
     ids=str,
 )

@@ -104,6 +104,7 @@ def test_what_underflows_and_overflows_is_counted():
     assert many.not_finite > 0.3
 
 
+@pytest.mark.slow
 def test_the_state_is_warmed_up_and_ends_are_spread():
     model = make("gru")
     short = gradient_flow(model, TOKENS[-STEPS - 1 :], steps=STEPS, ends=1)

@@ -57,6 +57,7 @@ def test_what_is_no_pattern_is_named(pattern):
         annotate(TEXT, patterns={"bad": pattern})
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_pattern_that_takes_for_ever():
     program = (
         "from unspool.inspection import annotate\nprint('on', flush=True)\n"

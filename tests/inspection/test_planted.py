@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from tests.support import random_like
 
 import unspool
@@ -54,6 +55,7 @@ def test_a_unit_that_toggles_at_quotes_is_found():
     )
 
 
+@pytest.mark.slow
 def test_a_unit_of_a_trained_network_is_found():
     """After a rare sign all letters are capitals until the next: to predict, it must remember."""
     draw = np.random.default_rng(0)

@@ -109,6 +109,7 @@ def test_a_cell_of_ones_own_shows_its_state():
     assert list(layer) == ["h"]
 
 
+@pytest.mark.slow
 def test_readers_decoders_and_glimpses():
     options = {"hidden_size": 5, "vocab_size": 11, "embedding_size": 4}
     tokens = jnp.asarray(TOKENS)[None]
@@ -137,6 +138,7 @@ def test_readers_decoders_and_glimpses():
         np.testing.assert_allclose(written["h"], hs, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_glimpses_are_the_steps_of_a_glimpse_classifier():
     model = unspool.GlimpseClassifier.create(
         3, (6, 6, 1), glimpses=4, hidden_size=5, glimpse_size=4

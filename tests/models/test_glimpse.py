@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.glimpse_reference import linear, naive_glimpse, next_state
-from tests.support import random_like
+from tests.support import random_like, slow
 
 from unspool import ConfigError, GlimpseClassifier
 from unspool.models.description import backends, build_model, describe_model
@@ -64,7 +64,7 @@ def test_the_equations():
     np.testing.assert_allclose(glimpses.logits, linear(model.output, h), atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", *slow("lstm")])
 def test_without_a_key_the_means_are_looked_at(cell):
     model, inputs = tiny(cell=cell, dropout=0.5), rng.normal(size=(3, 6, 4)).astype(np.float32)
     glimpses = look(model, inputs)

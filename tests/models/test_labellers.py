@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.support import assert_close, random_like
+from tests.support import assert_close, mostly_slow, random_like
 
 from unspool import Classifier, ConfigError, Generator, Tagger
 from unspool.models.classifier import POOLINGS
@@ -26,7 +26,7 @@ def drawn(model):
     return eqx.combine(*randomised(model))
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", mostly_slow(POOLINGS, "last", "attention"))
 def test_a_classifier_does_not_see_padding(pooling):
     bidirectional = pooling != "last"  # one of them forwards only
     model = drawn(Classifier.create(3, pooling=pooling, **SMALL, bidirectional=bidirectional))

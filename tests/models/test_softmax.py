@@ -120,6 +120,7 @@ def test_many_samples_approach_the_full_softmax():
     assert error[1] < error[0]
 
 
+@pytest.mark.slow
 def test_few_samples_estimate_the_gradient_on_average():
     """At a fixed point of the full softmax the mean of the sampled gradients is near zero."""
     p = 1 / (np.arange(V) + 1.5)

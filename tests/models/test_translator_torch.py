@@ -20,6 +20,7 @@ SOURCE, TARGET = draw.integers(0, V, (3, 5)), draw.integers(0, V, (3, 4))
 LENGTHS = np.array([5, 2, 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["luong", "bahdanau"])
 def test_logits_and_beams_are_torchs(attention):
     model = Translator.create(V, hidden_size=SIZE, embedding_size=SIZE, attention=attention)

@@ -92,7 +92,7 @@ def test_the_gradient_is_that_of_the_mean_reward():
         return -jnp.mean(jnp.sum(p * values, axis=1))
 
     zero = jnp.zeros(model.vocab_size)
-    wanted = jax.grad(expected)(zero)
+    wanted = jax.jit(jax.grad(expected))(zero)
     drawn = jax.grad(lambda bias, key: self_critical_loss(moved(bias), batch, key, reward, most))
     found = jax.jit(lambda keys: jax.lax.map(lambda key: drawn(zero, key), keys))(
         jax.random.split(jax.random.key(0), 2500)

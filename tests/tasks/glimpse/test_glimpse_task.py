@@ -123,6 +123,7 @@ def density(places, mean):
     return p / jnp.sum(p)
 
 
+@pytest.mark.slow
 def test_reinforce_estimates_the_gradient_of_the_expected_reward():
     """200,000 draws; every component within 4 standard errors and 1 % of the largest one."""
     model = create(seed=13, glimpses=2, std=STD)

@@ -132,6 +132,7 @@ def test_dropout_is_for_training_only(text):
     assert task.evaluate(model) == task.evaluate(model)
 
 
+@pytest.mark.slow
 def test_a_sampled_softmax_learns_what_the_full_one_measures(tmp_path):
     """A few steps of descent on the sampled loss lower the full loss."""
     path = tmp_path / "words.txt"
